@@ -1,0 +1,55 @@
+//! What can go wrong between a caller and the queue.
+
+/// Why a call to the queue failed. What a caller branches on is a variant; the rest is `Other`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueueError {
+    /// Redis cannot be reached or did not answer in time. A write may or may not have happened:
+    /// repeat an enqueue with the same idempotency key, any other call as it is.
+    #[error("redis is unavailable: {0}")]
+    Unavailable(String),
+    /// Redis has no memory left for new tasks; running ones still finish.
+    #[error("redis is full: {0}")]
+    Full(String),
+    /// The task breaks a limit of this crate: the field and what is wrong with it.
+    #[error("invalid {field}: {detail}")]
+    Invalid {
+        /// Field of `NewTask` or `ListQuery`.
+        field: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// This Redis cannot hold the queue safely (version, eviction policy) or holds a newer key schema.
+    #[error("redis is unsuitable: {0}")]
+    Unsuitable(String),
+    /// Something that no caller can branch on: a script error, a corrupt record.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl QueueError {
+    pub(crate) fn invalid(field: &'static str, detail: impl Into<String>) -> Self {
+        Self::Invalid { field, detail: detail.into() }
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Full(_))
+    }
+}
+
+impl From<redis::RedisError> for QueueError {
+    fn from(error: redis::RedisError) -> Self {
+        let text = error.to_string();
+        if text.contains("OOM") || text.contains("MISCONF") {
+            return Self::Full(text);
+        }
+        let down = error.is_io_error() || error.is_timeout() || error.is_connection_dropped() || error.is_connection_refusal();
+        // A server that loads its data, has lost its replicas or was demoted answers again later.
+        let later = ["LOADING", "BUSY", "MASTERDOWN", "NOREPLICAS", "READONLY", "CLUSTERDOWN", "TRYAGAIN"];
+        if down || error.code().is_some_and(|code| later.iter().any(|prefix| code.starts_with(prefix))) {
+            return Self::Unavailable(text);
+        }
+        Self::Other(text)
+    }
+}
