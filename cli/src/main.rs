@@ -1,2 +1,60 @@
-//! Placeholder.
-fn main() {}
+//! The `zoetrope` command: runs everything on one machine, submits tasks and watches them, diagnoses.
+//!
+//! It speaks to a server only through the HTTP API. Data goes to stdout, talk to stderr.
+
+mod args;
+mod client;
+mod commands;
+mod exit;
+mod facts;
+mod out;
+mod plain;
+mod show;
+mod up;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use zoetrope_shared::config::Settings;
+
+use crate::args::{Cli, Command};
+use crate::client::Client;
+use crate::exit::{CliError, Exit};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // The main thread's own runtime: the kernel ties children to the thread that started them.
+    let ended = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::failed)
+        .and_then(|runtime| runtime.block_on(run(&cli)));
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            out::note(&format!("zoetrope: {}", error.message));
+            error.exit.into()
+        }
+    }
+}
+
+async fn run(cli: &Cli) -> Result<Exit, CliError> {
+    let output = out::form(cli);
+    if let Command::Completions { shell } = cli.command {
+        clap_complete::generate(shell, &mut Cli::command(), "zoetrope", &mut io::stdout().lock());
+        return Ok(Exit::Done);
+    }
+    let settings = Settings::load().map_err(|error| CliError::usage(format!("configuration: {error}")))?;
+    let client = Client::new(cli.server.as_deref().unwrap_or(&settings.server_url))?;
+    match &cli.command {
+        Command::Up(args) => up::run(args, &settings).await,
+        Command::Submit(args) => commands::submit(&client, args, output).await,
+        Command::Get(args) => commands::get(&client, args, output).await,
+        Command::Wait(args) => commands::wait(&client, args, output).await,
+        Command::Cancel(args) => commands::cancel(&client, args, output).await,
+        Command::List(args) => commands::list(&client, args, output).await,
+        Command::Doctor => commands::doctor(&client, &settings, output).await,
+        Command::Completions { .. } => Ok(Exit::Done),
+    }
+}

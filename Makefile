@@ -1,0 +1,37 @@
+# The only entry points; CI calls them and nothing else. `make help` lists them.
+CARGO ?= cargo
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+# Peers to measure beside: a folder, or the one that stands beside the project where there is one.
+BENCH_PEERS ?= $(wildcard ../shared/bench/peers)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run build test check fmt bench
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what building and running needs, where it is missing (Debian, Ubuntu)
+	@scripts/setup
+
+build:
+	$(CARGO) build --workspace --bins
+
+run: setup build ## build everything, start it, show a demonstration, serve on http://localhost:8000
+	exec $(TARGET_DIR)/debug/zoetrope up --demo
+
+test: setup build ## run every test, the chaos tests over real processes included
+	$(CARGO) test --workspace
+
+check: ## formatting, lints, documentation and the house rules
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps
+	$(CARGO) test --workspace --test it -- tidy::
+
+fmt: ## format the code
+	$(CARGO) fmt --all
+
+bench: setup ## measure the queue (release build), beside BENCH_PEERS where that folder is there
+	$(CARGO) build --release -p zoetrope-queue --example bench_worker
+	$(CARGO) build --release -p zoetrope-e2e --example bench
+	BENCH_PEERS='$(BENCH_PEERS)' $(TARGET_DIR)/release/examples/bench

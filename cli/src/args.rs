@@ -1,0 +1,183 @@
+//! What can be typed: commands, arguments and their help. Nothing is decided here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs Zoetrope on one machine, submits media tasks and watches them.
+#[derive(Debug, Parser)]
+#[command(name = "zoetrope", version, about, long_about = None, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// The server to talk to [default: the setting SERVER_URL, http://127.0.0.1:8000]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// Print JSON, which is also the default where stdout is no terminal
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// How to print
+    #[arg(long, short, global = true, value_enum, conflicts_with = "json")]
+    pub(crate) output: Option<Output>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 the task failed, 2 usage or refused input, 3 not found, \
+                          4 not allowed, 5 unavailable, 124 timeout, 130 interrupted";
+
+/// Form of what goes to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Table,
+    /// For programs; the API's own shapes.
+    Json,
+    /// Only ids, one a line.
+    Id,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start everything on this machine: Redis, the API and workers
+    Up(UpArgs),
+    /// Submit a task
+    Submit(SubmitArgs),
+    /// Show a task
+    Get(GetArgs),
+    /// Wait until a task has ended, then show it
+    Wait(WaitArgs),
+    /// Cancel tasks
+    Cancel(CancelArgs),
+    /// List tasks, newest first
+    List(ListArgs),
+    /// Check everything that Zoetrope needs and print the effective configuration
+    Doctor,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// Where everything is kept [default: the setting DATA_DIR, ./data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Worker processes to start
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=256))]
+    pub(crate) workers: u16,
+    /// Submit the bundled screenshot, print what was found, and keep serving
+    #[arg(long)]
+    pub(crate) demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubmitArgs {
+    /// Kind of task, such as ocr or image-analysis
+    pub(crate) kind: String,
+    /// File to send as the kind's medium
+    #[arg(long, short, value_name = "FILE", conflicts_with = "url")]
+    pub(crate) file: Option<PathBuf>,
+    /// URL of the kind's medium, fetched by the worker
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// The input's other fields: JSON, @FILE, or - for stdin
+    #[arg(long, short, value_name = "JSON|@FILE|-")]
+    pub(crate) input: Option<String>,
+    /// Priority class
+    #[arg(long, value_parser = ["realtime", "high", "normal", "low"])]
+    pub(crate) priority: Option<String>,
+    /// Start no earlier than this from now, such as 30s or 5m
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) delay: Option<Duration>,
+    /// Label for listing; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Vec<String>,
+    /// Makes repeated submits one task
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+    /// Wait until the task has ended
+    #[arg(long, short)]
+    pub(crate) wait: bool,
+    /// With --wait: give up after this, such as 90s or 10m; the task goes on
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "wait")]
+    pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    /// Id of the task
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WaitArgs {
+    /// Id of the task
+    pub(crate) id: String,
+    /// Give up after this, such as 90s or 10m; the task goes on
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CancelArgs {
+    /// Ids of the tasks
+    #[arg(required = true)]
+    pub(crate) ids: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Only this state
+    #[arg(long, value_parser = ["scheduled", "waiting", "queued", "running", "succeeded", "failed", "canceled", "expired"])]
+    pub(crate) state: Option<String>,
+    /// Only this kind
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// Only tasks with this tag
+    #[arg(long)]
+    pub(crate) tag: Option<String>,
+    /// Most tasks to print
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(crate) limit: u16,
+    /// Where the last page ended
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+}
+
+/// Reads `250ms`, `30s`, `5m`, `2h`, or a bare number of seconds.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| format!("`{text}` is no duration; write 30s, 5m or 2h"))?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(format!("`{unit}` is no unit; write ms, s, m or h")),
+    };
+    number.checked_mul(milliseconds).map(Duration::from_millis).ok_or_else(|| format!("`{text}` is too long"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_carry_their_unit() {
+        let read = |text| parse_duration(text).ok();
+        assert_eq!(read("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(read("30"), Some(Duration::from_secs(30)));
+        assert_eq!(read("5m"), Some(Duration::from_secs(300)));
+        assert_eq!((read("soon"), read("3d"), read("-1s"), read("99999999999999999999s")), (None, None, None, None));
+    }
+}

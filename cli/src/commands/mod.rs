@@ -1,0 +1,15 @@
+//! One file per command, except `up`, which has its own module.
+
+mod cancel;
+mod doctor;
+mod get;
+mod list;
+mod submit;
+mod wait;
+
+pub(crate) use self::cancel::cancel;
+pub(crate) use self::doctor::doctor;
+pub(crate) use self::get::get;
+pub(crate) use self::list::list;
+pub(crate) use self::submit::submit;
+pub(crate) use self::wait::{wait, wait_for};

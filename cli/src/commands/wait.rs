@@ -1,0 +1,99 @@
+//! `zoetrope wait`, and the waiting of `submit --wait`: follows a task until it has ended.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::{Instant, sleep};
+use zoetrope_shared::wire::TaskView;
+
+use crate::args::{Output, WaitArgs};
+use crate::client::{Client, Reading};
+use crate::exit::{CliError, Exit};
+use crate::plain::one_line;
+use crate::{out, show};
+
+/// One long poll; the server allows 60 s.
+const POLL: Duration = Duration::from_secs(30);
+/// Between polls while the server cannot be reached.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// How long a server may be away before waiting for it ends.
+const PATIENCE: Duration = Duration::from_secs(30);
+const MESSAGE_WIDTH: usize = 56;
+
+/// Waits for a task that is known by its id.
+pub(crate) async fn wait(client: &Client, args: &WaitArgs, output: Output) -> Result<Exit, CliError> {
+    let task = client.task_now(&args.id).await?;
+    wait_for(client, task, args.timeout, output).await
+}
+
+/// Waits for this task and prints it. Giving up or Ctrl-C leaves the task alone and says how to resume.
+pub(crate) async fn wait_for(
+    client: &Client,
+    task: TaskView,
+    limit: Option<Duration>,
+    output: Output,
+) -> Result<Exit, CliError> {
+    let id = task.id.to_string();
+    let bar = progress_bar();
+    let limit_passed = async {
+        match limit {
+            Some(limit) => sleep(limit).await,
+            None => std::future::pending().await,
+        }
+    };
+    let ended = tokio::select! {
+        biased;
+        ended = follow(client, task, &bar) => ended,
+        _ = tokio::signal::ctrl_c() => Err(gave_up(Exit::Interrupted, "interrupted", &id)),
+        () = limit_passed => Err(gave_up(Exit::Timeout, "timeout", &id)),
+    };
+    bar.finish_and_clear();
+    let task = ended?;
+    show::task(&task, output)?;
+    Ok(if show::has_succeeded(&task) { Exit::Done } else { Exit::Failed })
+}
+
+async fn follow(client: &Client, mut task: TaskView, bar: &ProgressBar) -> Result<TaskView, CliError> {
+    let mut version = None;
+    let mut last_heard = Instant::now();
+    while !show::has_ended(&task) {
+        draw(bar, &task);
+        match client.task(&task.id.to_string(), POLL, version.as_deref()).await {
+            Ok(Reading::Same) => last_heard = Instant::now(),
+            Ok(Reading::Changed { task: changed, etag }) => {
+                (task, version, last_heard) = (*changed, etag, Instant::now());
+            }
+            // A server that restarts comes back, and the task with it.
+            Err(error) if error.exit == Exit::Unavailable && last_heard.elapsed() < PATIENCE => sleep(RETRY_PAUSE).await,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(task)
+}
+
+fn gave_up(exit: Exit, why: &str, id: &str) -> CliError {
+    CliError { exit, message: format!("{why}; the task goes on, resume with: zoetrope wait {id}") }
+}
+
+fn progress_bar() -> ProgressBar {
+    if !out::is_watched() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(100);
+    let style = ProgressStyle::with_template("{spinner} {prefix} [{bar:24}] {elapsed} {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+fn draw(bar: &ProgressBar, task: &TaskView) {
+    bar.set_prefix(show::state(task));
+    match (&task.progress, task.queue_position) {
+        (Some(progress), _) => {
+            bar.set_position(u64::from(progress.percent));
+            bar.set_message(one_line(&progress.message, MESSAGE_WIDTH));
+        }
+        (None, Some(ahead)) => bar.set_message(format!("{ahead} ahead of it")),
+        (None, None) => bar.set_message(""),
+    }
+}

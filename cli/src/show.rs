@@ -1,0 +1,117 @@
+//! Tasks as tables for people, as JSON for programs, or as bare ids.
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{ContentArrangement, Table};
+use zoetrope_shared::wire::TaskView;
+
+use crate::args::Output;
+use crate::exit::CliError;
+use crate::facts::facts;
+use crate::out;
+use crate::plain::{one_line, plain};
+
+/// Where stdout is no terminal, and says no width.
+const USUAL_WIDTH: u16 = 120;
+const TAGS_WIDTH: usize = 30;
+
+/// Prints one task with everything it found.
+pub(crate) fn task(task: &TaskView, output: Output) -> Result<(), CliError> {
+    match output {
+        Output::Json => out::json(task),
+        Output::Id => out::data(&task.id.to_string()),
+        Output::Table => out::data(&details(task).to_string()),
+    }
+}
+
+/// Prints several tasks, a line each.
+pub(crate) fn tasks(tasks: &[TaskView], output: Output) -> Result<(), CliError> {
+    match output {
+        Output::Json => out::json(&tasks),
+        Output::Id if tasks.is_empty() => Ok(()),
+        Output::Id => out::data(&tasks.iter().map(|task| task.id.to_string()).collect::<Vec<_>>().join("\n")),
+        Output::Table => {
+            let mut table = table(&["id", "kind", "state", "priority", "attempt", "created", "took", "tags"]);
+            for task in tasks {
+                table.add_row([
+                    task.id.to_string(),
+                    plain(&task.kind),
+                    state(task).to_owned(),
+                    task.priority.as_str().to_owned(),
+                    format!("{}/{}", task.attempt, task.max_attempts),
+                    task.created_at.clone(),
+                    took(task),
+                    one_line(&task.tags.join(" "), TAGS_WIDTH),
+                ]);
+            }
+            out::data(&table.to_string())
+        }
+    }
+}
+
+/// Everything about a task in two columns.
+pub(crate) fn details(task: &TaskView) -> Table {
+    let mut table = table(&[task.kind.as_str(), ""]);
+    let mut row = |name: &str, value: String| {
+        table.add_row([name.to_owned(), value]);
+    };
+    row("id", task.id.to_string());
+    row("state", state_with_reason(task));
+    row("attempt", format!("{} of at most {}", task.attempt, task.max_attempts));
+    if let Some(ahead) = task.queue_position {
+        row("ahead of it", ahead.to_string());
+    }
+    if let Some(progress) = &task.progress {
+        row("progress", format!("{} % {}", progress.percent, one_line(&progress.message, USUAL_WIDTH.into())));
+    }
+    if !took(task).is_empty() {
+        row("took", took(task));
+    }
+    if let Some(error) = &task.error {
+        row("error", plain(&format!("{}: {}", error.code, error.message)));
+    }
+    for (name, value) in task.result.as_ref().map(facts).unwrap_or_default() {
+        row(&name, value);
+    }
+    table
+}
+
+/// A table with a line below its header, as wide as the terminal.
+pub(crate) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header.iter().map(|cell| plain(cell)));
+    if !table.is_tty() {
+        table.set_width(USUAL_WIDTH);
+    }
+    table
+}
+
+/// The word of its state.
+pub(crate) fn state(task: &TaskView) -> &'static str {
+    task.state.as_str()
+}
+
+/// Whether nothing more will happen to it.
+pub(crate) fn has_ended(task: &TaskView) -> bool {
+    task.state.is_terminal()
+}
+
+/// Whether it ended with a result.
+pub(crate) fn has_succeeded(task: &TaskView) -> bool {
+    task.state == zoetrope_queue::State::Succeeded
+}
+
+fn state_with_reason(task: &TaskView) -> String {
+    let state = state(task);
+    let reason = task.reason.map(|reason| format!(" ({})", reason.as_str()));
+    let cancel = if task.cancel_requested && !has_ended(task) { ", cancel requested" } else { "" };
+    format!("{state}{}{cancel}", reason.unwrap_or_default())
+}
+
+/// How long its last attempt ran, where that is known.
+fn took(task: &TaskView) -> String {
+    let span = task.started_at.as_deref().and_then(zoetrope_shared::wire::parse_instant_ms).zip(
+        task.finished_at.as_deref().and_then(zoetrope_shared::wire::parse_instant_ms),
+    );
+    span.map(|(start, end)| format!("{} ms", end.saturating_sub(start))).unwrap_or_default()
+}

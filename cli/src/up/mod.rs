@@ -1,0 +1,193 @@
+//! `zoetrope up`: everything on one machine, started in order, kept alive, ended in reverse.
+
+mod backoff;
+mod demo;
+mod fleet;
+mod place;
+pub(crate) mod redis;
+mod service;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::sleep;
+use zoetrope_shared::config::Settings;
+
+use self::fleet::{Fleet, Tier};
+pub(crate) use self::place::beside;
+use self::service::Service;
+use crate::args::UpArgs;
+use crate::client::Client;
+use crate::exit::{CliError, Exit};
+use crate::out;
+
+/// How often the api is asked whether it is ready.
+const READY_POLL: Duration = Duration::from_millis(50);
+/// A child that ends this often before everything is ready will not become ready.
+const DEATHS_BEFORE_READY: u32 = 3;
+/// How long the api may take to answer what it has begun.
+const API_GRACE: Duration = Duration::from_secs(10);
+/// What a worker gets on top of its own drain limit to give back the rest and leave.
+const WORKER_MARGIN: Duration = Duration::from_secs(5);
+
+/// Serves until it is told to stop.
+pub(crate) async fn run(args: &UpArgs, settings: &Settings) -> Result<Exit, CliError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(CliError::failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::failed)?;
+    let mut told_to_stop = async || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+
+    let mut fleet = Fleet::default();
+    let served = tokio::select! {
+        biased;
+        () = told_to_stop() => {
+            out::note("zoetrope: stopping (again to stop at once)");
+            Ok(Exit::Done)
+        }
+        error = serve(args, settings, &mut fleet) => error,
+    };
+    tokio::select! {
+        () = fleet.stop() => {}
+        // The children are killed as their handles drop.
+        () = told_to_stop() => out::note("zoetrope: stopped at once"),
+    }
+    served
+}
+
+/// Starts everything, says so, and never ends by itself unless something cannot work.
+async fn serve(args: &UpArgs, settings: &Settings, fleet: &mut Fleet) -> Result<Exit, CliError> {
+    let executables = Executables::find()?;
+    let data_dir = args.data_dir.as_deref().unwrap_or(&settings.data_dir);
+    let (data_dir, lock) = place::lock_data_dir(data_dir).await?;
+    let port = place::free_port(&settings.host, settings.port)?;
+    let mut env: Vec<(&'static str, OsString)> = vec![
+        ("DATA_DIR", data_dir.clone().into()),
+        ("HOST", settings.host.clone().into()),
+        ("PORT", port.to_string().into()),
+        ("WORKER_PORT", "0".into()),
+    ];
+    if !settings.redis_is_configured() {
+        let url = start_redis(fleet, &data_dir, &lock).await?;
+        env.push(("REDIS_URL", url.into()));
+    }
+
+    let api = fleet.start(Tier::Api, ours("zoetrope-api".to_owned(), executables.api, &env, API_GRACE));
+    for number in 1..=args.workers {
+        let grace = settings.drain + WORKER_MARGIN;
+        fleet.start(Tier::Workers, ours(format!("worker {number}"), executables.worker.clone(), &env, grace));
+    }
+    let client = Client::new(&format!("http://{}:{port}", reachable(&settings.host)))?;
+    wait_until_ready(&client, api).await?;
+    out::data(&format!("zoetrope serves at http://{}:{port}", displayed(&settings.host)))?;
+
+    if args.demo {
+        // A failed demonstration is shown, and the server stays for whoever wants to find out why.
+        if let Err(error) = demo::run(&client).await {
+            out::note(&format!("zoetrope: the demonstration failed: {}", error.message));
+        }
+    }
+    std::future::pending().await
+}
+
+/// The other executables.
+struct Executables {
+    api: PathBuf,
+    worker: PathBuf,
+}
+
+impl Executables {
+    fn find() -> Result<Self, CliError> {
+        // Workers look for it themselves; without it every media task would fail, so that it is missed here.
+        beside("zoetrope-media")?;
+        Ok(Self { api: beside("zoetrope-api")?, worker: beside("zoetrope-worker")? })
+    }
+}
+
+/// A child of ours: killed if this process dies, as its leases make that safe.
+fn ours(name: String, program: PathBuf, env: &[(&'static str, OsString)], grace: Duration) -> Service {
+    Service {
+        name,
+        program,
+        args: Vec::new(),
+        env: env.to_vec(),
+        when_orphaned: Signal::KILL,
+        grace,
+        holds: None,
+        scratch: None,
+    }
+}
+
+/// Starts the private server and answers its URL.
+async fn start_redis(fleet: &mut Fleet, data_dir: &Path, lock: &File) -> Result<String, CliError> {
+    let program = redis::find_program().await?;
+    let mut private = redis::Private::below(data_dir)?;
+    let held = lock.try_clone().map_err(CliError::unavailable)?;
+    let deaths = fleet.start(Tier::Redis, private.service(&program, held.into()));
+    tokio::select! {
+        ready = private.wait_until_ready() => ready?,
+        () = died_too_often(deaths) => {
+            return Err(CliError::unavailable(format!("{} does not start{}", program.name, private.last_words())));
+        }
+    }
+    Ok(private.url())
+}
+
+async fn wait_until_ready(client: &Client, api: watch::Receiver<u32>) -> Result<(), CliError> {
+    let ready = async {
+        while !client.is_ready().await {
+            sleep(READY_POLL).await;
+        }
+    };
+    tokio::select! {
+        () = ready => Ok(()),
+        () = died_too_often(api) => {
+            Err(CliError::unavailable("zoetrope-api does not start; its own message stands above"))
+        }
+    }
+}
+
+async fn died_too_often(mut deaths: watch::Receiver<u32>) {
+    if deaths.wait_for(|count| *count >= DEATHS_BEFORE_READY).await.is_err() {
+        // The child is being stopped, which is no death.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Where this machine reaches a server that listens on `host`.
+fn reachable(host: &str) -> String {
+    match host {
+        "0.0.0.0" => "127.0.0.1".to_owned(),
+        "::" => "[::1]".to_owned(),
+        v6 if v6.contains(':') => format!("[{v6}]"),
+        other => other.to_owned(),
+    }
+}
+
+/// What to show for it: people know this machine as localhost.
+fn displayed(host: &str) -> String {
+    match reachable(host).as_str() {
+        "127.0.0.1" | "[::1]" => "localhost".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_on_all_addresses_is_reached_by_loopback_and_shown_as_localhost() {
+        assert_eq!((reachable("0.0.0.0").as_str(), displayed("0.0.0.0").as_str()), ("127.0.0.1", "localhost"));
+        assert_eq!((reachable("::").as_str(), displayed("::1").as_str()), ("[::1]", "localhost"));
+        assert_eq!((reachable("10.1.2.3").as_str(), displayed("10.1.2.3").as_str()), ("10.1.2.3", "10.1.2.3"));
+    }
+}
