@@ -1,1 +1,19 @@
-//! shared
+#![doc = include_str!("../README.md")]
+
+pub mod tasks;
+
+pub mod media;
+pub mod schema;
+pub mod tenant;
+
+pub mod artifacts;
+pub mod offload;
+
+pub mod netguard;
+
+pub mod keys;
+pub mod wire;
+
+pub mod config;
+pub mod shutdown;
+pub mod telemetry;

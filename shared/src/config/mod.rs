@@ -1,0 +1,19 @@
+//! The settings: one struct, read once at boot, the only reader of the environment.
+//!
+//! A setting has one name, such as `MAX_WORKERS`. It is taken from, the later the stronger: its default, a TOML file
+//! (`max_workers`; `./zoetrope.toml` or what `ZOETROPE_CONFIG` names), `.env` in the working folder, the environment.
+//! An empty value counts as not set. What a setting does belongs to whoever uses it.
+
+mod error;
+mod reader;
+mod redacted;
+mod secret;
+mod settings;
+mod sources;
+mod value;
+mod warnings;
+
+pub use error::ConfigError;
+pub use secret::Secret;
+pub use settings::{AuthMode, AwsSettings, LogFormat, ProviderSettings, Settings, aws_settings};
+pub use sources::{Origin, Sources};

@@ -1,0 +1,94 @@
+//! The settings for people: what `zoetrope doctor` prints and what `Debug` shows.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use url::Url;
+
+use super::secret::Secret;
+use super::settings::{AuthMode, LogFormat, Settings};
+
+pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
+    let Settings { aws, providers, .. } = settings;
+    vec![
+        ("HOST", settings.host.to_string()),
+        ("PORT", settings.port.to_string()),
+        ("WORKER_PORT", settings.worker_port.to_string()),
+        ("AUTH", if settings.auth == AuthMode::On { "on" } else { "none" }.to_owned()),
+        ("ALLOWED_ORIGINS", settings.allowed_origins.join(",")),
+        ("SERVER_URL", without_password(&settings.server_url)),
+        ("REDIS_URL", without_password(&settings.redis_url)),
+        ("DATA_DIR", settings.data_dir.display().to_string()),
+        ("ARTIFACTS_URL", without_password(&settings.artifacts_url)),
+        ("AWS_ACCESS_KEY_ID", hidden(aws.access_key_id.as_ref())),
+        ("AWS_SECRET_ACCESS_KEY", hidden(aws.secret_access_key.as_ref())),
+        ("AWS_SESSION_TOKEN", hidden(aws.session_token.as_ref())),
+        ("AWS_REGION", aws.region.clone()),
+        ("AWS_ENDPOINT_URL", aws.endpoint_url.as_deref().map(without_password).unwrap_or_default()),
+        ("AWS_ALLOW_HTTP", aws.allow_http.to_string()),
+        ("MAX_WORKERS", settings.max_workers.to_string()),
+        ("WORKER_IO_SLOTS", settings.io_slots.to_string()),
+        ("WORKER_STREAM_SLOTS", settings.stream_slots.to_string()),
+        ("WORKER_KINDS", settings.worker_kinds.as_ref().map_or_else(|| "all".to_owned(), |kinds| kinds.join(","))),
+        ("PROCESSING_TIMEOUT", seconds(settings.processing_timeout)),
+        ("LEASE_SECONDS", settings.lease.map(seconds).unwrap_or_default()),
+        ("DRAIN_SECONDS", seconds(settings.drain)),
+        ("SECRETS_KEYS", hidden(settings.secrets_keys.as_ref())),
+        ("MEDIA_SIGNING_KEY", hidden(settings.media_signing_key.as_ref())),
+        ("NETGUARD_ALLOW_CIDRS", joined(&settings.netguard_allow_cidrs)),
+        ("OPENAI_API_KEY", hidden(providers.openai_api_key.as_ref())),
+        ("OPENAI_BASE_URL", without_password(&providers.openai_base_url)),
+        ("ANTHROPIC_API_KEY", hidden(providers.anthropic_api_key.as_ref())),
+        ("GEMINI_API_KEY", hidden(providers.gemini_api_key.as_ref())),
+        ("ELEVENLABS_API_KEY", hidden(providers.elevenlabs_api_key.as_ref())),
+        ("ROBOFLOW_API_KEY", hidden(providers.roboflow_api_key.as_ref())),
+        ("DEEPGRAM_API_KEY", hidden(providers.deepgram_api_key.as_ref())),
+        ("RTSP_STREAM_URL", hidden(settings.rtsp_stream_url.as_ref())),
+        ("FRAME_RATE", settings.frame_rate.to_string()),
+        ("RUST_LOG", settings.log_filter.clone()),
+        ("LOG_FORMAT", if settings.log_format == LogFormat::Text { "text" } else { "json" }.to_owned()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", settings.otel_endpoint.as_deref().map(without_password).unwrap_or_default()),
+    ]
+}
+
+/// A URL whose user, password and query, if any, are stars.
+fn without_password(text: &str) -> String {
+    let Ok(mut url) = Url::parse(text) else { return "***".to_owned() };
+    if url.password().is_some() && url.set_password(Some("***")).is_err() {
+        return "***".to_owned();
+    }
+    // A user name alone may be a token.
+    if !url.username().is_empty() && url.password().is_none() && url.set_username("***").is_err() {
+        return "***".to_owned();
+    }
+    // redis+unix carries its password in the query.
+    if url.query().is_some() {
+        url.set_query(Some("***"));
+    }
+    url.to_string()
+}
+
+fn hidden(secret: Option<&Secret>) -> String {
+    secret.map(ToString::to_string).unwrap_or_default()
+}
+
+fn joined<T: Display>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{}s", duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn urls_are_shown_without_their_passwords() {
+        for url in ["redis://:hunter2@db:6379/0", "redis://me:hunter2@db/", "redis+unix:///run/r.sock?pass=hunter2"] {
+            assert!(!without_password(url).contains("hunter2"), "{}", without_password(url));
+        }
+        assert_eq!(without_password("redis://db:6379/1"), "redis://db:6379/1");
+    }
+}

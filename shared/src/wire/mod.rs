@@ -1,0 +1,18 @@
+//! What the api answers and its clients read. Routes, status codes and headers belong to the api; how a task looks in
+//! Redis belongs to the queue.
+
+mod problem;
+mod service;
+mod stored;
+mod task;
+mod time;
+
+pub use problem::{Problem, ProblemCode, ProblemField};
+pub use service::{
+    HealthCheck, HealthStatus, HealthView, KindStatusView, KindView, MediaFieldView, QueueStatusView, RedisStatusView,
+};
+pub use stored::{UploadUrls, UploadView};
+pub use task::{
+    BatchItem, BatchItemError, BatchState, BatchUrls, BatchView, ErrorView, ProgressView, TaskPage, TaskUrls, TaskView,
+};
+pub use time::{parse_rfc3339_ms, rfc3339_ms};
