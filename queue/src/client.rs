@@ -1,62 +1,204 @@
-//! skeleton, being written
-#![allow(clippy::todo, clippy::unused_async, missing_docs, dead_code)]
-use std::sync::Arc;
-use std::time::Duration;
-use tokio_util::sync::CancellationToken;
-use crate::*;
+//! The handle that callers hold: enqueue, read, cancel, list. What Redis answers is decoded in `reading.rs`.
 
-/// How to reach Redis and what to insist on.
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use crate::connection::{ConnectOptions, Link};
+use crate::error::QueueError;
+use crate::id::TaskId;
+use crate::keys::SHARD;
+use crate::record::{self, millis};
+use crate::task::{CancelOutcome, Enqueued, ListQuery, NewTask, Page, Task};
+use crate::watch::{self, Watch, Watcher};
+use crate::{MAX_BATCH, MAX_SPEC_BYTES, limits, listing, reading};
+
+/// A queue in one Redis. Clones share one connection.
 #[derive(Debug, Clone)]
-pub struct ConnectOptions {
-    /// `redis://[user:pass@]host:port[/db]` or `redis+unix:///path`.
-    pub url: String,
-    /// Source of ids' time.
-    pub clock: Arc<dyn Clock>,
-    /// First part of every key; tests use their own. Default `z`.
-    pub namespace: String,
-    /// Longest wait for an answer. Default 5 s.
-    pub response_timeout: Duration,
+pub struct Queue {
+    pub(crate) link: Arc<Link>,
+    /// Kinds that this process has announced; announcing costs a command per enqueue.
+    announced: Arc<Mutex<HashSet<String>>>,
 }
-impl ConnectOptions { pub fn new(url: impl Into<String>) -> Self { Self { url: url.into(), clock: Arc::new(SystemClock), namespace: "z".into(), response_timeout: Duration::from_secs(5) } } }
-
-#[derive(Debug, Clone)]
-pub struct Queue {}
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct KindStatus { pub kind: String, pub queued: u64, pub running: u64, pub scheduled: u64, pub waiting: u64, pub dead: u64, pub oldest_age_ms: Option<u64>, pub enqueued_per_s: f64, pub finished_per_s: f64 }
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct WorkerStatus { pub name: String, pub seen_ms_ago: u64, pub kinds: Vec<String>, pub running: u64 }
-#[derive(Debug, Clone)]
-pub struct QueueStatus { pub kinds: Vec<KindStatus>, pub workers: Vec<WorkerStatus> }
-/// Redis' own condition. `durability`: `fast` (AOF everysec), `safe` (AOF always), `none` (no AOF), `unknown`.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct RedisHealth { pub version: String, pub durability: String, pub maxmemory_policy: String, pub used_memory_bytes: u64, pub maxmemory_bytes: u64, pub replicas: u64, pub latency_ms: f64, pub warnings: Vec<String> }
 
 impl Queue {
-    /// Connects, loads the scripts, checks version, eviction policy and key schema.
-    pub async fn connect(_options: ConnectOptions) -> Result<Self, QueueError> { todo!() }
-    pub async fn enqueue(&self, _task: NewTask) -> Result<Enqueued, QueueError> { todo!() }
-    /// One answer per task, in order. Atomic per item, one script for all (same tenant or not).
-    pub async fn enqueue_batch(&self, _tasks: Vec<NewTask>) -> Result<Vec<Result<Enqueued, QueueError>>, QueueError> { todo!() }
-    pub async fn get(&self, _tenant: &str, _id: TaskId) -> Result<Option<Task>, QueueError> { todo!() }
-    pub async fn cancel(&self, _tenant: &str, _id: TaskId) -> Result<CancelOutcome, QueueError> { todo!() }
-    pub async fn list(&self, _tenant: &str, _query: &ListQuery) -> Result<Page, QueueError> { todo!() }
-    pub async fn status(&self) -> Result<QueueStatus, QueueError> { todo!() }
-    pub async fn health(&self) -> Result<RedisHealth, QueueError> { todo!() }
-    /// Tells a worker to stop claiming and finish (its `run` returns); false if no such worker is registered.
-    pub async fn drain_worker(&self, _worker: &str) -> Result<bool, QueueError> { todo!() }
-    /// A feed of state-change hints. Give the `Watcher` to a JoinSet and clone the `Watch` handle freely.
-    pub fn watch(&self) -> (Watch, Watcher) { todo!() }
+    /// Connects, loads the scripts, and refuses a Redis that evicts keys, is older than 7.0, or holds a newer schema.
+    ///
+    /// # Errors
+    /// `Unavailable` if it cannot be reached, `Unsuitable` if it is refused.
+    pub async fn connect(options: ConnectOptions) -> Result<Self, QueueError> {
+        let link = Link::open(options).await?;
+        Ok(Self {
+            link: Arc::new(link),
+            announced: Arc::default(),
+        })
+    }
+
+    /// Adds a task. Once this returns, the task is as safe as Redis' durability tier makes it.
+    ///
+    /// # Errors
+    /// `Invalid` for a task that breaks a limit, `Full`, `Unavailable`. After `Unavailable` it may or may not have
+    /// been added: repeat it with an idempotency key.
+    pub async fn enqueue(&self, task: NewTask) -> Result<Enqueued, QueueError> {
+        let mut answers = self.enqueue_batch(vec![task]).await?;
+        answers.pop().expect("one answer per task")
+    }
+
+    /// Adds up to `MAX_BATCH` tasks by one script; one answer per task, in order.
+    ///
+    /// # Errors
+    /// For the whole batch: too many tasks, `Full`, `Unavailable`. For one item: `Invalid`.
+    pub async fn enqueue_batch(&self, tasks: Vec<NewTask>) -> Result<Vec<Result<Enqueued, QueueError>>, QueueError> {
+        if tasks.len() > MAX_BATCH {
+            return Err(QueueError::invalid(
+                "tasks",
+                format!("at most {MAX_BATCH} in one batch"),
+            ));
+        }
+        let mut answers: Vec<Result<Enqueued, QueueError>> = Vec::with_capacity(tasks.len());
+        let mut args: Vec<Vec<u8>> = vec![Vec::new(), Vec::new()];
+        let mut sent = Vec::with_capacity(tasks.len());
+        for (position, task) in tasks.iter().enumerate() {
+            let id = self.new_id();
+            answers.push(push_task(&mut args, id, task).map(|()| Enqueued::Created(id)));
+            if answers[position].is_ok() {
+                sent.push((position, id));
+            }
+        }
+        let fresh = self.unannounced(&tasks);
+        args[0] = sent.len().to_string().into_bytes();
+        args[1] = fresh.join(" ").into_bytes();
+        let replies: Vec<String> = self.link.call(&self.link.scripts.enqueue, &args).await?;
+        self.announced.lock().expect("no holder panics").extend(fresh);
+        for ((position, id), reply) in sent.into_iter().zip(&replies) {
+            answers[position] = read_answer(id, reply);
+        }
+        Ok(answers)
+    }
+
+    /// Reads a task; `None` if this tenant has no such task.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn get(&self, tenant: &str, id: TaskId) -> Result<Option<Task>, QueueError> {
+        if id.shard() != SHARD {
+            return Ok(None);
+        }
+        let replies: Vec<redis::Value> = self.link.call(&self.link.scripts.read, &[id.as_str()]).await?;
+        let task = replies.first().map(reading::task).transpose()?.flatten();
+        Ok(task.filter(|task| task.tenant == tenant))
+    }
+
+    /// Ends a task that does not run; asks the worker of one that does.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn cancel(&self, tenant: &str, id: TaskId) -> Result<CancelOutcome, QueueError> {
+        if id.shard() != SHARD {
+            return Ok(CancelOutcome::NotFound);
+        }
+        let reply: String = self
+            .link
+            .call(&self.link.scripts.cancel, &[id.as_str(), tenant])
+            .await?;
+        match reply.as_str() {
+            "n" => Ok(CancelOutcome::NotFound),
+            "c" => Ok(CancelOutcome::Canceled),
+            "r" => Ok(CancelOutcome::Requested),
+            letter => record::state_from_letter(letter)
+                .map(CancelOutcome::AlreadyFinished)
+                .ok_or_else(|| QueueError::Other(format!("cancel answered {letter:?}"))),
+        }
+    }
+
+    /// Lists a tenant's tasks, newest first.
+    ///
+    /// # Errors
+    /// `Invalid` for a bad cursor or limit, `Unavailable`.
+    pub async fn list(&self, tenant: &str, query: &ListQuery) -> Result<Page, QueueError> {
+        listing::list(&self.link, tenant, query).await
+    }
+
+    /// Asks a worker to drain: it claims no more, finishes or releases what it holds, and its `run` returns.
+    /// False if no such worker is registered.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn drain_worker(&self, worker: &str) -> Result<bool, QueueError> {
+        self.link.call(&self.link.scripts.drain, &[worker]).await
+    }
+
+    /// A feed of state changes: clone the handle freely, give the reader to somebody who awaits it.
+    pub fn watch(&self) -> (Watch, Watcher) {
+        watch::open(self.clone())
+    }
+
+    pub(crate) fn new_id(&self) -> TaskId {
+        TaskId::new(self.link.clock.now_ms(), SHARD, random_u64())
+    }
+
+    fn unannounced(&self, tasks: &[NewTask]) -> Vec<String> {
+        let announced = self.announced.lock().expect("no holder panics");
+        let fresh: HashSet<&str> = tasks
+            .iter()
+            .map(|task| task.kind.as_str())
+            .filter(|kind| !announced.contains(*kind))
+            .collect();
+        fresh
+            .into_iter()
+            .filter(|kind| limits::is_kind(kind))
+            .map(str::to_owned)
+            .collect()
+    }
 }
 
-/// Cloneable handle: wakes callers when a task's state changes.
-#[derive(Debug, Clone)]
-pub struct Watch {}
-impl Watch {
-    /// Reads the task until `done(&task)` or `timeout`; returns the last reading. Registers interest before each reading;
-    /// hints only shorten the wait (re-reads at least every 2 s, so a lost hint costs no more).
-    pub async fn wait_until(&self, _tenant: &str, _id: TaskId, _timeout: Duration, _done: impl Fn(&Task) -> bool) -> Result<Option<Task>, QueueError> { todo!() }
+/// Random bits from the operating system.
+pub(crate) fn random_u64() -> u64 {
+    let mut bytes = [0_u8; 8];
+    getrandom::fill(&mut bytes).expect("the operating system should give random bytes");
+    u64::from_le_bytes(bytes)
 }
-/// The reader of the feed; `run` until cancelled (reconnects by itself).
-#[derive(Debug)]
-pub struct Watcher {}
-impl Watcher { pub async fn run(self, _shutdown: CancellationToken) { todo!() } }
+
+fn push_task(args: &mut Vec<Vec<u8>>, id: TaskId, task: &NewTask) -> Result<(), QueueError> {
+    limits::check(task)?;
+    let (tail, body) = record::encode_spec(task);
+    if body.len() > MAX_SPEC_BYTES {
+        return Err(QueueError::invalid(
+            "input",
+            format!("the task is over {MAX_SPEC_BYTES} bytes"),
+        ));
+    }
+    let delay_ms = task.delay.map(millis).unwrap_or_default();
+    let run_at_ms = if delay_ms > 0 {
+        0
+    } else {
+        task.run_at_ms.unwrap_or_default()
+    };
+    let (key, fingerprint) = match &task.idempotency {
+        Some(idem) => (record::key_hash(&idem.key), idem.fingerprint.as_str()),
+        None => (String::new(), ""),
+    };
+    args.push(id.as_str().into());
+    args.push(task.tenant.as_str().into());
+    args.push(task.kind.as_str().into());
+    args.push(run_at_ms.to_string().into());
+    args.push(delay_ms.to_string().into());
+    args.push(task.priority.offset_ms().to_string().into());
+    args.push(tail.into());
+    args.push(body.into());
+    args.push(key.into());
+    args.push(fingerprint.into());
+    Ok(())
+}
+
+fn read_answer(id: TaskId, reply: &str) -> Result<Enqueued, QueueError> {
+    let other = |text: &str| {
+        text.parse()
+            .map_err(|_| QueueError::Other(format!("enqueue answered {reply:?}")))
+    };
+    match reply.split_at_checked(1) {
+        Some(("c", "")) => Ok(Enqueued::Created(id)),
+        Some(("r", known)) => other(known).map(Enqueued::Replayed),
+        Some(("x", known)) => other(known).map(Enqueued::Conflict),
+        _ => Err(QueueError::Other(format!("enqueue answered {reply:?}"))),
+    }
+}

@@ -17,7 +17,9 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one reader of the machine's clock")]
     fn now_ms(&self) -> u64 {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock should be past 1970");
+        let since_1970 = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("the clock should be past 1970");
         u64::try_from(since_1970.as_millis()).expect("milliseconds fit 64 bits until the year 584,556,019")
     }
 }

@@ -29,7 +29,10 @@ pub enum QueueError {
 
 impl QueueError {
     pub(crate) fn invalid(field: &'static str, detail: impl Into<String>) -> Self {
-        Self::Invalid { field, detail: detail.into() }
+        Self::Invalid {
+            field,
+            detail: detail.into(),
+        }
     }
 
     /// Whether the same call may succeed later.
@@ -44,10 +47,23 @@ impl From<redis::RedisError> for QueueError {
         if text.contains("OOM") || text.contains("MISCONF") {
             return Self::Full(text);
         }
-        let down = error.is_io_error() || error.is_timeout() || error.is_connection_dropped() || error.is_connection_refusal();
+        let down =
+            error.is_io_error() || error.is_timeout() || error.is_connection_dropped() || error.is_connection_refusal();
         // A server that loads its data, has lost its replicas or was demoted answers again later.
-        let later = ["LOADING", "BUSY", "MASTERDOWN", "NOREPLICAS", "READONLY", "CLUSTERDOWN", "TRYAGAIN"];
-        if down || error.code().is_some_and(|code| later.iter().any(|prefix| code.starts_with(prefix))) {
+        let later = [
+            "LOADING",
+            "BUSY",
+            "MASTERDOWN",
+            "NOREPLICAS",
+            "READONLY",
+            "CLUSTERDOWN",
+            "TRYAGAIN",
+        ];
+        if down
+            || error
+                .code()
+                .is_some_and(|code| later.iter().any(|prefix| code.starts_with(prefix)))
+        {
             return Self::Unavailable(text);
         }
         Self::Other(text)

@@ -46,12 +46,22 @@ pub struct Failure {
 impl Failure {
     /// Another attempt may help.
     pub fn retryable(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), class: ErrorClass::Retryable, provider: None }
+        Self {
+            code: code.into(),
+            message: message.into(),
+            class: ErrorClass::Retryable,
+            provider: None,
+        }
     }
 
     /// No attempt can help.
     pub fn non_retryable(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), class: ErrorClass::NonRetryable, provider: None }
+        Self {
+            code: code.into(),
+            message: message.into(),
+            class: ErrorClass::NonRetryable,
+            provider: None,
+        }
     }
 }
 

@@ -118,7 +118,14 @@ mod tests {
 
     #[test]
     fn text_that_is_not_an_id_is_refused() {
-        for text in ["", "short", "../../../etc/passwd1", "0000000000000000000I", "0000000000000000000*", "000000000000000000000"] {
+        for text in [
+            "",
+            "short",
+            "../../../etc/passwd1",
+            "0000000000000000000I",
+            "0000000000000000000*",
+            "000000000000000000000",
+        ] {
             assert_eq!(text.parse::<TaskId>(), Err(InvalidTaskId), "{text}");
         }
     }

@@ -1,23 +1,38 @@
-//! skeleton, being written
+#![doc = include_str!("../README.md")]
+
 mod client;
 mod clock;
+mod connection;
 mod error;
 mod failure;
 mod id;
+mod keys;
+mod limits;
+mod listing;
+mod policy;
+mod reading;
+mod record;
+mod scripts;
+mod status;
 mod task;
+mod watch;
 mod worker;
 
-pub use client::{ConnectOptions, KindStatus, Queue, QueueStatus, RedisHealth, Watch, Watcher};
+pub use client::Queue;
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use connection::ConnectOptions;
 pub use error::QueueError;
 pub use failure::{ErrorClass, Failure, Outcome, TaskError};
 pub use id::{InvalidTaskId, TaskId};
+pub use policy::MAX_BACKOFF;
+pub use status::{KindStatus, QueueStatus, RedisHealth, WorkerStatus};
 pub use task::{
     CancelOutcome, Enqueued, Idempotency, ListQuery, LossPolicy, NewTask, Page, Priority, Progress, Reason, State, Task,
 };
+pub use watch::{Watch, Watcher};
 pub use worker::{Attempt, Handler, KindSlot, SlotClass, StopReason, StopReport, Worker, WorkerConfig};
 
-/// Largest packed task spec, bytes. Larger inputs belong in an artifact.
+/// Largest body of a task (input, tags, metadata), bytes. Larger inputs belong in an artifact.
 pub const MAX_SPEC_BYTES: usize = 64 * 1024;
 /// Largest result, bytes. Larger results belong in an artifact.
 pub const MAX_RESULT_BYTES: usize = 64 * 1024;

@@ -1,0 +1,47 @@
+-- Adds tasks. KEYS: meta. A task that comes again (same id: its first reply was lost) is answered as created.
+-- ARGV: count, kinds to announce (space-separated, may be empty), then per task:
+--   id, tenant, kind, run_at ms or 0, delay ms or 0, offset ms, header tail (kind|..|idem), body, idem hash, fingerprint
+-- Returns one string per task: 'c' created, 'r<id>' replayed idempotency key, 'x<id>' key used for another request.
+local count = tonumber(ARGV[1])
+local answers, seen_keys, per_kind = {}, {}, {}
+
+local function known_key(tenant, idem)
+  local key = prefix .. 'idem:' .. tenant .. ':' .. idem
+  return seen_keys[key] or redis.call('GET', key), key
+end
+
+local function add(i)
+  local id, tenant, kind, run_at, delay, offset, tail, body, idem, fingerprint = unpack(ARGV, i, i + 9)
+  if idem ~= '' then
+    local known, key = known_key(tenant, idem)
+    if known then
+      local same = string.sub(known, 22) == fingerprint
+      if same and string.sub(known, 1, 20) == id then return 'c' end
+      return (same and 'r' or 'x') .. string.sub(known, 1, 20)
+    end
+    seen_keys[key] = id .. ' ' .. fingerprint
+    records[#records + 1] = { key, seen_keys[key] }
+  end
+  local due = math.max(tonumber(run_at), tonumber(delay) > 0 and now + tonumber(delay) or 0)
+  local base = math.max(now, due)
+  if redis.call('EXISTS', prefix .. 't:' .. id) == 1 then return 'c' end
+  records[#records + 1] = { prefix .. 't:' .. id, table.concat({ 'Q', now, base, tail }, '|') .. '\n' .. body }
+  put('ix:' .. tenant, now, id)
+  per_kind[kind] = (per_kind[kind] or 0) + 1
+  if due > now then
+    put('tm', due, id)
+  else
+    put('q:' .. kind, base + tonumber(offset), id)
+    claimable[kind] = true
+  end
+  return 'c'
+end
+
+for i = 1, count do answers[i] = add(3 + (i - 1) * 10) end
+local poke = earlier_timer()
+carry_out()
+for kind in string.gmatch(ARGV[2], '%S+') do redis.call('HSETNX', prefix .. 'kinds', kind, now) end
+for kind, added in pairs(per_kind) do count_rate('e:' .. kind, added) end
+for kind in pairs(claimable) do wake(kind) end
+if poke then wake_ticker() end
+return answers

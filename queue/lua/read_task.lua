@@ -1,0 +1,23 @@
+-- Describes one task, or false if there is none: id, record, state letter, place, then its attempt hash.
+-- State: the record's own if it ended, else r running, d scheduled, q queued, w waiting, by the index that holds it.
+-- Place: expiry ms of an ended task, due ms of a scheduled one, tasks ahead of a queued one.
+local function describe(id)
+  local record = redis.call('GET', prefix .. 't:' .. id)
+  if not record then return false end
+  local attempt = redis.call('HMGET', prefix .. 'a:' .. id, 'n', 'l', 'w', 's', 'x', 'p', 'e')
+  local function answer(state, place) return { id, record, state, place, unpack(attempt, 1, 7) } end
+  local ended = string.match(record, '^F|%d+|(%a)|')
+  if ended then
+    return answer(ended, redis.call('ZSCORE', prefix .. (ended == 'f' and 'dl' or 'done'), id))
+  end
+  if redis.call('ZSCORE', prefix .. 'lease', id) then return answer('r', false) end
+  local due = redis.call('ZSCORE', prefix .. 'tm', id)
+  if due then return answer('d', due) end
+  local header = parse_header(string.sub(record, 1, 256))
+  if header then
+    local rank = redis.call('ZRANK', prefix .. 'q:' .. header.kind, id)
+    if rank then return answer('q', rank) end
+    if redis.call('ZSCORE', prefix .. 'solo:' .. header.kind, id) then return answer('q', 0) end
+  end
+  return answer(redis.call('ZSCORE', prefix .. 'wait', id) and 'w' or 'q', false)
+end

@@ -1,0 +1,47 @@
+-- What can become of a task that stops running: claimable again, scheduled, or ended by the script itself.
+
+-- Ends the claim; what the task has used up stays in its attempt hash, which goes when nothing is left to say.
+local function unclaim(id, used, losses)
+  local key = prefix .. 'a:' .. id
+  if used <= 0 and losses <= 0 then
+    gone[#gone + 1] = key
+    return
+  end
+  unclaimed[#unclaimed + 1] = key
+  attempts[#attempts + 1] = { key, 'n', used, 'l', losses }
+end
+
+-- Claimable now, at the score it always had, so priority survives retries and recovery. From its second loss on a
+-- task waits apart, to be claimed by a worker that runs nothing else: a poison pill takes no neighbour with it.
+local function requeue(id, header, losses)
+  local alone = losses >= 2 and not header.live
+  put((alone and 'solo:' or 'q:') .. header.kind, header.base + header.offset, id)
+  hint(id, 'q')
+  claimable[header.kind] = true
+end
+
+local function schedule(id, due)
+  put('tm', due, id)
+  hint(id, 'd')
+end
+
+-- Ends a task without its worker. A terminal record is
+--   F|finished|state|reason|attempt|losses|started|worker|token|length\n<outcome><the live record>
+local function bury(id, state, reason, outcome, used, losses, started, worker)
+  local live = redis.call('GET', prefix .. 't:' .. id)
+  local header = parse_header(string.sub(live, 1, 256))
+  local line = { 'F', now, state, reason, used, losses, started or 0, worker or '', '', #outcome }
+  records[#records + 1] = { prefix .. 't:' .. id, table.concat(line, '|') .. '\n' .. outcome .. live }
+  gone[#gone + 1] = prefix .. 'a:' .. id
+  if state == 'f' then put('dl', now + 2592000000, id) else put('done', now + header.ttl, id) end
+  hint(id, state)
+end
+
+local CANCELED = '{"code":"canceled","class":"non_retryable","message":"canceled on request",'
+  .. '"retryable":false,"attempt":%d}'
+local WORKER_LOST = '{"code":"worker_lost","class":"non_retryable",'
+  .. '"message":"the workers that ran it died %d times in a row","retryable":false,"attempt":%d}'
+
+local function bury_canceled(id, used, losses, started, worker)
+  bury(id, 'c', 'cancel_requested', string.format(CANCELED, used), used, losses, started, worker)
+end

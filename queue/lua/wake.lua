@@ -1,0 +1,31 @@
+-- Wakes one idle worker of a kind by an item in its mailbox. The newest registration is the surest to be alive;
+-- a live worker renews its own every 3 seconds, so when the newest is older than 10 they are all gone.
+local function wake(kind)
+  local newest = redis.call('ZPOPMAX', prefix .. 'idle:' .. kind)
+  if not newest[1] then return end
+  if now - tonumber(newest[2]) > 10000 then
+    redis.call('UNLINK', prefix .. 'idle:' .. kind)
+    return
+  end
+  local mailbox = prefix .. 'w:' .. newest[1]
+  redis.call('RPUSH', mailbox, 'w')
+  redis.call('PEXPIRE', mailbox, 60000)
+end
+
+-- Tells the ticker about a timer that is due before the one it sleeps for. To be called before `carry_out`.
+local function earlier_timer()
+  local timers = puts.tm
+  if not timers then return false end
+  local first = math.huge
+  for i = 1, #timers, 2 do first = math.min(first, timers[i]) end
+  local head = redis.call('ZRANGE', prefix .. 'tm', 0, 0, 'WITHSCORES')
+  return not head[2] or first < tonumber(head[2])
+end
+
+local function wake_ticker()
+  local ticker = redis.call('GET', prefix .. 'tick')
+  if ticker then
+    redis.call('RPUSH', prefix .. 'w:' .. ticker, 't')
+    redis.call('PEXPIRE', prefix .. 'w:' .. ticker, 60000)
+  end
+end

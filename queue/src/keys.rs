@@ -1,0 +1,59 @@
+//! Every Redis key that Rust spells. The scripts compute the others from the same prefix; the whole table is in
+//! `docs/src/design/queue.md` and in ARCHITECTURE.md.
+//!
+//! | key | type | holds |
+//! |---|---|---|
+//! | `meta` | HASH | highest clock reading, key schema version |
+//! | `t:<id>` | STRING | a task's record: header line, body; once ended also its outcome |
+//! | `a:<id>` | HASH | while running or retried: attempt, losses, token, worker, start, cancel flag, progress |
+//! | `q:<kind>` `solo:<kind>` | ZSET | queued, by enqueue time + class offset; `solo` holds those to be claimed alone |
+//! | `lease` | ZSET | running, by lease deadline |
+//! | `tm` | ZSET | scheduled, by due time |
+//! | `done` `dl` | ZSET | ended and dead letters, by the time they are pruned |
+//! | `park` | ZSET | ids found without a record, for fsck |
+//! | `ix:<tenant>` | ZSET | a tenant's tasks by creation |
+//! | `idem:<tenant>:<hash>` | STRING | task id and request fingerprint |
+//! | `w:<worker>` `idle:<kind>` | LIST, ZSET | a worker's mailbox; workers idle for a kind |
+//! | `rp:<worker>` | STRING | the last step's answer |
+//! | `workers` `kinds` | HASH | registries |
+//! | `tick` `hold` | STRING | the ticker's duty, the duty to run a solo task |
+//! | `ev` | STREAM | state-change hints |
+//! | `rt:<slot>` | HASH | events counted per 10 s |
+
+use crate::error::QueueError;
+
+/// Version of the layout above. A process refuses a Redis that holds a newer one.
+pub(crate) const SCHEMA_VERSION: u32 = 1;
+/// Shards of a queue. Ids and keys carry the shard already; more than one arrives with Redis Cluster.
+pub(crate) const SHARD: u16 = 0;
+
+/// The keys of one shard.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    /// `namespace` is `[a-z0-9_-]{1,32}`.
+    pub(crate) fn new(namespace: &str, shard: u16) -> Result<Self, QueueError> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+        if namespace.is_empty() || namespace.len() > 32 || !namespace.chars().all(plain) {
+            return Err(QueueError::invalid("namespace", "must be 1 to 32 of a-z, 0-9, _ and -"));
+        }
+        Ok(Self {
+            prefix: format!("{namespace}:{{s{shard:02}}}:"),
+        })
+    }
+
+    pub(crate) fn meta(&self) -> String {
+        format!("{}meta", self.prefix)
+    }
+
+    pub(crate) fn events(&self) -> String {
+        format!("{}ev", self.prefix)
+    }
+
+    pub(crate) fn mailbox(&self, worker: &str) -> String {
+        format!("{}w:{worker}", self.prefix)
+    }
+}

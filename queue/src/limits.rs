@@ -1,0 +1,70 @@
+//! What a task may look like. The header line of a record must fit in the 255 bytes that the scripts read.
+
+use std::time::Duration;
+
+use crate::error::QueueError;
+use crate::task::NewTask;
+
+const MAX_TENANT_CHARS: usize = 64;
+const MAX_KIND_CHARS: usize = 48;
+const MAX_ATTEMPTS: u32 = 1_000;
+const MAX_TAGS: usize = 32;
+const MAX_TAG_BYTES: usize = 128;
+/// Ten years: far enough for every use, near enough that scores stay exact in a double.
+const MAX_WAIT: Duration = Duration::from_secs(3_653 * 24 * 3_600);
+
+pub(crate) fn check(task: &NewTask) -> Result<(), QueueError> {
+    if !is_tenant(&task.tenant) {
+        return Err(QueueError::invalid(
+            "tenant",
+            "must be 1 to 64 of a-z, A-Z, 0-9, _ and -",
+        ));
+    }
+    if !is_kind(&task.kind) {
+        return Err(QueueError::invalid("kind", "must be 1 to 48 of a-z, 0-9 and _"));
+    }
+    if !(1..=MAX_ATTEMPTS).contains(&task.max_attempts) {
+        return Err(QueueError::invalid(
+            "max_attempts",
+            format!("must be 1 to {MAX_ATTEMPTS}"),
+        ));
+    }
+    let latest_ms = crate::record::millis(MAX_WAIT) + 4_000_000_000_000;
+    if task.delay.is_some_and(|delay| delay > MAX_WAIT) || task.run_at_ms.is_some_and(|at| at > latest_ms) {
+        return Err(QueueError::invalid("run_at", "is too far away"));
+    }
+    if task.result_ttl > MAX_WAIT || task.backoff > MAX_WAIT || task.timeout.is_some_and(|limit| limit > MAX_WAIT) {
+        return Err(QueueError::invalid(
+            "timeout",
+            "result_ttl, backoff and timeout are at most ten years",
+        ));
+    }
+    if task.tags.len() > MAX_TAGS || task.tags.iter().any(|tag| tag.is_empty() || tag.len() > MAX_TAG_BYTES) {
+        return Err(QueueError::invalid("tags", "at most 32 tags of 1 to 128 bytes"));
+    }
+    if task
+        .idempotency
+        .as_ref()
+        .is_some_and(|idem| !is_fingerprint(&idem.fingerprint))
+    {
+        return Err(QueueError::invalid(
+            "fingerprint",
+            "must be 1 to 128 letters and digits",
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) fn is_kind(kind: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    !kind.is_empty() && kind.len() <= MAX_KIND_CHARS && kind.chars().all(plain)
+}
+
+pub(crate) fn is_tenant(tenant: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    !tenant.is_empty() && tenant.len() <= MAX_TENANT_CHARS && tenant.chars().all(plain)
+}
+
+fn is_fingerprint(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 128 && text.chars().all(|c| c.is_ascii_alphanumeric())
+}

@@ -1,0 +1,158 @@
+//! From what the scripts answer to `Task`. The order of fields is that of `lua/read_task.lua`.
+
+use redis::{FromRedisValue, Value};
+use serde_json::value::RawValue;
+
+use crate::error::QueueError;
+use crate::record::{self, Ended, Live};
+use crate::task::{Progress, State, Task};
+
+/// One description; `None` where the script found no record.
+pub(crate) fn task(reply: &Value) -> Result<Option<Task>, QueueError> {
+    let Value::Array(fields) = reply else {
+        return Ok(None);
+    };
+    let [
+        id,
+        stored,
+        state,
+        place,
+        attempt,
+        losses,
+        worker,
+        started,
+        cancel,
+        progress,
+        _error,
+    ] = &fields[..]
+    else {
+        return Err(QueueError::Other(format!(
+            "a task is described by {} fields",
+            fields.len()
+        )));
+    };
+    let stored: String = read(stored)?;
+    let (ended, live) = record::decode(&stored)?;
+    let letter: String = read(state)?;
+    let running = Running {
+        id: read::<String>(id)?,
+        state: record::state_from_letter(&letter).ok_or_else(|| QueueError::Other(format!("state {letter:?}")))?,
+        place: read::<Option<f64>>(place)?,
+        attempt: read::<Option<u32>>(attempt)?.unwrap_or_default(),
+        losses: read::<Option<u32>>(losses)?.unwrap_or_default(),
+        worker: read(worker)?,
+        started_at_ms: read(started)?,
+        cancel_requested: read::<Option<u8>>(cancel)?.is_some(),
+        progress: read::<Option<String>>(progress)?,
+    };
+    match ended {
+        Some(ended) => finished(&running, &ended, &live).map(Some),
+        None => unfinished(running, &live).map(Some),
+    }
+}
+
+struct Running {
+    id: String,
+    state: State,
+    place: Option<f64>,
+    attempt: u32,
+    losses: u32,
+    worker: Option<String>,
+    started_at_ms: Option<u64>,
+    cancel_requested: bool,
+    progress: Option<String>,
+}
+
+fn unfinished(seen: Running, live: &Live<'_>) -> Result<Task, QueueError> {
+    let mut task = base(&seen.id, live)?;
+    task.state = seen.state;
+    task.attempt = seen.attempt;
+    task.losses = seen.losses;
+    task.worker = seen.worker;
+    task.started_at_ms = seen.started_at_ms;
+    task.cancel_requested = seen.cancel_requested;
+    task.progress = seen.progress.as_deref().and_then(read_progress);
+    match seen.state {
+        State::Queued => task.queue_position = whole(seen.place),
+        State::Scheduled => task.run_at_ms = whole(seen.place),
+        State::Waiting | State::Running | State::Succeeded | State::Failed | State::Canceled | State::Expired => {}
+    }
+    Ok(task)
+}
+
+fn finished(seen: &Running, ended: &Ended<'_>, live: &Live<'_>) -> Result<Task, QueueError> {
+    let mut task = base(&seen.id, live)?;
+    task.state = ended.state;
+    task.reason = ended.reason;
+    task.attempt = ended.attempt;
+    task.losses = ended.losses;
+    task.worker = ended.worker.map(str::to_owned);
+    task.started_at_ms = ended.started_at_ms;
+    task.finished_at_ms = Some(ended.finished_at_ms);
+    task.expires_at_ms = whole(seen.place);
+    if ended.state == State::Succeeded {
+        task.result = Some(raw(ended.outcome)?);
+        task.progress = Some(Progress {
+            percent: 100,
+            message: String::new(),
+        });
+    } else {
+        task.error = Some(record::decode_error(ended.outcome)?);
+    }
+    Ok(task)
+}
+
+fn base(id: &str, live: &Live<'_>) -> Result<Task, QueueError> {
+    Ok(Task {
+        id: id.parse().map_err(|_| QueueError::Other(format!("task id {id:?}")))?,
+        tenant: live.tenant.to_owned(),
+        kind: live.kind.to_owned(),
+        state: State::Queued,
+        reason: None,
+        priority: live.priority,
+        attempt: 0,
+        max_attempts: live.body.max_attempts,
+        losses: 0,
+        progress: None,
+        queue_position: None,
+        worker: None,
+        cancel_requested: false,
+        created_at_ms: live.created_at_ms,
+        run_at_ms: None,
+        started_at_ms: None,
+        finished_at_ms: None,
+        expires_at_ms: None,
+        input: live.body.input.to_owned(),
+        result: None,
+        error: None,
+        tags: live.body.tags.iter().map(|tag| tag.clone().into_owned()).collect(),
+        metadata: live.body.metadata.map(ToOwned::to_owned),
+    })
+}
+
+/// Progress is stored as `percent message`, so that the value stays short.
+fn read_progress(text: &str) -> Option<Progress> {
+    let (percent, message) = text.split_once(' ')?;
+    Some(Progress {
+        percent: percent.parse().ok()?,
+        message: message.to_owned(),
+    })
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "scores are whole milliseconds or ranks"
+)]
+fn whole(score: Option<f64>) -> Option<u64> {
+    score.map(|value| value as u64)
+}
+
+fn raw(json: &str) -> Result<Box<RawValue>, QueueError> {
+    RawValue::from_string(json.to_owned()).map_err(|error| QueueError::Other(format!("corrupt result: {error}")))
+}
+
+/// Scripts answer `false` for a missing value, which arrives as nil.
+pub(crate) fn read<T: FromRedisValue>(value: &Value) -> Result<T, QueueError> {
+    T::from_redis_value(value.clone()).map_err(|error| QueueError::Other(format!("unexpected reply: {error}")))
+}

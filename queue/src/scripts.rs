@@ -1,0 +1,57 @@
+//! The scripts, put together from parts of at most 60 lines. A part says in its head what it does and expects;
+//! parts share one chunk, so a part sees the locals of those before it.
+
+use redis::Script;
+
+macro_rules! script {
+    ($flags:literal, $($part:literal)+) => {
+        Script::new(concat!("#!lua", $flags, "\n", $(include_str!(concat!("../lua/", $part, ".lua"))),+))
+    };
+}
+
+/// Every script of the engine. `enqueue` alone may be refused when Redis is full: running work always finishes.
+#[derive(Debug)]
+pub(crate) struct Scripts {
+    pub(crate) enqueue: Script,
+    pub(crate) step: Script,
+    pub(crate) tick: Script,
+    pub(crate) cancel: Script,
+    pub(crate) read: Script,
+    pub(crate) list: Script,
+    pub(crate) status: Script,
+    pub(crate) drain: Script,
+    pub(crate) leave: Script,
+}
+
+impl Scripts {
+    pub(crate) fn new() -> Self {
+        Self {
+            enqueue: script!("", "clock" "plan" "rate" "wake" "enqueue"),
+            step: script!(" flags=allow-oom", "clock" "header" "plan" "settle" "expire" "promote" "rate" "wake"
+                "step_args" "step_replay" "step_finish" "step_renew" "step_due" "step_pick" "step_solo" "step_claim"
+                "step_write"),
+            tick: script!(" flags=allow-oom", "clock" "header" "plan" "settle" "expire" "promote" "prune" "wake" "tick"),
+            cancel: script!(" flags=allow-oom", "clock" "header" "plan" "settle" "cancel"),
+            read: script!(" flags=no-writes", "clock" "header" "read_task" "read"),
+            list: script!(" flags=no-writes", "clock" "header" "read_task" "list"),
+            status: script!(" flags=no-writes", "clock" "status"),
+            drain: script!(" flags=allow-oom", "clock" "drain"),
+            leave: script!(" flags=allow-oom", "clock" "wake" "leave"),
+        }
+    }
+
+    /// All of them, to load before the first pipeline.
+    pub(crate) fn all(&self) -> [&Script; 9] {
+        [
+            &self.enqueue,
+            &self.step,
+            &self.tick,
+            &self.cancel,
+            &self.read,
+            &self.list,
+            &self.status,
+            &self.drain,
+            &self.leave,
+        ]
+    }
+}

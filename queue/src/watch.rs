@@ -1,0 +1,193 @@
+//! Waiting for a task to change without polling: one reader follows the stream of hints and wakes who waits.
+//! Hints only shorten waits. A waiter registers before it reads the task, and reads again at least every 2 s.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use redis::streams::{StreamRangeReply, StreamReadReply};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::client::Queue;
+use crate::error::QueueError;
+use crate::id::TaskId;
+use crate::task::Task;
+
+/// Longest time between two readings of a task that somebody waits for.
+const REREAD: Duration = Duration::from_secs(2);
+/// The reader blocks this long; its watchdog gives up on the connection one second later.
+const BLOCK: Duration = Duration::from_secs(5);
+/// Pause before the reader tries a broken connection again.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
+
+/// Wakes callers when a task changes. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    queue: Queue,
+    waiters: Arc<Waiters>,
+}
+
+/// Follows the hints for a `Watch`.
+#[derive(Debug)]
+pub struct Watcher {
+    queue: Queue,
+    waiters: Arc<Waiters>,
+}
+
+pub(crate) fn open(queue: Queue) -> (Watch, Watcher) {
+    let waiters = Arc::new(Waiters::default());
+    (
+        Watch {
+            queue: queue.clone(),
+            waiters: Arc::clone(&waiters),
+        },
+        Watcher { queue, waiters },
+    )
+}
+
+impl Watch {
+    /// Reads the task until `done` says yes or the time is over; returns the last reading, `None` if there is no
+    /// such task of this tenant.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn wait_until(
+        &self,
+        tenant: &str,
+        id: TaskId,
+        limit: Duration,
+        done: impl Fn(&Task) -> bool,
+    ) -> Result<Option<Task>, QueueError> {
+        let deadline = Instant::now() + limit;
+        let interest = self.waiters.register(id);
+        loop {
+            let hinted = interest.notify.notified();
+            let Some(task) = self.queue.get(tenant, id).await? else {
+                return Ok(None);
+            };
+            if done(&task) || Instant::now() >= deadline {
+                return Ok(Some(task));
+            }
+            // A hint, the next reading and the deadline all lead to another look at the task.
+            let _ = timeout_at(deadline.min(Instant::now() + REREAD), hinted).await;
+        }
+    }
+}
+
+impl Watcher {
+    /// Follows the hints until `shutdown`; renews its connection by itself.
+    pub async fn run(self, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            let followed = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                followed = self.follow() => followed,
+            };
+            if let Err(error) = followed {
+                tracing::debug!("follow state changes: {error:#}; waiters read by themselves meanwhile");
+                let _ = timeout(RECONNECT_PAUSE, shutdown.cancelled()).await;
+            }
+        }
+    }
+
+    async fn follow(&self) -> Result<(), QueueError> {
+        let mut connection = self.queue.link.blocking_connection().await?;
+        let key = self.queue.link.keys.events();
+        let mut last = self.newest_hint(&key).await?;
+        loop {
+            self.waiters.somebody().await;
+            let mut command = redis::cmd("XREAD");
+            command
+                .arg("COUNT")
+                .arg(100)
+                .arg("BLOCK")
+                .arg(BLOCK.as_millis() as u64)
+                .arg("STREAMS")
+                .arg(&key)
+                .arg(&last);
+            let reply = timeout(BLOCK + Duration::from_secs(1), command.query_async(&mut connection)).await;
+            let reply: Option<StreamReadReply> =
+                reply.map_err(|_| QueueError::Unavailable("no answer to a blocking read".to_owned()))??;
+            for entry in reply
+                .into_iter()
+                .flat_map(|reply| reply.keys)
+                .flat_map(|stream| stream.ids)
+            {
+                if let Some(hints) = entry.get::<String>("d") {
+                    self.waiters.wake(&hints);
+                }
+                last = entry.id;
+            }
+        }
+    }
+
+    /// Where to begin: with `$` a change between a waiter's reading and the first block would go unnoticed.
+    async fn newest_hint(&self, key: &str) -> Result<String, QueueError> {
+        let mut command = redis::cmd("XREVRANGE");
+        command.arg(key).arg("+").arg("-").arg("COUNT").arg(1);
+        let newest: StreamRangeReply = command.query_async(&mut self.queue.link.connection()).await?;
+        Ok(newest
+            .ids
+            .into_iter()
+            .next()
+            .map_or_else(|| "0-0".to_owned(), |entry| entry.id))
+    }
+}
+
+/// Who waits for which task.
+#[derive(Debug, Default)]
+struct Waiters {
+    by_task: Mutex<HashMap<TaskId, (usize, Arc<Notify>)>>,
+    arrived: Notify,
+}
+
+struct Interest {
+    waiters: Arc<Waiters>,
+    id: TaskId,
+    notify: Arc<Notify>,
+}
+
+impl Waiters {
+    fn register(self: &Arc<Self>, id: TaskId) -> Interest {
+        let mut by_task = self.by_task.lock().expect("no holder panics");
+        let entry = by_task.entry(id).or_default();
+        entry.0 += 1;
+        self.arrived.notify_one();
+        Interest {
+            waiters: Arc::clone(self),
+            id,
+            notify: Arc::clone(&entry.1),
+        }
+    }
+
+    /// Returns once somebody waits: nobody's hints are not worth reading.
+    async fn somebody(&self) {
+        while self.by_task.lock().expect("no holder panics").is_empty() {
+            self.arrived.notified().await;
+        }
+    }
+
+    fn wake(&self, hints: &str) {
+        let by_task = self.by_task.lock().expect("no holder panics");
+        for hint in hints.split(',') {
+            let id = hint.split(':').next().and_then(|id| id.parse().ok());
+            if let Some((_, notify)) = id.and_then(|id: TaskId| by_task.get(&id)) {
+                notify.notify_waiters();
+            }
+        }
+    }
+}
+
+impl Drop for Interest {
+    fn drop(&mut self) {
+        let mut by_task = self.waiters.by_task.lock().expect("no holder panics");
+        if let Some(entry) = by_task.get_mut(&self.id) {
+            entry.0 -= 1;
+            if entry.0 == 0 {
+                by_task.remove(&self.id);
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The loop around the engine: one step in flight at most, everything that happens meanwhile collects and rides on the
+//! next one (group commit without timers).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, OptionFuture};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::client::{Queue, random_u64};
+use crate::connection::Link;
+use crate::error::QueueError;
+use crate::failure::Outcome;
+use crate::id::TaskId;
+use crate::worker::attempt::{self, Attempt};
+use crate::worker::engine::{Engine, lease_token};
+use crate::worker::mailbox::{self, Mail};
+use crate::worker::step::{self, StepReply, StepRequest};
+use crate::worker::{Handler, StopReport, WorkerConfig, ticker};
+
+/// Items of the mailbox that wait to be looked at; beyond them the reader waits.
+const MAIL_BUFFER: usize = 128;
+/// Ended attempts that wait to be looked at; beyond them their tasks wait.
+const ENDED_BUFFER: usize = 1_024;
+/// First and longest pause before a step is sent again.
+const RESEND_PAUSE: Duration = Duration::from_millis(50);
+const MAX_RESEND_PAUSE: Duration = Duration::from_secs(2);
+/// Longest time to sign off.
+const LEAVE_LIMIT: Duration = Duration::from_secs(2);
+
+struct Ended {
+    id: TaskId,
+    outcome: Outcome,
+}
+
+pub(crate) async fn run(
+    queue: Queue,
+    config: WorkerConfig,
+    handler: Arc<dyn Handler>,
+    shutdown: CancellationToken,
+) -> Result<StopReport, QueueError> {
+    let link = Arc::clone(&queue.link);
+    let name = config.name.clone();
+    let services = CancellationToken::new();
+    let poke = Arc::new(Notify::new());
+    let (mail_in, mail) = mpsc::channel(MAIL_BUFFER);
+    let mut background = JoinSet::new();
+    background.spawn({
+        let (link, name, stop) = (Arc::clone(&link), name.clone(), services.clone());
+        async move { mailbox::run(&link, &name, mail_in, stop).await }
+    });
+    background.spawn({
+        let (link, name, poke, stop) = (Arc::clone(&link), name.clone(), Arc::clone(&poke), services.clone());
+        async move { ticker::run(&link, &name, &poke, stop).await }
+    });
+    let handlers_on = config
+        .handlers_on
+        .clone()
+        .unwrap_or_else(tokio::runtime::Handle::current);
+    let (ended_in, ended) = mpsc::channel(ENDED_BUFFER);
+    let attempts = Attempts {
+        handler,
+        handlers_on,
+        ended: ended_in,
+        set: JoinSet::new(),
+    };
+    let incarnation = lease_token();
+    let mut session = Session {
+        link: Arc::clone(&link),
+        name,
+        incarnation,
+        engine: Engine::new(config),
+        attempts,
+        poke,
+    };
+    let report = session.serve(mail, ended, shutdown).await;
+    services.cancel();
+    while background.join_next().await.is_some() {}
+    session.leave().await?;
+    Ok(report)
+}
+
+/// Handlers at work.
+struct Attempts {
+    handler: Arc<dyn Handler>,
+    handlers_on: tokio::runtime::Handle,
+    ended: mpsc::Sender<Ended>,
+    set: JoinSet<()>,
+}
+
+impl Attempts {
+    fn start(&mut self, attempts: Vec<Attempt>) {
+        while self.set.try_join_next().is_some() {}
+        for attempt in attempts {
+            let (handler, ended, id) = (Arc::clone(&self.handler), self.ended.clone(), attempt.id);
+            let work = async move {
+                let outcome = attempt::run(handler, attempt).await;
+                // The receiver goes only after every attempt has ended.
+                let _ = ended.send(Ended { id, outcome }).await;
+            };
+            self.set.spawn_on(work, &self.handlers_on);
+        }
+    }
+}
+
+struct Session {
+    link: Arc<Link>,
+    name: String,
+    incarnation: String,
+    engine: Engine,
+    attempts: Attempts,
+    poke: Arc<Notify>,
+}
+
+impl Session {
+    async fn serve(
+        &mut self,
+        mut mail: mpsc::Receiver<Mail>,
+        mut ended: mpsc::Receiver<Ended>,
+        shutdown: CancellationToken,
+    ) -> StopReport {
+        let mut in_flight: Option<BoxFuture<'static, StepReply>> = None;
+        let progressed = Arc::clone(&self.engine.progressed);
+        let mut draining = false;
+        loop {
+            let now = Instant::now();
+            self.engine.on_time(now);
+            if in_flight.is_none() {
+                in_flight = self.engine.next_request(now).map(|request| self.send(&request));
+            }
+            if in_flight.is_none() && self.engine.is_drained() {
+                return self.engine.report;
+            }
+            let deadline = self.engine.next_deadline(now);
+            tokio::select! {
+                biased;
+                Some(reply) = OptionFuture::from(in_flight.as_mut()) => {
+                    in_flight = None;
+                    let attempts = self.engine.apply(reply, Instant::now());
+                    self.attempts.start(attempts);
+                }
+                () = shutdown.cancelled(), if !draining => {
+                    draining = true;
+                    self.engine.drain(Instant::now());
+                }
+                Some(first) = ended.recv() => self.collect(first, &mut ended),
+                Some(item) = mail.recv() => self.read_mail(item),
+                () = progressed.notified() => self.engine.note_progress(),
+                () = sleep_until(deadline) => {}
+            }
+        }
+    }
+
+    /// Takes everything that has ended by now, so that one step commits it all.
+    fn collect(&mut self, first: Ended, more: &mut mpsc::Receiver<Ended>) {
+        let now = Instant::now();
+        let mut next = Some(first);
+        while let Some(Ended { id, outcome }) = next {
+            let attempts = self.engine.ended(id, outcome, now);
+            self.attempts.start(attempts);
+            next = more.try_recv().ok();
+        }
+    }
+
+    fn read_mail(&mut self, item: Mail) {
+        match item {
+            Mail::Wake => self.engine.wake(),
+            Mail::Tick => self.poke.notify_one(),
+            Mail::Drain => self.engine.drain(Instant::now()),
+            Mail::Cancel(id) => {
+                let attempts = self.engine.cancel(id, Instant::now());
+                self.attempts.start(attempts);
+                self.engine.wake();
+            }
+        }
+    }
+
+    /// Sends a request until it is answered. A repeated one is answered by the script as the first was.
+    fn send(&self, request: &StepRequest) -> BoxFuture<'static, StepReply> {
+        let args = request.encode(&self.name, &self.incarnation);
+        let link = Arc::clone(&self.link);
+        let worker = self.name.clone();
+        Box::pin(async move {
+            let mut pause = RESEND_PAUSE;
+            loop {
+                match step::send(&link, &args).await {
+                    Ok(reply) => return reply,
+                    Err(error) if error.is_transient() => {
+                        tracing::warn!(worker, "commit a step: {error:#}; trying again");
+                    }
+                    Err(error) => tracing::error!(worker, "commit a step: {error:#}; trying again"),
+                }
+                let jitter = Duration::from_millis(random_u64() % 50);
+                tokio::time::sleep(pause + jitter).await;
+                pause = (pause * 2).min(MAX_RESEND_PAUSE);
+            }
+        })
+    }
+
+    async fn leave(&self) -> Result<(), QueueError> {
+        let args: Vec<&str> = std::iter::once(self.name.as_str()).chain(self.engine.kinds()).collect();
+        let leaving = self.link.call::<u32>(&self.link.scripts.leave, &args);
+        let left = timeout(LEAVE_LIMIT, leaving).await;
+        left.map_err(|_| QueueError::Unavailable("no answer while signing off".to_owned()))?
+            .map(drop)
+    }
+}
