@@ -150,7 +150,9 @@ pub(crate) struct ListArgs {
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| format!("`{text}` is no duration; write 30s, 5m or 2h"))?;
+    let number: u64 = number
+        .parse()
+        .map_err(|_| format!("`{text}` is no duration; write 30s, 5m or 2h"))?;
     let milliseconds = match unit {
         "ms" => 1,
         "" | "s" => 1_000,
@@ -158,7 +160,10 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         "h" => 3_600_000,
         _ => return Err(format!("`{unit}` is no unit; write ms, s, m or h")),
     };
-    number.checked_mul(milliseconds).map(Duration::from_millis).ok_or_else(|| format!("`{text}` is too long"))
+    number
+        .checked_mul(milliseconds)
+        .map(Duration::from_millis)
+        .ok_or_else(|| format!("`{text}` is too long"))
 }
 
 #[cfg(test)]
@@ -178,6 +183,9 @@ mod tests {
         assert_eq!(read("250ms"), Some(Duration::from_millis(250)));
         assert_eq!(read("30"), Some(Duration::from_secs(30)));
         assert_eq!(read("5m"), Some(Duration::from_secs(300)));
-        assert_eq!((read("soon"), read("3d"), read("-1s"), read("99999999999999999999s")), (None, None, None, None));
+        assert_eq!(
+            (read("soon"), read("3d"), read("-1s"), read("99999999999999999999s")),
+            (None, None, None, None)
+        );
     }
 }

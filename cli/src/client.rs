@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::header::{ETAG, IF_NONE_MATCH};
 use reqwest::multipart::{Form, Part};
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Map, Value};
 use url::Url;
 use zoetrope_shared::wire::{Problem, TaskPage, TaskView};
@@ -57,8 +57,15 @@ pub(crate) enum Reading {
 impl Client {
     /// A client of the server at this URL; connects when first used.
     pub(crate) fn new(server: &str) -> Result<Self, CliError> {
-        let base = Url::parse(server).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let base = base.ok_or_else(|| CliError::usage(format!("`{}` is no server URL such as http://127.0.0.1:8000", plain(server))))?;
+        let base = Url::parse(server)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let base = base.ok_or_else(|| {
+            CliError::usage(format!(
+                "`{}` is no server URL such as http://127.0.0.1:8000",
+                plain(server)
+            ))
+        })?;
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_LIMIT)
             .user_agent(concat!("zoetrope-cli/", env!("CARGO_PKG_VERSION")));
@@ -66,13 +73,24 @@ impl Client {
             // A proxy elsewhere cannot reach this machine's own addresses.
             builder = builder.no_proxy();
         }
-        Ok(Self { http: builder.build().map_err(CliError::failed)?, base })
+        Ok(Self {
+            http: builder.build().map_err(CliError::failed)?,
+            base,
+        })
     }
 
     /// Submits a task and answers it as it stands.
     pub(crate) async fn submit(&self, kind: &str, submission: Submission) -> Result<TaskView, CliError> {
-        let Submission { input, mut envelope, idempotency_key, file } = submission;
-        let mut request = self.request(Method::POST, &["api", "v1", "tasks", kind]).timeout(UPLOAD_LIMIT);
+        let Submission {
+            input,
+            mut envelope,
+            idempotency_key,
+            file,
+        } = submission;
+        let mut request = self
+            .http
+            .post(self.url(&["api", "v1", "tasks", kind]))
+            .timeout(UPLOAD_LIMIT);
         if let Some(key) = idempotency_key {
             request = request.header("Idempotency-Key", key);
         }
@@ -93,10 +111,12 @@ impl Client {
 
     /// Reads a task: once it has ended or `wait` is over, or as soon as it is no longer at version `known`.
     pub(crate) async fn task(&self, id: &str, wait: Duration, known: Option<&str>) -> Result<Reading, CliError> {
-        let mut request = self.request(Method::GET, &["api", "v1", "tasks", id]).timeout(wait + ANSWER_LIMIT);
+        let mut url = self.url(&["api", "v1", "tasks", id]);
         if !wait.is_zero() {
-            request = request.query(&[("wait", format!("{}s", wait.as_secs().max(1)))]);
+            url.query_pairs_mut()
+                .append_pair("wait", &format!("{}s", wait.as_secs().max(1)));
         }
+        let mut request = self.http.get(url).timeout(wait + ANSWER_LIMIT);
         if let Some(etag) = known {
             request = request.header(IF_NONE_MATCH, etag);
         }
@@ -104,56 +124,79 @@ impl Client {
         if response.status() == StatusCode::NOT_MODIFIED {
             return Ok(Reading::Same);
         }
-        let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-        Ok(Reading::Changed { task: Box::new(body(response).await?), etag })
+        let etag = response
+            .headers()
+            .get(ETAG)
+            .and_then(|etag| etag.to_str().ok())
+            .map(str::to_owned);
+        Ok(Reading::Changed {
+            task: Box::new(body(response).await?),
+            etag,
+        })
     }
 
     /// Reads a task as it stands now.
     pub(crate) async fn task_now(&self, id: &str) -> Result<TaskView, CliError> {
         match self.task(id, Duration::ZERO, None).await? {
             Reading::Changed { task, .. } => Ok(*task),
-            Reading::Same => Err(CliError::failed("the server answered 304 to a request without a version")),
+            Reading::Same => Err(CliError::failed(
+                "the server answered 304 to a request without a version",
+            )),
         }
     }
 
     /// Asks to cancel a task.
     pub(crate) async fn cancel(&self, id: &str) -> Result<TaskView, CliError> {
-        let request = self.request(Method::DELETE, &["api", "v1", "tasks", id]).timeout(ANSWER_LIMIT);
+        let request = self
+            .http
+            .delete(self.url(&["api", "v1", "tasks", id]))
+            .timeout(ANSWER_LIMIT);
         body(self.send(request).await?).await
     }
 
     /// One page of tasks.
     pub(crate) async fn list(&self, args: &ListArgs) -> Result<TaskPage, CliError> {
-        let mut request = self.request(Method::GET, &["api", "v1", "tasks"]).timeout(ANSWER_LIMIT);
-        request = request.query(&[("limit", args.limit)]);
-        let filters = [("state", &args.state), ("kind", &args.kind), ("tag", &args.tag), ("cursor", &args.cursor)];
-        for (name, value) in filters {
-            if let Some(value) = value {
-                request = request.query(&[(name, value)]);
-            }
-        }
-        body(self.send(request).await?).await
+        let mut url = self.url(&["api", "v1", "tasks"]);
+        let filters = [
+            ("state", &args.state),
+            ("kind", &args.kind),
+            ("tag", &args.tag),
+            ("cursor", &args.cursor),
+        ];
+        let given = filters
+            .iter()
+            .filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+        url.query_pairs_mut()
+            .append_pair("limit", &args.limit.to_string())
+            .extend_pairs(given);
+        body(self.send(self.http.get(url).timeout(ANSWER_LIMIT)).await?).await
     }
 
     /// Whether the server takes requests.
     pub(crate) async fn is_ready(&self) -> bool {
-        let request = self.request(Method::GET, &["readyz"]).timeout(CONNECT_LIMIT);
-        request.send().await.is_ok_and(|response| response.status().is_success())
+        let request = self.http.get(self.url(&["readyz"])).timeout(CONNECT_LIMIT);
+        request
+            .send()
+            .await
+            .is_ok_and(|response| response.status().is_success())
     }
 
     /// Whether one of our servers listens there, ready or not.
     pub(crate) async fn is_alive(&self) -> bool {
-        let request = self.request(Method::GET, &["livez"]).timeout(CONNECT_LIMIT);
-        request.send().await.is_ok_and(|response| response.status().is_success())
+        let request = self.http.get(self.url(&["livez"])).timeout(CONNECT_LIMIT);
+        request
+            .send()
+            .await
+            .is_ok_and(|response| response.status().is_success())
     }
 
-    fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+    fn url(&self, path: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             // Segments are escaped, so that an id cannot become another path.
             segments.pop_if_empty().extend(path);
         }
-        self.http.request(method, url)
+        url
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, CliError> {
@@ -187,7 +230,10 @@ pub(crate) async fn file_part(path: &Path) -> Result<Part, CliError> {
 async fn body<T: serde::de::DeserializeOwned>(response: Response) -> Result<T, CliError> {
     let url = response.url().clone();
     let error = |error: reqwest::Error| {
-        CliError::unavailable(format!("{url} gave an answer that is none of Zoetrope's ({})", root_cause(&error)))
+        CliError::unavailable(format!(
+            "{url} gave an answer that is none of Zoetrope's ({})",
+            root_cause(&error)
+        ))
     };
     response.json().await.map_err(error)
 }
@@ -203,9 +249,15 @@ fn refusal(status: StatusCode, text: &str) -> CliError {
         _ => Exit::Unavailable,
     };
     let Ok(problem) = serde_json::from_str::<Problem>(text) else {
-        return CliError { exit, message: format!("the server answered {status}") };
+        return CliError {
+            exit,
+            message: format!("the server answered {status}"),
+        };
     };
-    CliError { exit, message: sentence(&problem) }
+    CliError {
+        exit,
+        message: sentence(&problem),
+    }
 }
 
 fn sentence(problem: &Problem) -> String {
@@ -243,8 +295,11 @@ mod tests {
     #[test]
     fn an_id_cannot_become_another_path() {
         let client = Client::new("http://127.0.0.1:8000/below/").unwrap();
-        let request = client.request(Method::GET, &["api", "v1", "tasks", "../../x?y#z"]).build().unwrap();
-        assert_eq!(request.url().as_str(), "http://127.0.0.1:8000/below/api/v1/tasks/..%2F..%2Fx%3Fy%23z");
+        let url = client.url(&["api", "v1", "tasks", "../../x?y#z"]);
+        assert_eq!(
+            url.as_str(),
+            "http://127.0.0.1:8000/below/api/v1/tasks/..%2F..%2Fx%3Fy%23z"
+        );
     }
 
     #[test]
@@ -261,7 +316,18 @@ mod tests {
         use Exit::{Auth, Failed, NotFound, Unavailable, Usage};
         assert_eq!(
             codes,
-            [Usage, Auth, Auth, NotFound, Failed, Usage, Usage, Unavailable, Unavailable, Unavailable]
+            [
+                Usage,
+                Auth,
+                Auth,
+                NotFound,
+                Failed,
+                Usage,
+                Usage,
+                Unavailable,
+                Unavailable,
+                Unavailable
+            ]
         );
     }
 }

@@ -42,16 +42,25 @@ pub(crate) struct CliError {
 impl CliError {
     /// Arguments or input that cannot be used.
     pub(crate) fn usage(message: impl Display) -> Self {
-        Self { exit: Exit::Usage, message: message.to_string() }
+        Self {
+            exit: Exit::Usage,
+            message: message.to_string(),
+        }
     }
 
     /// Something that is needed is not there.
     pub(crate) fn unavailable(message: impl Display) -> Self {
-        Self { exit: Exit::Unavailable, message: message.to_string() }
+        Self {
+            exit: Exit::Unavailable,
+            message: message.to_string(),
+        }
     }
 
     /// Anything else.
     pub(crate) fn failed(message: impl Display) -> Self {
-        Self { exit: Exit::Failed, message: message.to_string() }
+        Self {
+            exit: Exit::Failed,
+            message: message.to_string(),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Any kind's result as rows of name and text, so that a new kind needs no code here.
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::plain::{one_line, plain};
@@ -9,12 +10,15 @@ const MAX_ITEMS: usize = 6;
 const ITEM_WIDTH: usize = 100;
 
 /// One row for each field of a result.
-pub(crate) fn facts(result: &Value) -> Vec<(String, String)> {
-    match result {
-        Value::Object(fields) => {
-            fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (plain(name), long(value))).collect()
-        }
-        other => vec![("result".to_owned(), long(other))],
+pub(crate) fn facts(result: &RawValue) -> Vec<(String, String)> {
+    match serde_json::from_str(result.get()) {
+        Ok(Value::Object(fields)) => fields
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (plain(name), long(value)))
+            .collect(),
+        Ok(other) => vec![("result".to_owned(), long(&other))],
+        Err(_) => vec![("result".to_owned(), plain(result.get()))],
     }
 }
 
@@ -84,9 +88,13 @@ mod tests {
 
     use super::*;
 
+    fn rows(result: &Value) -> Vec<(String, String)> {
+        facts(&serde_json::value::to_raw_value(result).unwrap())
+    }
+
     #[test]
     fn a_result_of_any_kind_becomes_rows() {
-        let rows = facts(&json!({
+        let rows = rows(&json!({
             "text": "one\n\ntwo",
             "confidence": 0.954_321,
             "colors": [{"hex": "#fff", "share": 0.5}],
@@ -109,7 +117,7 @@ mod tests {
 
     #[test]
     fn long_lists_are_cut_with_a_count() {
-        let rows = facts(&json!({"words": (0..10).collect::<Vec<_>>()}));
+        let rows = rows(&json!({"words": (0..10).collect::<Vec<_>>()}));
         assert_eq!(rows[0].1, "0\n1\n2\n3\n4\n5\nand 4 more");
     }
 }

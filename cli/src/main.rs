@@ -5,6 +5,7 @@
 mod args;
 mod client;
 mod commands;
+mod configuration;
 mod exit;
 mod facts;
 mod out;
@@ -16,10 +17,10 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use zoetrope_shared::config::Settings;
 
 use crate::args::{Cli, Command};
 use crate::client::Client;
+use crate::configuration::Configuration;
 use crate::exit::{CliError, Exit};
 
 fn main() -> ExitCode {
@@ -45,16 +46,16 @@ async fn run(cli: &Cli) -> Result<Exit, CliError> {
         clap_complete::generate(shell, &mut Cli::command(), "zoetrope", &mut io::stdout().lock());
         return Ok(Exit::Done);
     }
-    let settings = Settings::load().map_err(|error| CliError::usage(format!("configuration: {error}")))?;
-    let client = Client::new(cli.server.as_deref().unwrap_or(&settings.server_url))?;
+    let configuration = Configuration::load()?;
+    let client = Client::new(cli.server.as_deref().unwrap_or(&configuration.settings.server_url))?;
     match &cli.command {
-        Command::Up(args) => up::run(args, &settings).await,
+        Command::Up(args) => up::run(args, &configuration).await,
         Command::Submit(args) => commands::submit(&client, args, output).await,
         Command::Get(args) => commands::get(&client, args, output).await,
         Command::Wait(args) => commands::wait(&client, args, output).await,
         Command::Cancel(args) => commands::cancel(&client, args, output).await,
         Command::List(args) => commands::list(&client, args, output).await,
-        Command::Doctor => commands::doctor(&client, &settings, output).await,
+        Command::Doctor => commands::doctor(&client, &configuration, output).await,
         Command::Completions { .. } => Ok(Exit::Done),
     }
 }

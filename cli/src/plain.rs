@@ -2,7 +2,10 @@
 
 /// The text without terminal escape sequences and control characters; newlines and tabs stay.
 pub(crate) fn plain(text: &str) -> String {
-    console::strip_ansi_codes(text).chars().filter(|c| matches!(c, '\n' | '\t') || !(c.is_control() || reorders(*c))).collect()
+    console::strip_ansi_codes(text)
+        .chars()
+        .filter(|c| matches!(c, '\n' | '\t') || !(c.is_control() || reorders(*c)))
+        .collect()
 }
 
 /// The text on one line of at most `width` characters.
@@ -25,7 +28,10 @@ mod tests {
 
     #[test]
     fn terminal_commands_in_a_picture_are_not_obeyed() {
-        assert_eq!(plain("a\x1b[31mred\x1b[0m \x1b]0;title\x07b\x08\u{9b}2J\r\n\tc"), "ared b2J\n\tc");
+        assert_eq!(
+            plain("a\x1b[31mred\x1b[0m \x1b]0;title\x07b\x08\u{9b}2J\r\n\tc"),
+            "ared b2J\n\tc"
+        );
         assert_eq!(plain("abc\u{202e}fdp.exe"), "abcfdp.exe");
     }
 

@@ -2,7 +2,8 @@
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
-use zoetrope_shared::wire::TaskView;
+use zoetrope_queue::State;
+use zoetrope_shared::wire::{TaskView, parse_rfc3339_ms};
 
 use crate::args::Output;
 use crate::exit::CliError;
@@ -18,7 +19,7 @@ const TAGS_WIDTH: usize = 30;
 pub(crate) fn task(task: &TaskView, output: Output) -> Result<(), CliError> {
     match output {
         Output::Json => out::json(task),
-        Output::Id => out::data(&task.id.to_string()),
+        Output::Id => out::data(&task.id.clone()),
         Output::Table => out::data(&details(task).to_string()),
     }
 }
@@ -28,15 +29,15 @@ pub(crate) fn tasks(tasks: &[TaskView], output: Output) -> Result<(), CliError> 
     match output {
         Output::Json => out::json(&tasks),
         Output::Id if tasks.is_empty() => Ok(()),
-        Output::Id => out::data(&tasks.iter().map(|task| task.id.to_string()).collect::<Vec<_>>().join("\n")),
+        Output::Id => out::data(&tasks.iter().map(|task| task.id.clone()).collect::<Vec<_>>().join("\n")),
         Output::Table => {
             let mut table = table(&["id", "kind", "state", "priority", "attempt", "created", "took", "tags"]);
             for task in tasks {
                 table.add_row([
-                    task.id.to_string(),
+                    task.id.clone(),
                     plain(&task.kind),
                     state(task).to_owned(),
-                    task.priority.as_str().to_owned(),
+                    word(task.priority),
                     format!("{}/{}", task.attempt, task.max_attempts),
                     task.created_at.clone(),
                     took(task),
@@ -54,14 +55,21 @@ pub(crate) fn details(task: &TaskView) -> Table {
     let mut row = |name: &str, value: String| {
         table.add_row([name.to_owned(), value]);
     };
-    row("id", task.id.to_string());
+    row("id", task.id.clone());
     row("state", state_with_reason(task));
     row("attempt", format!("{} of at most {}", task.attempt, task.max_attempts));
     if let Some(ahead) = task.queue_position {
         row("ahead of it", ahead.to_string());
     }
     if let Some(progress) = &task.progress {
-        row("progress", format!("{} % {}", progress.percent, one_line(&progress.message, USUAL_WIDTH.into())));
+        row(
+            "progress",
+            format!(
+                "{} % {}",
+                progress.percent,
+                one_line(&progress.message, USUAL_WIDTH.into())
+            ),
+        );
     }
     if !took(task).is_empty() {
         row("took", took(task));
@@ -69,7 +77,7 @@ pub(crate) fn details(task: &TaskView) -> Table {
     if let Some(error) = &task.error {
         row("error", plain(&format!("{}: {}", error.code, error.message)));
     }
-    for (name, value) in task.result.as_ref().map(facts).unwrap_or_default() {
+    for (name, value) in task.result.as_deref().map(facts).unwrap_or_default() {
         row(&name, value);
     }
     table
@@ -78,7 +86,9 @@ pub(crate) fn details(task: &TaskView) -> Table {
 /// A table with a line below its header, as wide as the terminal.
 pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header.iter().map(|cell| plain(cell)));
     if !table.is_tty() {
         table.set_width(USUAL_WIDTH);
@@ -98,20 +108,32 @@ pub(crate) fn has_ended(task: &TaskView) -> bool {
 
 /// Whether it ended with a result.
 pub(crate) fn has_succeeded(task: &TaskView) -> bool {
-    task.state == zoetrope_queue::State::Succeeded
+    task.state == State::Succeeded
 }
 
 fn state_with_reason(task: &TaskView) -> String {
     let state = state(task);
-    let reason = task.reason.map(|reason| format!(" ({})", reason.as_str()));
-    let cancel = if task.cancel_requested && !has_ended(task) { ", cancel requested" } else { "" };
+    let reason = task.reason.map(|reason| format!(" ({})", word(reason)));
+    let cancel = if task.cancel_requested && !has_ended(task) {
+        ", cancel requested"
+    } else {
+        ""
+    };
     format!("{state}{}{cancel}", reason.unwrap_or_default())
+}
+
+/// The wire's word for a reason or a priority.
+fn word(known: impl serde::Serialize) -> String {
+    serde_json::to_value(known)
+        .ok()
+        .and_then(|word| word.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 /// How long its last attempt ran, where that is known.
 fn took(task: &TaskView) -> String {
-    let span = task.started_at.as_deref().and_then(zoetrope_shared::wire::parse_instant_ms).zip(
-        task.finished_at.as_deref().and_then(zoetrope_shared::wire::parse_instant_ms),
-    );
-    span.map(|(start, end)| format!("{} ms", end.saturating_sub(start))).unwrap_or_default()
+    let instant = |text: &Option<String>| text.as_deref().and_then(parse_rfc3339_ms);
+    let span = instant(&task.started_at).zip(instant(&task.finished_at));
+    span.map(|(start, end)| format!("{} ms", end.saturating_sub(start)))
+        .unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! `zoetrope doctor`: looks at everything that Zoetrope needs and says what is wrong and what would help.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use zoetrope_shared::tenant::Tenant;
 
 use crate::args::Output;
 use crate::client::Client;
+use crate::configuration::Configuration;
 use crate::exit::{CliError, Exit};
 use crate::plain::plain;
 use crate::up::{beside, redis};
@@ -43,19 +45,22 @@ enum Status {
 #[derive(Debug, Serialize)]
 struct Report {
     checks: Vec<Finding>,
-    configuration: serde_json::Value,
+    configuration: BTreeMap<&'static str, String>,
 }
 
 /// Runs every check, prints them with the configuration, and fails if one of them did.
-pub(crate) async fn doctor(client: &Client, settings: &Settings, output: Output) -> Result<Exit, CliError> {
+pub(crate) async fn doctor(client: &Client, configuration: &Configuration, output: Output) -> Result<Exit, CliError> {
+    let settings = &configuration.settings;
     let mut checks = vec![server(client, settings).await];
-    checks.extend(redis_checks(settings).await);
+    checks.extend(redis_checks(configuration).await);
     checks.push(artifacts(settings).await);
     checks.extend(["zoetrope-api", "zoetrope-worker", "zoetrope-media"].map(executable));
     checks.push(tesseract(&["eng"]).await);
     let failed = checks.iter().any(|check| check.status == Status::Failed);
-    let configuration = serde_json::to_value(settings.redacted()).map_err(CliError::failed)?;
-    let report = Report { checks, configuration };
+    let report = Report {
+        checks,
+        configuration: settings.redacted().into_iter().collect(),
+    };
     match output {
         Output::Json => out::json(&report)?,
         Output::Table | Output::Id => {
@@ -79,56 +84,91 @@ fn findings_table(checks: &[Finding]) -> Table {
     table
 }
 
-fn configuration_table(configuration: &serde_json::Value) -> Table {
+fn configuration_table(configuration: &BTreeMap<&'static str, String>) -> Table {
     let mut table = show::table(&["setting", "value"]);
-    for (name, value) in crate::facts::facts(configuration) {
-        table.add_row([name, value]);
+    for (name, value) in configuration {
+        table.add_row([name, plain(value).as_str()]);
     }
     table
 }
 
 fn ok(name: &'static str, detail: impl Into<String>) -> Finding {
-    Finding { name, status: Status::Ok, detail: detail.into() }
+    Finding {
+        name,
+        status: Status::Ok,
+        detail: detail.into(),
+    }
 }
 
 fn warning(name: &'static str, detail: impl Into<String>) -> Finding {
-    Finding { name, status: Status::Warning, detail: detail.into() }
+    Finding {
+        name,
+        status: Status::Warning,
+        detail: detail.into(),
+    }
 }
 
 fn failure(name: &'static str, detail: impl Into<String>) -> Finding {
-    Finding { name, status: Status::Failed, detail: detail.into() }
+    Finding {
+        name,
+        status: Status::Failed,
+        detail: detail.into(),
+    }
 }
 
 /// A server that runs, or a port that is free for one.
 async fn server(client: &Client, settings: &Settings) -> Finding {
     const NAME: &str = "server";
-    let (host, port) = (settings.host.as_str(), settings.port);
+    let (host, port) = (settings.host, settings.port);
     if client.is_ready().await {
         return ok(NAME, format!("serving at {}", settings.server_url));
     }
     if client.is_alive().await {
-        return failure(NAME, format!("{} runs but is not ready: see its /readyz", settings.server_url));
+        return failure(
+            NAME,
+            format!("{} runs but is not ready: see its /readyz", settings.server_url),
+        );
     }
     match TcpListener::bind((host, port)) {
-        Ok(_) => ok(NAME, format!("none is running; port {port} on {host} is free for `zoetrope up`")),
-        Err(error) => failure(NAME, format!("none is running, and {host}:{port} cannot be used: {error}")),
+        Ok(_) => ok(
+            NAME,
+            format!("none is running; port {port} on {host} is free for `zoetrope up`"),
+        ),
+        Err(error) => failure(
+            NAME,
+            format!("none is running, and {host}:{port} cannot be used: {error}"),
+        ),
     }
 }
 
-async fn redis_checks(settings: &Settings) -> Vec<Finding> {
+async fn redis_checks(configuration: &Configuration) -> Vec<Finding> {
     const NAME: &str = "redis";
+    let settings = &configuration.settings;
     let socket = redis::socket_below(&settings.data_dir);
-    let url = if settings.redis_is_configured() {
+    let url = if configuration.names_redis {
         settings.redis_url.clone()
-    } else if let Some(socket) = socket.canonicalize().ok().filter(|_| std::os::unix::net::UnixStream::connect(&socket).is_ok()) {
+    } else if let Some(socket) = socket
+        .canonicalize()
+        .ok()
+        .filter(|_| std::os::unix::net::UnixStream::connect(&socket).is_ok())
+    {
         format!("redis+unix://{}", socket.display())
     } else {
         return vec![match redis::find_program().await {
-            Ok(program) => ok(NAME, format!("REDIS_URL is not set; `zoetrope up` will start {} {}", program.name, program.version)),
+            Ok(program) => ok(
+                NAME,
+                format!(
+                    "REDIS_URL is not set; `zoetrope up` will start {} {}",
+                    program.name, program.version
+                ),
+            ),
             Err(error) => failure(NAME, error.message),
         }];
     };
-    let options = ConnectOptions { clock: Arc::new(SystemClock), ..ConnectOptions::new(url) };
+    let options = ConnectOptions {
+        clock: Arc::new(SystemClock),
+        ..ConnectOptions::new(url)
+    };
     let health = async { Queue::connect(options).await?.health().await };
     match health.await {
         Ok(health) => redis_findings(&health),
@@ -138,17 +178,29 @@ async fn redis_checks(settings: &Settings) -> Vec<Finding> {
 
 fn redis_findings(health: &RedisHealth) -> Vec<Finding> {
     let mut findings = vec![
-        ok("redis", format!("version {}, answers in {:.1} ms", health.version, health.latency_ms)),
+        ok(
+            "redis",
+            format!("version {}, answers in {:.1} ms", health.version, health.latency_ms),
+        ),
         if health.maxmemory_policy == "noeviction" {
             ok("redis policy", "noeviction")
         } else {
-            failure("redis policy", format!("maxmemory-policy {} may evict tasks; set noeviction", health.maxmemory_policy))
+            failure(
+                "redis policy",
+                format!(
+                    "maxmemory-policy {} may evict tasks; set noeviction",
+                    health.maxmemory_policy
+                ),
+            )
         },
         durability(&health.durability),
     ];
     let share = health.used_memory_bytes as f64 / health.maxmemory_bytes.max(1) as f64;
     if health.maxmemory_bytes > 0 && share > MEMORY_WARNING {
-        findings.push(warning("redis memory", format!("{:.0} % of maxmemory is used", share * 100.0)));
+        findings.push(warning(
+            "redis memory",
+            format!("{:.0} % of maxmemory is used", share * 100.0),
+        ));
     }
     findings.extend(health.warnings.iter().map(|text| warning("redis", text.as_str())));
     findings
@@ -159,7 +211,10 @@ fn durability(tier: &str) -> Finding {
     match tier {
         "fast" => ok(NAME, "fast: AOF everysec, up to 2 s of submits are lost with the power"),
         "safe" | "strict" => ok(NAME, tier),
-        "none" => warning(NAME, "none: without AOF every task is lost when Redis ends; set appendonly yes"),
+        "none" => warning(
+            NAME,
+            "none: without AOF every task is lost when Redis ends; set appendonly yes",
+        ),
         other => warning(NAME, format!("{other}: Redis does not tell")),
     }
 }
@@ -171,7 +226,11 @@ async fn artifacts(settings: &Settings) -> Finding {
     let probe = async {
         let store = Artifacts::open(url, Arc::new(SystemClock))?;
         let tenant = Tenant::default_tenant();
-        let new = NewArtifact { content_type: "text/plain".to_owned(), filename: None, ttl: PROBE_TTL };
+        let new = NewArtifact {
+            content_type: "text/plain".to_owned(),
+            filename: None,
+            ttl: PROBE_TTL,
+        };
         let stored = store.put(&tenant, new, b"x".as_slice().into()).await?;
         store.delete(&tenant, &stored.artifact).await?;
         anyhow::Ok(())
@@ -196,21 +255,33 @@ async fn tesseract(needed: &[&str]) -> Finding {
         Ok(output) => language_list(&String::from_utf8_lossy(&output.stdout)),
         Err(_) => models_in("/usr/share/tesseract-ocr/5/tessdata"),
     };
-    if let Some(missing) = needed.iter().find(|language| !languages.iter().any(|known| known == *language)) {
-        return failure(NAME, format!("the model `{missing}` is missing; on Debian or Ubuntu: apt-get install tesseract-ocr-{missing}"));
+    if let Some(missing) = needed
+        .iter()
+        .find(|language| !languages.iter().any(|known| known == *language))
+    {
+        return failure(
+            NAME,
+            format!("the model `{missing}` is missing; on Debian or Ubuntu: apt-get install tesseract-ocr-{missing}"),
+        );
     }
     ok(NAME, format!("languages: {}", languages.join(" ")))
 }
 
 /// The lines after the heading.
 fn language_list(text: &str) -> Vec<String> {
-    text.lines().skip(1).map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+    text.lines()
+        .skip(1)
+        .map(|line| line.trim().to_owned())
+        .filter(|line| !line.is_empty())
+        .collect()
 }
 
 fn models_in(dir: impl AsRef<Path>) -> Vec<String> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    names.filter_map(|name| name.strip_suffix(".traineddata").map(str::to_owned)).collect()
+    names
+        .filter_map(|name| name.strip_suffix(".traineddata").map(str::to_owned))
+        .collect()
 }
 
 #[cfg(test)]
@@ -232,19 +303,34 @@ mod tests {
 
     #[test]
     fn an_evicting_redis_is_a_failure_and_a_full_one_a_warning() {
-        let found = |health: &RedisHealth| redis_findings(health).iter().map(|finding| finding.status).collect::<Vec<_>>();
+        let found = |health: &RedisHealth| {
+            redis_findings(health)
+                .iter()
+                .map(|finding| finding.status)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(found(&health()), [Status::Ok, Status::Ok, Status::Ok, Status::Warning]);
-        let evicting = RedisHealth { maxmemory_policy: "allkeys-lru".to_owned(), maxmemory_bytes: 0, ..health() };
+        let evicting = RedisHealth {
+            maxmemory_policy: "allkeys-lru".to_owned(),
+            maxmemory_bytes: 0,
+            ..health()
+        };
         assert_eq!(found(&evicting), [Status::Ok, Status::Failed, Status::Ok]);
     }
 
     #[test]
     fn a_redis_without_a_log_is_a_warning() {
-        assert_eq!((durability("none").status, durability("safe").status), (Status::Warning, Status::Ok));
+        assert_eq!(
+            (durability("none").status, durability("safe").status),
+            (Status::Warning, Status::Ok)
+        );
     }
 
     #[test]
     fn languages_are_what_follows_the_heading() {
-        assert_eq!(language_list("List of available languages in \"/x\" (2):\neng\nosd\n"), ["eng", "osd"]);
+        assert_eq!(
+            language_list("List of available languages in \"/x\" (2):\neng\nosd\n"),
+            ["eng", "osd"]
+        );
     }
 }

@@ -22,7 +22,9 @@ pub(crate) async fn submit(client: &Client, args: &SubmitArgs, output: Output) -
         file: None,
     };
     if let Some(url) = &args.url {
-        submission.input.insert(media_field(&args.kind)?.to_owned(), json!({ "url": url }));
+        submission
+            .input
+            .insert(media_field(&args.kind)?.to_owned(), json!({ "url": url }));
     }
     if let Some(path) = &args.file {
         submission.file = Some(file_part(path).await?);
@@ -51,10 +53,15 @@ fn envelope(args: &SubmitArgs) -> Map<String, Value> {
 
 /// Which field of the input the kind's medium goes into.
 fn media_field(kind: &str) -> Result<&'static str, CliError> {
-    let known = zoetrope_shared::tasks::find(kind)
-        .ok_or_else(|| CliError::usage(format!("--url: this command knows no kind `{kind}`; give --input instead")))?;
+    let known = zoetrope_shared::tasks::find(kind).ok_or_else(|| {
+        CliError::usage(format!(
+            "--url: this command knows no kind `{kind}`; give --input instead"
+        ))
+    })?;
     let field = known.media.as_ref();
-    field.map(|field| field.name).ok_or_else(|| CliError::usage(format!("--url: kind `{kind}` takes no medium")))
+    field
+        .map(|field| field.name)
+        .ok_or_else(|| CliError::usage(format!("--url: kind `{kind}` takes no medium")))
 }
 
 /// Reads JSON as given, from `@FILE`, or from stdin for `-`.
@@ -63,7 +70,10 @@ fn read_input(given: &str) -> Result<Map<String, Value>, CliError> {
         ("-", _) => read_all(std::io::stdin().lock(), "stdin")?,
         (_, Some(path)) => {
             let file = std::fs::File::open(path);
-            read_all(file.map_err(|error| CliError::usage(format!("{path} cannot be read: {error}")))?, path)?
+            read_all(
+                file.map_err(|error| CliError::usage(format!("{path} cannot be read: {error}")))?,
+                path,
+            )?
         }
         _ => given.to_owned(),
     };
@@ -75,7 +85,9 @@ fn read_all(from: impl Read, name: &str) -> Result<String, CliError> {
     let read = from.take(MAX_INPUT_BYTES + 1).read_to_string(&mut text);
     let read = read.map_err(|error| CliError::usage(format!("{name} cannot be read: {error}")))?;
     if read as u64 > MAX_INPUT_BYTES {
-        return Err(CliError::usage(format!("{name} is larger than {MAX_INPUT_BYTES} bytes")));
+        return Err(CliError::usage(format!(
+            "{name} is larger than {MAX_INPUT_BYTES} bytes"
+        )));
     }
     Ok(text)
 }
@@ -86,7 +98,10 @@ mod tests {
 
     #[test]
     fn the_input_is_an_object_given_or_read_from_a_file() {
-        assert_eq!(Value::from(read_input(r#"{"message": "hi"}"#).unwrap()), json!({"message": "hi"}));
+        assert_eq!(
+            Value::from(read_input(r#"{"message": "hi"}"#).unwrap()),
+            json!({"message": "hi"})
+        );
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), r#"{"sleep_ms": 5}"#).unwrap();
         let named = format!("@{}", file.path().display());

@@ -33,7 +33,7 @@ pub(crate) async fn wait_for(
     limit: Option<Duration>,
     output: Output,
 ) -> Result<Exit, CliError> {
-    let id = task.id.to_string();
+    let id = task.id.clone();
     let bar = progress_bar();
     let limit_passed = async {
         match limit {
@@ -50,7 +50,11 @@ pub(crate) async fn wait_for(
     bar.finish_and_clear();
     let task = ended?;
     show::task(&task, output)?;
-    Ok(if show::has_succeeded(&task) { Exit::Done } else { Exit::Failed })
+    Ok(if show::has_succeeded(&task) {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 async fn follow(client: &Client, mut task: TaskView, bar: &ProgressBar) -> Result<TaskView, CliError> {
@@ -58,13 +62,15 @@ async fn follow(client: &Client, mut task: TaskView, bar: &ProgressBar) -> Resul
     let mut last_heard = Instant::now();
     while !show::has_ended(&task) {
         draw(bar, &task);
-        match client.task(&task.id.to_string(), POLL, version.as_deref()).await {
+        match client.task(&task.id, POLL, version.as_deref()).await {
             Ok(Reading::Same) => last_heard = Instant::now(),
             Ok(Reading::Changed { task: changed, etag }) => {
                 (task, version, last_heard) = (*changed, etag, Instant::now());
             }
             // A server that restarts comes back, and the task with it.
-            Err(error) if error.exit == Exit::Unavailable && last_heard.elapsed() < PATIENCE => sleep(RETRY_PAUSE).await,
+            Err(error) if error.exit == Exit::Unavailable && last_heard.elapsed() < PATIENCE => {
+                sleep(RETRY_PAUSE).await
+            }
             Err(error) => return Err(error),
         }
     }
@@ -72,7 +78,10 @@ async fn follow(client: &Client, mut task: TaskView, bar: &ProgressBar) -> Resul
 }
 
 fn gave_up(exit: Exit, why: &str, id: &str) -> CliError {
-    CliError { exit, message: format!("{why}; the task goes on, resume with: zoetrope wait {id}") }
+    CliError {
+        exit,
+        message: format!("{why}; the task goes on, resume with: zoetrope wait {id}"),
+    }
 }
 
 fn progress_bar() -> ProgressBar {

@@ -38,8 +38,9 @@ mod tests {
     #[test]
     fn pauses_double_up_to_a_bound_and_start_over_after_a_healthy_life() {
         let mut backoff = Backoff::default();
-        let pauses: Vec<u128> =
-            (0..8).map(|_| backoff.after_with(Duration::ZERO, u32::MAX).as_millis()).collect();
+        let pauses: Vec<u128> = (0..8)
+            .map(|_| backoff.after_with(Duration::ZERO, u32::MAX).as_millis())
+            .collect();
         assert_eq!(pauses, [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
         assert_eq!(backoff.after_with(HEALTHY, u32::MAX).as_millis(), 250);
     }

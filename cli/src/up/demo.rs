@@ -1,8 +1,8 @@
 //! The demonstration: a bundled screenshot goes through the real API, and what was found is printed.
 
 use reqwest::multipart::Part;
-use tokio::time::timeout;
 use std::time::Duration;
+use tokio::time::timeout;
 
 use zoetrope_shared::wire::TaskView;
 
@@ -20,8 +20,14 @@ const POLL: Duration = Duration::from_secs(30);
 pub(super) async fn run(client: &Client) -> Result<(), CliError> {
     let mut submitted = Vec::new();
     for kind in KINDS {
-        let file = Part::bytes(SCREENSHOT).file_name("demo.png").mime_str("image/png").map_err(CliError::failed)?;
-        let submission = Submission { file: Some(file), ..Submission::default() };
+        let file = Part::bytes(SCREENSHOT)
+            .file_name("demo.png")
+            .mime_str("image/png")
+            .map_err(CliError::failed)?;
+        let submission = Submission {
+            file: Some(file),
+            ..Submission::default()
+        };
         submitted.push(client.submit(kind, submission).await?);
     }
     out::note("zoetrope: the bundled screenshot was submitted to ocr and image_analysis");
@@ -35,7 +41,7 @@ pub(super) async fn run(client: &Client) -> Result<(), CliError> {
 
 async fn until_ended(client: &Client, mut task: TaskView) -> Result<TaskView, CliError> {
     while !show::has_ended(&task) {
-        if let Reading::Changed { task: changed, .. } = client.task(&task.id.to_string(), POLL, None).await? {
+        if let Reading::Changed { task: changed, .. } = client.task(&task.id, POLL, None).await? {
             task = *changed;
         }
     }

@@ -9,6 +9,7 @@ mod service;
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,13 +17,13 @@ use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::sleep;
-use zoetrope_shared::config::Settings;
 
 use self::fleet::{Fleet, Tier};
 pub(crate) use self::place::beside;
 use self::service::Service;
 use crate::args::UpArgs;
 use crate::client::Client;
+use crate::configuration::Configuration;
 use crate::exit::{CliError, Exit};
 use crate::out;
 
@@ -36,7 +37,7 @@ const API_GRACE: Duration = Duration::from_secs(10);
 const WORKER_MARGIN: Duration = Duration::from_secs(5);
 
 /// Serves until it is told to stop.
-pub(crate) async fn run(args: &UpArgs, settings: &Settings) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: &UpArgs, configuration: &Configuration) -> Result<Exit, CliError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(CliError::failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::failed)?;
     let mut told_to_stop = async || {
@@ -53,7 +54,7 @@ pub(crate) async fn run(args: &UpArgs, settings: &Settings) -> Result<Exit, CliE
             out::note("zoetrope: stopping (again to stop at once)");
             Ok(Exit::Done)
         }
-        error = serve(args, settings, &mut fleet) => error,
+        error = serve(args, configuration, &mut fleet) => error,
     };
     tokio::select! {
         () = fleet.stop() => {}
@@ -64,30 +65,40 @@ pub(crate) async fn run(args: &UpArgs, settings: &Settings) -> Result<Exit, CliE
 }
 
 /// Starts everything, says so, and never ends by itself unless something cannot work.
-async fn serve(args: &UpArgs, settings: &Settings, fleet: &mut Fleet) -> Result<Exit, CliError> {
+async fn serve(args: &UpArgs, configuration: &Configuration, fleet: &mut Fleet) -> Result<Exit, CliError> {
+    let Configuration { settings, names_redis } = configuration;
     let executables = Executables::find()?;
     let data_dir = args.data_dir.as_deref().unwrap_or(&settings.data_dir);
     let (data_dir, lock) = place::lock_data_dir(data_dir).await?;
-    let port = place::free_port(&settings.host, settings.port)?;
+    let port = place::free_port(settings.host, settings.port)?;
     let mut env: Vec<(&'static str, OsString)> = vec![
         ("DATA_DIR", data_dir.clone().into()),
-        ("HOST", settings.host.clone().into()),
+        ("HOST", settings.host.to_string().into()),
         ("PORT", port.to_string().into()),
         ("WORKER_PORT", "0".into()),
     ];
-    if !settings.redis_is_configured() {
+    if !names_redis {
         let url = start_redis(fleet, &data_dir, &lock).await?;
         env.push(("REDIS_URL", url.into()));
     }
 
-    let api = fleet.start(Tier::Api, ours("zoetrope-api".to_owned(), executables.api, &env, API_GRACE));
+    let api = fleet.start(
+        Tier::Api,
+        ours("zoetrope-api".to_owned(), executables.api, &env, API_GRACE),
+    );
     for number in 1..=args.workers {
         let grace = settings.drain + WORKER_MARGIN;
-        fleet.start(Tier::Workers, ours(format!("worker {number}"), executables.worker.clone(), &env, grace));
+        fleet.start(
+            Tier::Workers,
+            ours(format!("worker {number}"), executables.worker.clone(), &env, grace),
+        );
     }
-    let client = Client::new(&format!("http://{}:{port}", reachable(&settings.host)))?;
+    let client = Client::new(&format!("http://{}:{port}", reachable(settings.host)))?;
     wait_until_ready(&client, api).await?;
-    out::data(&format!("zoetrope serves at http://{}:{port}", displayed(&settings.host)))?;
+    out::data(&format!(
+        "zoetrope serves at http://{}:{port}",
+        displayed(settings.host)
+    ))?;
 
     if args.demo {
         // A failed demonstration is shown, and the server stays for whoever wants to find out why.
@@ -108,7 +119,10 @@ impl Executables {
     fn find() -> Result<Self, CliError> {
         // Workers look for it themselves; without it every media task would fail, so that it is missed here.
         beside("zoetrope-media")?;
-        Ok(Self { api: beside("zoetrope-api")?, worker: beside("zoetrope-worker")? })
+        Ok(Self {
+            api: beside("zoetrope-api")?,
+            worker: beside("zoetrope-worker")?,
+        })
     }
 }
 
@@ -162,21 +176,22 @@ async fn died_too_often(mut deaths: watch::Receiver<u32>) {
     }
 }
 
-/// Where this machine reaches a server that listens on `host`.
-fn reachable(host: &str) -> String {
+/// Where this machine reaches a server that listens on `host`, as it stands in a URL.
+fn reachable(host: IpAddr) -> String {
     match host {
-        "0.0.0.0" => "127.0.0.1".to_owned(),
-        "::" => "[::1]".to_owned(),
-        v6 if v6.contains(':') => format!("[{v6}]"),
-        other => other.to_owned(),
+        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
+        IpAddr::V6(address) if address.is_unspecified() => format!("[{}]", Ipv6Addr::LOCALHOST),
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
     }
 }
 
 /// What to show for it: people know this machine as localhost.
-fn displayed(host: &str) -> String {
-    match reachable(host).as_str() {
-        "127.0.0.1" | "[::1]" => "localhost".to_owned(),
-        other => other.to_owned(),
+fn displayed(host: IpAddr) -> String {
+    if host.is_loopback() || host.is_unspecified() {
+        "localhost".to_owned()
+    } else {
+        reachable(host)
     }
 }
 
@@ -186,8 +201,12 @@ mod tests {
 
     #[test]
     fn a_server_on_all_addresses_is_reached_by_loopback_and_shown_as_localhost() {
-        assert_eq!((reachable("0.0.0.0").as_str(), displayed("0.0.0.0").as_str()), ("127.0.0.1", "localhost"));
-        assert_eq!((reachable("::").as_str(), displayed("::1").as_str()), ("[::1]", "localhost"));
-        assert_eq!((reachable("10.1.2.3").as_str(), displayed("10.1.2.3").as_str()), ("10.1.2.3", "10.1.2.3"));
+        let both = |host: &str| {
+            let host = host.parse().unwrap();
+            (reachable(host), displayed(host))
+        };
+        assert_eq!(both("0.0.0.0"), ("127.0.0.1".to_owned(), "localhost".to_owned()));
+        assert_eq!(both("::1"), ("[::1]".to_owned(), "localhost".to_owned()));
+        assert_eq!(both("10.1.2.3"), ("10.1.2.3".to_owned(), "10.1.2.3".to_owned()));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,7 +22,12 @@ pub(super) async fn lock_data_dir(dir: &Path) -> Result<(PathBuf, File), CliErro
     };
     std::fs::create_dir_all(dir).map_err(unusable)?;
     let dir = dir.canonicalize().map_err(unusable)?;
-    let file = File::options().create(true).truncate(false).write(true).open(dir.join("zoetrope.lock")).map_err(unusable)?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(dir.join("zoetrope.lock"))
+        .map_err(unusable)?;
     let give_up = Instant::now() + LOCK_PATIENCE;
     loop {
         match file.try_lock() {
@@ -40,14 +45,16 @@ pub(super) async fn lock_data_dir(dir: &Path) -> Result<(PathBuf, File), CliErro
 }
 
 /// Makes sure that the api will be able to listen. Port 0 takes any that is free.
-pub(super) fn free_port(host: &str, port: u16) -> Result<u16, CliError> {
+pub(super) fn free_port(host: IpAddr, port: u16) -> Result<u16, CliError> {
     let bound = TcpListener::bind((host, port)).and_then(|listener| listener.local_addr());
     match bound {
         Ok(address) => Ok(address.port()),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(CliError::unavailable(format!(
             "port {port} on {host} is in use by another program; stop it or choose another: PORT=8080 zoetrope up"
         ))),
-        Err(error) => Err(CliError::unavailable(format!("cannot listen on {host}:{port}: {error}"))),
+        Err(error) => Err(CliError::unavailable(format!(
+            "cannot listen on {host}:{port}: {error}"
+        ))),
     }
 }
 
@@ -66,19 +73,21 @@ pub(crate) fn beside(name: &str) -> Result<PathBuf, CliError> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
     fn a_taken_port_is_named_in_the_error() {
         let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
-        let error = free_port("127.0.0.1", port).unwrap_err();
+        let error = free_port(Ipv4Addr::LOCALHOST.into(), port).unwrap_err();
         assert!(error.message.contains(&format!("port {port}")), "{}", error.message);
     }
 
     #[test]
     fn port_zero_becomes_a_number() {
-        assert_ne!(free_port("127.0.0.1", 0).unwrap(), 0);
+        assert_ne!(free_port(Ipv4Addr::LOCALHOST.into(), 0).unwrap(), 0);
     }
 
     #[tokio::test(start_paused = true)]

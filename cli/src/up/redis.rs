@@ -45,17 +45,23 @@ pub(crate) async fn find_program() -> Result<Program, CliError> {
             Err(error) => return Err(CliError::unavailable(format!("{name} cannot be run: {error}"))),
         };
         let text = String::from_utf8_lossy(&output.stdout);
-        let version = version_in(&text).ok_or_else(|| {
-            CliError::unavailable(format!("`{name} --version` says no version: {}", text.trim()))
-        })?;
-        let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
+        let version = version_in(&text)
+            .ok_or_else(|| CliError::unavailable(format!("`{name} --version` says no version: {}", text.trim())))?;
+        let major: u32 = version
+            .split('.')
+            .next()
+            .and_then(|major| major.parse().ok())
+            .unwrap_or(0);
         if major < OLDEST_MAJOR {
             return Err(CliError::unavailable(format!(
                 "{name} is version {version}, and Zoetrope needs {OLDEST_MAJOR}.0 or newer; \
                  update it, or set REDIS_URL to a newer server"
             )));
         }
-        return Ok(Program { name, version: version.to_owned() });
+        return Ok(Program {
+            name,
+            version: version.to_owned(),
+        });
     }
     Err(CliError::unavailable(
         "redis-server is not installed; on Debian or Ubuntu: `sudo apt-get install redis-server` (or `make setup`), \
@@ -91,7 +97,12 @@ impl Private {
             Some(made.map_err(|error| CliError::unavailable(format!("no directory for a socket: {error}")))?)
         };
         let socket = short.as_ref().map_or(near, |short| short.path().join("redis.sock"));
-        Ok(Self { socket, log: dir.join("redis.log"), dir, short })
+        Ok(Self {
+            socket,
+            log: dir.join("redis.log"),
+            dir,
+            short,
+        })
     }
 
     /// What `REDIS_URL` has to be for clients of it.
@@ -100,14 +111,30 @@ impl Private {
     }
 
     /// The child to run. It holds the data directory's lock, so that a successor never writes beside it.
-    pub(crate) fn service(&mut self, program: &Program, lock: OwnedFd) -> Service {
+    pub(super) fn service(&mut self, program: &Program, lock: OwnedFd) -> Service {
         let mut args: Vec<OsString> = [
-            "--port", "0", "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
-            "--maxmemory-policy", "noeviction", "--daemonize", "no", "--unixsocketperm", "700",
+            "--port",
+            "0",
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "everysec",
+            "--maxmemory-policy",
+            "noeviction",
+            "--daemonize",
+            "no",
+            "--unixsocketperm",
+            "700",
         ]
         .map(OsString::from)
         .to_vec();
-        for (name, path) in [("--unixsocket", &self.socket), ("--dir", &self.dir), ("--logfile", &self.log)] {
+        for (name, path) in [
+            ("--unixsocket", &self.socket),
+            ("--dir", &self.dir),
+            ("--logfile", &self.log),
+        ] {
             args.extend([name.into(), path.into()]);
         }
         Service {
@@ -146,7 +173,12 @@ impl Private {
     pub(crate) fn last_words(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().rev().take(5).collect();
-        lines.iter().rev().fold(format!("; the end of {}:", self.log.display()), |text, line| text + "\n  " + line)
+        lines
+            .iter()
+            .rev()
+            .fold(format!("; the end of {}:", self.log.display()), |text, line| {
+                text + "\n  " + line
+            })
     }
 }
 
@@ -169,8 +201,14 @@ mod tests {
 
     #[test]
     fn the_version_is_read_from_what_the_servers_say() {
-        assert_eq!(version_in("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64"), Some("7.0.15"));
-        assert_eq!(version_in("Valkey server v=8.1.1 sha=0:0 malloc=jemalloc bits=64"), Some("8.1.1"));
+        assert_eq!(
+            version_in("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64"),
+            Some("7.0.15")
+        );
+        assert_eq!(
+            version_in("Valkey server v=8.1.1 sha=0:0 malloc=jemalloc bits=64"),
+            Some("8.1.1")
+        );
         assert_eq!(version_in("who knows"), None);
     }
 
@@ -179,7 +217,11 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let long = root.path().join("d".repeat(120));
         let private = Private::below(&long).unwrap();
-        assert!(private.socket.as_os_str().len() <= LONGEST_SOCKET_PATH, "{}", private.socket.display());
+        assert!(
+            private.socket.as_os_str().len() <= LONGEST_SOCKET_PATH,
+            "{}",
+            private.socket.display()
+        );
         assert!(private.dir.starts_with(&long));
     }
 }

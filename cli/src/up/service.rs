@@ -36,6 +36,7 @@ pub(super) struct Service {
     /// A descriptor that it holds as long as it lives.
     pub(super) holds: Option<OwnedFd>,
     /// A directory that is removed once it has ended.
+    #[expect(dead_code, reason = "it is there to be dropped")]
     pub(super) scratch: Option<TempDir>,
 }
 
@@ -57,7 +58,11 @@ impl Service {
             };
             deaths.send_modify(|count| *count += 1);
             let pause = backoff.after(started.elapsed());
-            out::note(&format!("zoetrope: {} {how}; starting it again in {} ms", self.name, pause.as_millis()));
+            out::note(&format!(
+                "zoetrope: {} {how}; starting it again in {} ms",
+                self.name,
+                pause.as_millis()
+            ));
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
@@ -68,9 +73,14 @@ impl Service {
 
     fn spawn(&self) -> io::Result<Child> {
         let mut command = Command::new(&self.program);
-        command.args(&self.args).envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+            .args(&self.args)
+            .envs(self.env.iter().map(|(name, value)| (name, value)));
         // stdout is ours alone: children talk on stderr.
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit());
         // Ctrl-C reaches this process only, which then ends the children in order.
         command.process_group(0).kill_on_drop(true);
         bind_to_this_process(&mut command, self.when_orphaned);
@@ -82,11 +92,17 @@ impl Service {
 
     /// Asks the child to end, and kills it if it does not within its grace.
     async fn end(&self, mut child: Child) {
-        let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) else { return };
+        let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) else {
+            return;
+        };
         // It may have ended meanwhile; then there is nobody to tell.
         let _ = rustix::process::kill_process(pid, Signal::TERM);
         if timeout(self.grace, child.wait()).await.is_err() {
-            out::note(&format!("zoetrope: {} did not end within {} s and is killed", self.name, self.grace.as_secs()));
+            out::note(&format!(
+                "zoetrope: {} did not end within {} s and is killed",
+                self.name,
+                self.grace.as_secs()
+            ));
             let _ = child.kill().await;
         }
     }
@@ -112,7 +128,11 @@ fn bind_to_this_process(command: &mut Command, signal: Signal) {
     let in_child = move || {
         rustix::process::set_parent_process_death_signal(Some(signal))?;
         // The parent may have died before the line above.
-        if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(rustix::io::Errno::SRCH.into()) }
+        if rustix::process::getppid() == Some(parent) {
+            Ok(())
+        } else {
+            Err(rustix::io::Errno::SRCH.into())
+        }
     };
     before_exec(command, in_child);
 }
@@ -124,14 +144,20 @@ fn bind_to_this_process(_command: &mut Command, _signal: Signal) {}
 fn hand_over(command: &mut Command, held: &OwnedFd) {
     let raw = held.as_raw_fd();
     before_exec(command, move || {
-        #[expect(unsafe_code, reason = "the child owns a copy of every descriptor of its parent until it calls exec")]
+        #[expect(
+            unsafe_code,
+            reason = "the child owns a copy of every descriptor of its parent until it calls exec"
+        )]
         let held = unsafe { BorrowedFd::borrow_raw(raw) };
         Ok(rustix::io::fcntl_setfd(held, rustix::io::FdFlags::empty())?)
     });
 }
 
 fn before_exec(command: &mut Command, in_child: impl FnMut() -> io::Result<()> + Send + Sync + 'static) {
-    #[expect(unsafe_code, reason = "both callers make system calls only: nothing that may allocate or lock after a fork")]
+    #[expect(
+        unsafe_code,
+        reason = "both callers make system calls only: nothing that may allocate or lock after a fork"
+    )]
     unsafe {
         command.pre_exec(in_child);
     }
