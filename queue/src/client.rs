@@ -58,7 +58,7 @@ impl Queue {
         let mut args: Vec<Vec<u8>> = vec![Vec::new(), Vec::new()];
         let mut sent = Vec::with_capacity(tasks.len());
         for (position, task) in tasks.iter().enumerate() {
-            let id = self.new_id();
+            let id = self.link.new_id();
             answers.push(push_task(&mut args, id, task).map(|()| Enqueued::Created(id)));
             if answers[position].is_ok() {
                 sent.push((position, id));
@@ -132,10 +132,6 @@ impl Queue {
         watch::open(self.clone())
     }
 
-    pub(crate) fn new_id(&self) -> TaskId {
-        TaskId::new(self.link.clock.now_ms(), SHARD, random_u64())
-    }
-
     fn unannounced(&self, tasks: &[NewTask]) -> Vec<String> {
         let announced = self.announced.lock().expect("no holder panics");
         let fresh: HashSet<&str> = tasks
@@ -149,13 +145,6 @@ impl Queue {
             .map(str::to_owned)
             .collect()
     }
-}
-
-/// Random bits from the operating system.
-pub(crate) fn random_u64() -> u64 {
-    let mut bytes = [0_u8; 8];
-    getrandom::fill(&mut bytes).expect("the operating system should give random bytes");
-    u64::from_le_bytes(bytes)
 }
 
 fn push_task(args: &mut Vec<Vec<u8>>, id: TaskId, task: &NewTask) -> Result<(), QueueError> {

@@ -1,7 +1,7 @@
 //! Reaching Redis: options, the shared connection, and the check that this Redis can hold the queue safely.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis::AsyncConnectionConfig;
@@ -9,6 +9,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnecti
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::QueueError;
+use crate::id::TaskId;
 use crate::keys::{Keys, SCHEMA_VERSION, SHARD};
 use crate::scripts::Scripts;
 
@@ -50,6 +51,7 @@ pub(crate) struct Link {
     pub(crate) clock: Arc<dyn Clock>,
     client: redis::Client,
     shared: ConnectionManager,
+    last_id: Mutex<(u64, u64)>,
 }
 
 impl Link {
@@ -70,6 +72,7 @@ impl Link {
             clock: options.clock,
             client,
             shared,
+            last_id: Mutex::default(),
         };
         link.check_server().await?;
         link.check_schema().await?;
@@ -77,6 +80,18 @@ impl Link {
             script.prepare_invoke().load_async(&mut link.connection()).await?;
         }
         Ok(link)
+    }
+
+    /// A new task id. Ids of one process rise strictly, so tasks enqueued within a millisecond keep their order.
+    pub(crate) fn new_id(&self) -> TaskId {
+        let now_ms = self.clock.now_ms();
+        let mut last = self.last_id.lock().expect("no holder panics");
+        *last = if now_ms > last.0 {
+            (now_ms, random_u64() >> 20)
+        } else {
+            (last.0, last.1 + 1)
+        };
+        TaskId::new(last.0, SHARD, last.1)
     }
 
     /// The connection that all quick commands share: pipelined, and renewed when it breaks.
@@ -162,4 +177,11 @@ impl Link {
         }
         Ok(())
     }
+}
+
+/// Random bits from the operating system.
+pub(crate) fn random_u64() -> u64 {
+    let mut bytes = [0_u8; 8];
+    getrandom::fill(&mut bytes).expect("the operating system should give random bytes");
+    u64::from_le_bytes(bytes)
 }

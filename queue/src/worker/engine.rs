@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::client::random_u64;
+use crate::connection::random_u64;
 use crate::failure::Outcome;
 use crate::id::TaskId;
 use crate::record::millis;

@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::client::{Queue, random_u64};
-use crate::connection::Link;
+use crate::client::Queue;
+use crate::connection::{Link, random_u64};
 use crate::error::QueueError;
 use crate::failure::Outcome;
 use crate::id::TaskId;

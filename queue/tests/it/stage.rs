@@ -1,0 +1,170 @@
+//! The stage that every test plays on: a private Redis, a queue with its own namespace, a stoppable Redis clock,
+//! workers whose handler is scripted. Dropping it ends the server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use redis::AsyncCommands;
+use serde_json::value::RawValue;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use zoetrope_queue::{
+    Attempt, ConnectOptions, Enqueued, Handler, KindSlot, NewTask, Outcome, Queue, QueueError, SlotClass, State,
+    StopReport, Task, TaskId, Worker, WorkerConfig,
+};
+
+use crate::redis_server::Redis;
+
+pub(crate) const TENANT: &str = "acme";
+pub(crate) const LEASE: Duration = Duration::from_secs(15);
+/// Longer than any wait that ends well.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// A queue on its own Redis.
+pub(crate) struct Stage {
+    pub(crate) queue: Queue,
+    pub(crate) redis: Redis,
+    pub(crate) raw: redis::aio::MultiplexedConnection,
+}
+
+impl Stage {
+    pub(crate) async fn new() -> Self {
+        Self::with_settings(&[]).await
+    }
+
+    pub(crate) async fn with_settings(settings: &[&str]) -> Self {
+        let redis = Redis::start(settings).await;
+        let queue = Queue::connect(ConnectOptions::new(redis.url())).await.unwrap();
+        let raw = redis.try_connection().await.unwrap();
+        Self { queue, redis, raw }
+    }
+
+    /// Stops Redis' clock `ahead` of where it stands; later calls move it on.
+    pub(crate) async fn advance(&mut self, ahead: Duration) {
+        let latest: Option<u64> = self.raw.hget("z:{s00}:meta", "now").await.unwrap();
+        let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut self.raw).await.unwrap();
+        let now = (seconds * 1_000 + micros / 1_000).max(latest.unwrap_or_default());
+        let then = now + u64::try_from(ahead.as_millis()).unwrap();
+        let (): () = self.raw.hset("z:{s00}:meta", "now", then).await.unwrap();
+    }
+
+    pub(crate) async fn enqueue(&self, kind: &str) -> TaskId {
+        self.enqueue_task(new_task(kind)).await
+    }
+
+    pub(crate) async fn enqueue_task(&self, task: NewTask) -> TaskId {
+        match self.queue.enqueue(task).await.unwrap() {
+            Enqueued::Created(id) => id,
+            other => panic!("expected a new task, got {other:?}"),
+        }
+    }
+
+    pub(crate) async fn task(&self, id: TaskId) -> Task {
+        self.queue
+            .get(TENANT, id)
+            .await
+            .unwrap()
+            .expect("the task should exist")
+    }
+
+    /// Waits until the task is in a state.
+    pub(crate) async fn reaches(&self, id: TaskId, state: State) -> Task {
+        let (watch, watcher) = self.queue.watch();
+        let stop = CancellationToken::new();
+        let reader = tokio::spawn(watcher.run(stop.clone()));
+        let task = watch
+            .wait_until(TENANT, id, LIMIT, |task| task.state == state)
+            .await
+            .unwrap()
+            .unwrap();
+        stop.cancel();
+        reader.await.unwrap();
+        assert_eq!(task.state, state, "{task:?}");
+        task
+    }
+
+    pub(crate) fn worker(&self, name: &str, kinds: &[&str], units: u32, handler: impl Handler) -> RunningWorker {
+        self.worker_with(config(name, kinds, units), handler)
+    }
+
+    pub(crate) fn worker_with(&self, config: WorkerConfig, handler: impl Handler) -> RunningWorker {
+        let stop = CancellationToken::new();
+        let worker = Worker::new(self.queue.clone(), config, Arc::new(handler));
+        RunningWorker {
+            done: tokio::spawn(worker.run(stop.clone())),
+            stop,
+        }
+    }
+}
+
+/// A worker in the background of a test.
+pub(crate) struct RunningWorker {
+    pub(crate) stop: CancellationToken,
+    pub(crate) done: JoinHandle<Result<StopReport, QueueError>>,
+}
+
+impl RunningWorker {
+    pub(crate) async fn stop(self) -> StopReport {
+        self.stop.cancel();
+        tokio::time::timeout(LIMIT, self.done)
+            .await
+            .expect("a worker should drain")
+            .unwrap()
+            .unwrap()
+    }
+
+    /// Ends it as SIGKILL would: no drain, no sign-off.
+    pub(crate) async fn kill(self) {
+        self.done.abort();
+        assert!(self.done.await.unwrap_err().is_cancelled());
+    }
+}
+
+pub(crate) fn config(name: &str, kinds: &[&str], units: u32) -> WorkerConfig {
+    let slot = |kind: &&str| KindSlot {
+        kind: (*kind).to_owned(),
+        class: 0,
+        cost: 1,
+        lease: LEASE,
+        claim_ahead: false,
+    };
+    WorkerConfig {
+        name: name.to_owned(),
+        classes: vec![SlotClass { name: "io", units }],
+        kinds: kinds.iter().map(slot).collect(),
+        drain_grace: Duration::from_secs(5),
+        handlers_on: None,
+    }
+}
+
+pub(crate) fn new_task(kind: &str) -> NewTask {
+    NewTask::new(TENANT, kind, json(r#"{"n":1}"#))
+}
+
+pub(crate) fn json(text: &str) -> Box<RawValue> {
+    RawValue::from_string(text.to_owned()).unwrap()
+}
+
+/// A handler from a function.
+pub(crate) struct Does<F>(pub(crate) F);
+
+impl<F, R> Handler for Does<F>
+where
+    F: Fn(Attempt) -> R + Send + Sync + 'static,
+    R: Future<Output = Outcome> + Send + 'static,
+{
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, Outcome> {
+        Box::pin((self.0)(attempt))
+    }
+}
+
+/// A handler that succeeds at once with its input.
+pub(crate) fn echoes() -> impl Handler {
+    Does(|attempt: Attempt| async move { Outcome::Succeeded(attempt.input) })
+}
+
+/// A handler that never ends by itself.
+pub(crate) fn hangs() -> impl Handler {
+    Does(|_attempt| std::future::pending::<Outcome>())
+}
