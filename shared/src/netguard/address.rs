@@ -1,6 +1,6 @@
 //! Which addresses are public. Pure: an address in, a verdict out.
 //!
-//! IPv6 is an allow-list (2000::/3, the only space ever given out for the public internet) minus what IANA's
+//! IPv6 is an allow-list (`2000::/3`, the only space ever given out for the public internet) minus what IANA's
 //! special-purpose registry carves out of it. IPv4 has no such block, so it is everything minus the registry.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -24,7 +24,7 @@ const V4_SPECIAL: [(Ipv4Addr, u32); 15] = [
     (Ipv4Addr::new(240, 0, 0, 0), 4),     // reserved, and broadcast
 ];
 
-/// IPv6 blocks inside 2000::/3 that are not public.
+/// IPv6 blocks inside `2000::/3` that are not public.
 // Outside it everything is refused anyway: unspecified, loopback, mapped, compatible, NAT64 (64:ff9b::), discard
 // (100::), SRv6 (5f00::), unique local, link-local, multicast.
 const V6_SPECIAL: [(Ipv6Addr, u32); 4] = [

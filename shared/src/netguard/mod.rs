@@ -15,6 +15,7 @@ mod pace;
 mod resolve;
 mod url;
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -123,6 +124,14 @@ impl NetGuard {
     /// As [`NetGuard::resolve`].
     pub async fn pinned_client(&self, url: &CheckedUrl) -> Result<reqwest::Client, FetchError> {
         fetch::pinned_client(url, &self.resolve(url).await?).await
+    }
+}
+
+impl fmt::Debug for NetGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NetGuard")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 

@@ -147,10 +147,8 @@ pub(super) fn check(config: &NetGuardConfig, text: &str, purpose: Purpose) -> Re
         return Err(UrlForbidden::Userinfo);
     }
     // Schemes other than http leave their hosts unparsed: 2130706433 would be a name. So every host goes through here.
-    let host = url
-        .host_str()
-        .and_then(|host| Host::parse(host).ok())
-        .ok_or(UrlForbidden::Malformed)?;
+    let host = url.host_str().and_then(|host| Host::parse(host).ok()).map(unmapped);
+    let host = host.ok_or(UrlForbidden::Malformed)?;
     let port = url.port().unwrap_or_else(|| purpose.default_port(url.scheme()));
     let port_listed = purpose.ports(config).iter().any(|range| range.contains(&port));
     if port == 0 {

@@ -1,0 +1,3 @@
+//! Tests of the crate from the outside, one file or folder per behaviour.
+
+mod netguard;
