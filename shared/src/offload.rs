@@ -1,9 +1,10 @@
 //! JSON that is too large for Redis: kept as an artifact, with a pointer in its place.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::time::Duration;
 
 use crate::artifacts::{ArtifactError, ArtifactId, Artifacts, NewArtifact};
 use crate::tenant::Tenant;
@@ -31,9 +32,17 @@ pub async fn offload(
     if value.get().len() <= OFFLOAD_BYTES {
         return Ok(value);
     }
-    let new = NewArtifact { content_type: "application/json".to_owned(), filename: None, ttl };
-    let info = artifacts.put(tenant, new, Bytes::from(String::from(Box::<str>::from(value)))).await?;
-    let pointer = serde_json::value::to_raw_value(&Pointer { artifact: info.artifact });
+    let new = NewArtifact {
+        content_type: "application/json".to_owned(),
+        filename: None,
+        ttl,
+    };
+    let info = artifacts
+        .put(tenant, new, Bytes::from(String::from(Box::<str>::from(value))))
+        .await?;
+    let pointer = serde_json::value::to_raw_value(&Pointer {
+        artifact: info.artifact,
+    });
     Ok(pointer.expect("a string should be JSON"))
 }
 
@@ -44,12 +53,20 @@ pub async fn load(
     value: Box<RawValue>,
 ) -> Result<Box<RawValue>, ArtifactError> {
     let Some(id) = pointed_at(&value) else { return Ok(value) };
-    let bytes = artifacts.read(tenant, id.as_str(), MAX_VALUE_BYTES).await?.ok_or(ArtifactError::NotFound)?;
-    serde_json::from_slice(&bytes).map_err(|error| ArtifactError::Unavailable(format!("artifact {id} is damaged: {error}")))
+    let bytes = artifacts
+        .read(tenant, id.as_str(), MAX_VALUE_BYTES)
+        .await?
+        .ok_or(ArtifactError::NotFound)?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| ArtifactError::Unavailable(format!("artifact {id} is damaged: {error}")))
 }
 
 /// The artifact that a value points at, if it is a pointer.
 pub fn pointed_at(value: &RawValue) -> Option<ArtifactId> {
-    let pointer: Pointer = serde_json::from_str(value.get()).ok()?;
+    // Serde would read a struct from a list too.
+    let pointer: Pointer = value
+        .get()
+        .starts_with('{')
+        .then(|| serde_json::from_str(value.get()).ok())??;
     ArtifactId::parse(&pointer.artifact).ok()
 }

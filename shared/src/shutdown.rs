@@ -39,7 +39,10 @@ impl Shutdown {
                 told.cancel();
             }
         });
-        Ok(Self { token, _listener: listener })
+        Ok(Self {
+            token,
+            _listener: listener,
+        })
     }
 
     /// Cancelled by the first signal.
@@ -101,7 +104,9 @@ mod tests {
     async fn steps_run_in_order_and_a_slow_one_does_not_hold_up_the_rest() {
         let mut steps = ShutdownSteps::new();
         steps.step("stop claiming", Duration::from_secs(1), async { 0 }).await;
-        steps.step("drain", Duration::from_secs(30), std::future::pending()).await;
+        steps
+            .step("drain", Duration::from_secs(30), std::future::pending())
+            .await;
         steps.step("release leases", Duration::from_secs(1), async { 2 }).await;
         let expected = [("stop claiming", Some(0)), ("drain", None), ("release leases", Some(2))];
         assert_eq!(steps.finish(), expected.map(|(name, left)| StepReport { name, left }));

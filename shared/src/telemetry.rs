@@ -22,11 +22,18 @@ pub enum TelemetryError {
 pub fn init(settings: &Settings, service: &'static str) -> Result<(), TelemetryError> {
     use tracing_subscriber::util::SubscriberInitExt;
     let filter = EnvFilter::builder().parse(&settings.log_filter)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match settings.log_format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).finish().try_init()?,
         LogFormat::Json => lines.json().flatten_event(true).finish().try_init()?,
     }
-    tracing::info!(service, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "{service} starts");
+    tracing::info!(
+        service,
+        version = env!("CARGO_PKG_VERSION"),
+        pid = std::process::id(),
+        "{service} starts"
+    );
     Ok(())
 }

@@ -18,8 +18,14 @@ impl Tenant {
     /// Takes a name that fits, and nothing else.
     pub fn parse(name: &str) -> Result<Self, InvalidTenant> {
         let fits = (1..=MAX_TENANT_CHARS).contains(&name.len());
-        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
-        if fits && plain { Ok(Self(name.to_owned())) } else { Err(InvalidTenant) }
+        let plain = name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+        if fits && plain {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(InvalidTenant)
+        }
     }
 
     /// The name.
@@ -52,7 +58,20 @@ mod tests {
 
     #[test]
     fn names_that_could_leave_a_path_or_a_key_are_refused() {
-        for name in ["", "..", "a/b", "a\\b", "a b", "a:b", "{a}", "*", "a\0", "é", "a\n", &"t".repeat(65)] {
+        for name in [
+            "",
+            "..",
+            "a/b",
+            "a\\b",
+            "a b",
+            "a:b",
+            "{a}",
+            "*",
+            "a\0",
+            "é",
+            "a\n",
+            &"t".repeat(65),
+        ] {
             assert_eq!(Tenant::parse(name), Err(InvalidTenant), "{name:?}");
         }
     }

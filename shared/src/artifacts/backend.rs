@@ -16,7 +16,8 @@ pub(super) fn open(
     address: &str,
     aws: impl FnOnce() -> anyhow::Result<AwsSettings>,
 ) -> anyhow::Result<Arc<dyn ObjectStore>> {
-    let url = Url::parse(address).with_context(|| format!("`{address}` is not a URL such as file:///dir or s3://bucket"))?;
+    let url =
+        Url::parse(address).with_context(|| format!("`{address}` is not a URL such as file:///dir or s3://bucket"))?;
     match url.scheme() {
         "file" => local(&url),
         "s3" => s3(&url, &aws()?),
@@ -25,7 +26,9 @@ pub(super) fn open(
 }
 
 fn local(url: &Url) -> anyhow::Result<Arc<dyn ObjectStore>> {
-    let Ok(folder) = url.to_file_path() else { bail!("`{url}` names no local directory; write file:///absolute/dir") };
+    let Ok(folder) = url.to_file_path() else {
+        bail!("`{url}` names no local directory; write file:///absolute/dir")
+    };
     std::fs::create_dir_all(&folder).with_context(|| format!("create the artifact directory {}", folder.display()))?;
     let store = LocalFileSystem::new_with_prefix(&folder)
         .with_context(|| format!("open the artifact directory {}", folder.display()))?;
@@ -33,7 +36,9 @@ fn local(url: &Url) -> anyhow::Result<Arc<dyn ObjectStore>> {
 }
 
 fn s3(url: &Url, aws: &AwsSettings) -> anyhow::Result<Arc<dyn ObjectStore>> {
-    let Some(bucket) = url.host_str() else { bail!("`{url}` names no bucket; write s3://bucket/prefix") };
+    let Some(bucket) = url.host_str() else {
+        bail!("`{url}` names no bucket; write s3://bucket/prefix")
+    };
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(bucket)
         .with_region(&aws.region)

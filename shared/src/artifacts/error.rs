@@ -59,7 +59,10 @@ impl From<object_store::Error> for ArtifactError {
 
 fn is_full(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
-    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+    )
 }
 
 #[cfg(test)]
@@ -67,7 +70,10 @@ mod tests {
     use super::*;
 
     fn generic(source: std::io::Error) -> object_store::Error {
-        object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(source) }
+        object_store::Error::Generic {
+            store: "LocalFileSystem",
+            source: Box::new(source),
+        }
     }
 
     #[test]
@@ -81,7 +87,10 @@ mod tests {
     #[test]
     fn other_faults_are_unavailable_and_say_their_causes() {
         let error = ArtifactError::from(generic(std::io::Error::other("the cable is out")));
-        assert!(matches!(&error, ArtifactError::Unavailable(text) if text.contains("the cable is out")), "{error}");
+        assert!(
+            matches!(&error, ArtifactError::Unavailable(text) if text.contains("the cable is out")),
+            "{error}"
+        );
         assert!(error.is_transient());
     }
 }

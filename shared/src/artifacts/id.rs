@@ -75,8 +75,14 @@ mod tests {
 
     #[test]
     fn the_smallest_and_the_largest_id_are_valid() {
-        assert_eq!(ArtifactId::parse(ArtifactId::from_bits(0).as_str()), Ok(ArtifactId::from_bits(0)));
-        assert_eq!(ArtifactId::parse(ArtifactId::from_bits(u128::MAX).as_str()), Ok(ArtifactId::from_bits(u128::MAX)));
+        assert_eq!(
+            ArtifactId::parse(ArtifactId::from_bits(0).as_str()),
+            Ok(ArtifactId::from_bits(0))
+        );
+        assert_eq!(
+            ArtifactId::parse(ArtifactId::from_bits(u128::MAX).as_str()),
+            Ok(ArtifactId::from_bits(u128::MAX))
+        );
     }
 
     #[test]
@@ -85,7 +91,17 @@ mod tests {
         let encoded = "%2e%2e%2f%2e%2e%2fetcpass1";
         let upper = "0123456789ABCDEFGHJKMNPQRS";
         let too_many_bits = "8000000000000000000000000z";
-        for text in ["", "a/b", "*", "{}", traversal, encoded, upper, too_many_bits, &"0".repeat(10_000)] {
+        for text in [
+            "",
+            "a/b",
+            "*",
+            "{}",
+            traversal,
+            encoded,
+            upper,
+            too_many_bits,
+            &"0".repeat(10_000),
+        ] {
             assert_eq!(ArtifactId::parse(text), Err(InvalidArtifactId), "{text}");
         }
     }

@@ -69,7 +69,12 @@ impl Due {
 
 fn object(tenant: &Tenant, id: ArtifactId, extension: &str) -> Path {
     // Folders of two characters keep directories small enough to be listed by people.
-    Path::from_iter(["tenants", tenant.as_str(), &id.as_str()[..2], &format!("{id}.{extension}")])
+    Path::from_iter([
+        "tenants",
+        tenant.as_str(),
+        &id.as_str()[..2],
+        &format!("{id}.{extension}"),
+    ])
 }
 
 #[cfg(test)]
@@ -78,15 +83,28 @@ mod tests {
 
     fn due() -> Due {
         let id = ArtifactId::parse("0123456789abcdefghjkmnpqrs").expect("an id");
-        Due { tenant: Tenant::default_tenant(), id, expires_at_ms: 7_200_001 }
+        Due {
+            tenant: Tenant::default_tenant(),
+            id,
+            expires_at_ms: 7_200_001,
+        }
     }
 
     #[test]
     fn paths_are_as_the_table_says() {
         let Due { tenant, id, .. } = due();
-        assert_eq!(data(&tenant, id).as_ref(), "tenants/default/01/0123456789abcdefghjkmnpqrs.data");
-        assert_eq!(info(&tenant, id).as_ref(), "tenants/default/01/0123456789abcdefghjkmnpqrs.json");
-        assert_eq!(expiry(&due()).as_ref(), "expiry/0000000002/default.0123456789abcdefghjkmnpqrs.7200001");
+        assert_eq!(
+            data(&tenant, id).as_ref(),
+            "tenants/default/01/0123456789abcdefghjkmnpqrs.data"
+        );
+        assert_eq!(
+            info(&tenant, id).as_ref(),
+            "tenants/default/01/0123456789abcdefghjkmnpqrs.json"
+        );
+        assert_eq!(
+            expiry(&due()).as_ref(),
+            "expiry/0000000002/default.0123456789abcdefghjkmnpqrs.7200001"
+        );
     }
 
     #[test]

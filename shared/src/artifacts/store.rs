@@ -13,11 +13,11 @@ use tokio_util::task::TaskTracker;
 use utoipa::ToSchema;
 use zoetrope_queue::Clock;
 
+use super::backend;
 use super::error::ArtifactError;
 use super::id::ArtifactId;
 use super::layout::{self, Due};
 use super::writer::ArtifactWriter;
-use super::backend;
 use crate::config;
 use crate::tenant::Tenant;
 
@@ -75,7 +75,11 @@ impl Artifacts {
 
     /// Works over any object store; for tests and for whoever embeds us.
     pub fn over(store: Arc<dyn ObjectStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, removals: TaskTracker::new() }
+        Self {
+            store,
+            clock,
+            removals: TaskTracker::new(),
+        }
     }
 
     /// Stores bytes that are already in memory.
@@ -98,13 +102,17 @@ impl Artifacts {
     /// What is known of an artifact; `None` if this tenant has none of that id, or it has expired.
     pub async fn info(&self, tenant: &Tenant, id: &str) -> Result<Option<ArtifactInfo>, ArtifactError> {
         let Ok(id) = ArtifactId::parse(id) else { return Ok(None) };
-        let Some(info) = self.stored_info(tenant, id).await? else { return Ok(None) };
+        let Some(info) = self.stored_info(tenant, id).await? else {
+            return Ok(None);
+        };
         Ok(Some(info).filter(|info| info.expires_at_ms > self.clock.now_ms()))
     }
 
     /// All bytes of an artifact, if it has at most `max_bytes`.
     pub async fn read(&self, tenant: &Tenant, id: &str, max_bytes: u64) -> Result<Option<Bytes>, ArtifactError> {
-        let Some(info) = self.info(tenant, id).await? else { return Ok(None) };
+        let Some(info) = self.info(tenant, id).await? else {
+            return Ok(None);
+        };
         if info.size > max_bytes {
             return Err(ArtifactError::TooLarge { max_bytes });
         }
@@ -123,7 +131,9 @@ impl Artifacts {
         id: &str,
         range: Range<u64>,
     ) -> Result<Option<ByteStream>, ArtifactError> {
-        let Some(info) = self.info(tenant, id).await? else { return Ok(None) };
+        let Some(info) = self.info(tenant, id).await? else {
+            return Ok(None);
+        };
         if range.start > range.end || range.end > info.size {
             return Err(ArtifactError::OutOfRange { size: info.size });
         }
@@ -131,28 +141,50 @@ impl Artifacts {
             return Ok(Some(futures_util::stream::empty().boxed()));
         }
         let Ok(id) = ArtifactId::parse(id) else { return Ok(None) };
-        let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(range)),
+            ..GetOptions::default()
+        };
         let object = found(self.store.get_opts(&layout::data(tenant, id), options).await)?;
         Ok(object.map(|object| object.into_stream().map_err(ArtifactError::from).boxed()))
     }
 
     /// Deletes an artifact; false if this tenant had none of that id.
     pub async fn delete(&self, tenant: &Tenant, id: &str) -> Result<bool, ArtifactError> {
-        let Ok(id) = ArtifactId::parse(id) else { return Ok(false) };
-        let Some(info) = self.stored_info(tenant, id).await? else { return Ok(false) };
-        self.remove(&Due { tenant: tenant.clone(), id, expires_at_ms: info.expires_at_ms }).await?;
+        let Ok(id) = ArtifactId::parse(id) else {
+            return Ok(false);
+        };
+        let Some(info) = self.stored_info(tenant, id).await? else {
+            return Ok(false);
+        };
+        self.remove(&Due {
+            tenant: tenant.clone(),
+            id,
+            expires_at_ms: info.expires_at_ms,
+        })
+        .await?;
         Ok(true)
     }
 
     /// Deletes what expired at or before `now_ms`; the answer is how many. Any number of processes may sweep at once.
     pub async fn sweep(&self, now_ms: u64) -> Result<usize, ArtifactError> {
-        let hours = self.store.list_with_delimiter(Some(&layout::EXPIRY.into())).await?.common_prefixes;
-        let begun = hours.into_iter().filter(|folder| layout::hour_of(folder).is_some_and(|h| h <= layout::hour(now_ms)));
+        let hours = self
+            .store
+            .list_with_delimiter(Some(&layout::EXPIRY.into()))
+            .await?
+            .common_prefixes;
+        let begun = hours
+            .into_iter()
+            .filter(|folder| layout::hour_of(folder).is_some_and(|h| h <= layout::hour(now_ms)));
         let mut swept = 0;
         for folder in begun {
-            let due = self.store.list(Some(&folder)).map_err(ArtifactError::from).try_filter_map(|object| async move {
-                Ok(Due::parse(&object.location).filter(|due| due.expires_at_ms <= now_ms))
-            });
+            let due = self
+                .store
+                .list(Some(&folder))
+                .map_err(ArtifactError::from)
+                .try_filter_map(|object| async move {
+                    Ok(Due::parse(&object.location).filter(|due| due.expires_at_ms <= now_ms))
+                });
             swept += due
                 .map_ok(|due| async move { self.remove(&due).await })
                 .try_buffer_unordered(SWEEP_CONCURRENCY)
@@ -175,14 +207,20 @@ impl Artifacts {
 
     /// Removes all objects of an artifact, the one that makes it visible first, the one that the sweep reads last.
     pub(super) async fn remove(&self, due: &Due) -> Result<(), ArtifactError> {
-        for path in [layout::info(&due.tenant, due.id), layout::data(&due.tenant, due.id), layout::expiry(due)] {
+        for path in [
+            layout::info(&due.tenant, due.id),
+            layout::data(&due.tenant, due.id),
+            layout::expiry(due),
+        ] {
             found(self.store.delete(&path).await)?;
         }
         Ok(())
     }
 
     async fn stored_info(&self, tenant: &Tenant, id: ArtifactId) -> Result<Option<ArtifactInfo>, ArtifactError> {
-        let Some(object) = found(self.store.get(&layout::info(tenant, id)).await)? else { return Ok(None) };
+        let Some(object) = found(self.store.get(&layout::info(tenant, id)).await)? else {
+            return Ok(None);
+        };
         let bytes = object.bytes().await?;
         let damaged = |error| ArtifactError::Unavailable(format!("the metadata of artifact {id} is damaged: {error}"));
         serde_json::from_slice(&bytes).map(Some).map_err(damaged)

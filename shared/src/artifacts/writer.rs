@@ -54,12 +54,30 @@ impl ArtifactWriter {
         let created_at_ms = artifacts.clock.now_ms();
         let ttl_ms = u64::try_from(new.ttl.as_millis()).unwrap_or(u64::MAX);
         let expires_at_ms = created_at_ms.saturating_add(ttl_ms);
-        let due = Due { tenant, id: ArtifactId::random(), expires_at_ms };
+        let due = Due {
+            tenant,
+            id: ArtifactId::random(),
+            expires_at_ms,
+        };
         let body = Body::Memory(Vec::new());
         let hash = Some(Sha256::new());
-        let writer = Self { artifacts, due, new, created_at_ms, max_bytes, size: 0, hash, body, finished: false };
+        let writer = Self {
+            artifacts,
+            due,
+            new,
+            created_at_ms,
+            max_bytes,
+            size: 0,
+            hash,
+            body,
+            finished: false,
+        };
         // Before the first byte, so that a crash leaves nothing that the sweep cannot find.
-        writer.artifacts.store.put(&layout::expiry(&writer.due), PutPayload::new()).await?;
+        writer
+            .artifacts
+            .store
+            .put(&layout::expiry(&writer.due), PutPayload::new())
+            .await?;
         Ok(writer)
     }
 
@@ -72,7 +90,9 @@ impl ArtifactWriter {
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), ArtifactError> {
         self.size = self.size.saturating_add(bytes.len() as u64);
         if self.size > self.max_bytes {
-            return Err(ArtifactError::TooLarge { max_bytes: self.max_bytes });
+            return Err(ArtifactError::TooLarge {
+                max_bytes: self.max_bytes,
+            });
         }
         self.hash(bytes.clone()).await?;
         if let Body::Memory(pieces) = &mut self.body {
@@ -81,12 +101,18 @@ impl ArtifactWriter {
                 return Ok(());
             }
             let pieces = std::mem::take(pieces);
-            let upload = self.artifacts.store.put_multipart(&layout::data(&self.due.tenant, self.due.id)).await?;
+            let upload = self
+                .artifacts
+                .store
+                .put_multipart(&layout::data(&self.due.tenant, self.due.id))
+                .await?;
             let mut parts = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
             pieces.into_iter().for_each(|piece| parts.put(piece));
             self.body = Body::Parts(parts);
         }
-        let Body::Parts(parts) = &mut self.body else { return Err(used_up()) };
+        let Body::Parts(parts) = &mut self.body else {
+            return Err(used_up());
+        };
         let mut rest = bytes;
         while !rest.is_empty() {
             // A piece larger than a part must not start more than one part at a time.
@@ -100,7 +126,12 @@ impl ArtifactWriter {
     pub async fn finish(mut self) -> Result<ArtifactInfo, ArtifactError> {
         let data = layout::data(&self.due.tenant, self.due.id);
         match std::mem::replace(&mut self.body, Body::Gone) {
-            Body::Memory(pieces) => self.artifacts.store.put(&data, pieces.into_iter().collect()).await.map(|_| ())?,
+            Body::Memory(pieces) => self
+                .artifacts
+                .store
+                .put(&data, pieces.into_iter().collect())
+                .await
+                .map(|_| ())?,
             Body::Parts(parts) => parts.finish().await.map(|_| ())?,
             Body::Gone => return Err(used_up()),
         }
@@ -115,7 +146,10 @@ impl ArtifactWriter {
             expires_at_ms: self.due.expires_at_ms,
         };
         let json = serde_json::to_vec(&info).expect("artifact info should be JSON");
-        self.artifacts.store.put(&layout::info(&self.due.tenant, self.due.id), json.into()).await?;
+        self.artifacts
+            .store
+            .put(&layout::info(&self.due.tenant, self.due.id), json.into())
+            .await?;
         self.finished = true;
         Ok(info)
     }
@@ -138,7 +172,11 @@ impl ArtifactWriter {
             hash.update(&bytes);
             hash
         });
-        self.hash = Some(hashed.await.map_err(|error| ArtifactError::Unavailable(error.to_string()))?);
+        self.hash = Some(
+            hashed
+                .await
+                .map_err(|error| ArtifactError::Unavailable(error.to_string()))?,
+        );
         Ok(())
     }
 }
@@ -146,7 +184,9 @@ impl ArtifactWriter {
 impl Drop for ArtifactWriter {
     fn drop(&mut self) {
         let body = std::mem::replace(&mut self.body, Body::Gone);
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
         if self.finished {
             return;
         }
@@ -179,7 +219,11 @@ fn used_up() -> ArtifactError {
 /// The last component of a client's file name, without characters that change how text around it is read.
 fn plain_filename(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let plain: String = last.chars().filter(|c| !c.is_control() && !reorders_text(*c)).take(MAX_FILENAME_CHARS).collect();
+    let plain: String = last
+        .chars()
+        .filter(|c| !c.is_control() && !reorders_text(*c))
+        .take(MAX_FILENAME_CHARS)
+        .collect();
     let plain = plain.trim();
     (!plain.is_empty() && plain != "." && plain != "..").then(|| plain.to_owned())
 }

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::error::ConfigError;
 use super::sources::{Origin, Sources};
@@ -20,19 +20,30 @@ impl<'a> Reader<'a> {
             Some((path, text)) => flatten(path, text)?,
             None => BTreeMap::new(),
         };
-        Ok(Self { sources, file, asked: RefCell::default() })
+        Ok(Self {
+            sources,
+            file,
+            asked: RefCell::default(),
+        })
     }
 
     /// The strongest value of a setting that is not empty.
     pub(super) fn raw(&self, name: &'static str) -> Option<(&str, Origin)> {
         self.asked.borrow_mut().push(name);
-        let file = self.sources.file.as_ref().map(|(path, _)| path.clone()).unwrap_or_default();
+        let file = self
+            .sources
+            .file
+            .as_ref()
+            .map(|(path, _)| path.clone())
+            .unwrap_or_default();
         let layers = [
             (self.sources.environment.get(name), Origin::Environment),
             (self.sources.dotenv.get(name), Origin::Dotenv),
             (self.file.get(&name.to_ascii_lowercase()), Origin::File(file)),
         ];
-        let mut set = layers.into_iter().filter_map(|(value, origin)| Some((value?.trim(), origin)));
+        let mut set = layers
+            .into_iter()
+            .filter_map(|(value, origin)| Some((value?.trim(), origin)));
         set.find(|(value, _)| !value.is_empty())
     }
 
@@ -42,8 +53,12 @@ impl<'a> Reader<'a> {
         name: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<T>, ConfigError> {
-        let Some((value, origin)) = self.raw(name) else { return Ok(None) };
-        parse(value).map(Some).map_err(|detail| ConfigError::Invalid { name, origin, detail })
+        let Some((value, origin)) = self.raw(name) else {
+            return Ok(None);
+        };
+        parse(value)
+            .map(Some)
+            .map_err(|detail| ConfigError::Invalid { name, origin, detail })
     }
 
     /// A setting as its type, or its default.
@@ -58,12 +73,20 @@ impl<'a> Reader<'a> {
 
     /// Call it last: a key of the file that nobody asked for is a mistake.
     pub(super) fn refuse_unknown(&self) -> Result<(), ConfigError> {
-        let Some((path, _)) = &self.sources.file else { return Ok(()) };
+        let Some((path, _)) = &self.sources.file else {
+            return Ok(());
+        };
         let asked = self.asked.borrow();
         let known = |key: &str| asked.iter().any(|name| name.eq_ignore_ascii_case(key));
-        let Some(key) = self.file.keys().find(|key| !known(key)) else { return Ok(()) };
+        let Some(key) = self.file.keys().find(|key| !known(key)) else {
+            return Ok(());
+        };
         let nearest = nearest(key, &asked);
-        Err(ConfigError::Unknown { file: path.clone(), key: key.clone(), nearest })
+        Err(ConfigError::Unknown {
+            file: path.clone(),
+            key: key.clone(),
+            nearest,
+        })
     }
 
     /// Every setting, in the order in which they were asked for.
@@ -76,13 +99,20 @@ impl<'a> Reader<'a> {
 }
 
 /// The file as names and text, as if its values had been written in the environment.
-fn flatten(path: &PathBuf, text: &str) -> Result<BTreeMap<String, String>, ConfigError> {
-    let wrong = |detail: String| ConfigError::File { file: path.clone(), detail };
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
+fn flatten(path: &Path, text: &str) -> Result<BTreeMap<String, String>, ConfigError> {
+    let wrong = |detail: String| ConfigError::File {
+        file: path.to_owned(),
+        detail,
+    };
+    let table: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
     let mut flat = BTreeMap::new();
     for (key, value) in table {
         let Some(text) = as_text(&value) else {
-            return Err(wrong(format!("`{key}` should be a string, a number, true, false or a list of these")));
+            return Err(wrong(format!(
+                "`{key}` should be a string, a number, true, false or a list of these"
+            )));
         };
         flat.insert(key, text);
     }
@@ -95,7 +125,11 @@ fn as_text(value: &toml::Value) -> Option<String> {
         toml::Value::Integer(number) => Some(number.to_string()),
         toml::Value::Float(number) => Some(number.to_string()),
         toml::Value::Boolean(flag) => Some(flag.to_string()),
-        toml::Value::Array(items) => items.iter().map(as_text).collect::<Option<Vec<_>>>().map(|items| items.join(",")),
+        toml::Value::Array(items) => items
+            .iter()
+            .map(as_text)
+            .collect::<Option<Vec<_>>>()
+            .map(|items| items.join(",")),
         toml::Value::Datetime(_) | toml::Value::Table(_) => None,
     }
 }
@@ -103,8 +137,17 @@ fn as_text(value: &toml::Value) -> Option<String> {
 /// The setting with the most letters in common at both ends, if that is more than half of the key.
 fn nearest(key: &str, names: &[&'static str]) -> Option<String> {
     let common = |name: &str| {
-        let head = key.bytes().zip(name.bytes()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
-        let tail = key.bytes().rev().zip(name.bytes().rev()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
+        let head = key
+            .bytes()
+            .zip(name.bytes())
+            .take_while(|(a, b)| a.eq_ignore_ascii_case(b))
+            .count();
+        let tail = key
+            .bytes()
+            .rev()
+            .zip(name.bytes().rev())
+            .take_while(|(a, b)| a.eq_ignore_ascii_case(b))
+            .count();
         (head + tail).min(name.len())
     };
     let best = names.iter().max_by_key(|name| common(name))?;

@@ -14,7 +14,10 @@ pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
         ("HOST", settings.host.to_string()),
         ("PORT", settings.port.to_string()),
         ("WORKER_PORT", settings.worker_port.to_string()),
-        ("AUTH", if settings.auth == AuthMode::On { "on" } else { "none" }.to_owned()),
+        (
+            "AUTH",
+            if settings.auth == AuthMode::On { "on" } else { "none" }.to_owned(),
+        ),
         ("ALLOWED_ORIGINS", settings.allowed_origins.join(",")),
         ("SERVER_URL", without_password(&settings.server_url)),
         ("REDIS_URL", without_password(&settings.redis_url)),
@@ -24,12 +27,21 @@ pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
         ("AWS_SECRET_ACCESS_KEY", hidden(aws.secret_access_key.as_ref())),
         ("AWS_SESSION_TOKEN", hidden(aws.session_token.as_ref())),
         ("AWS_REGION", aws.region.clone()),
-        ("AWS_ENDPOINT_URL", aws.endpoint_url.as_deref().map(without_password).unwrap_or_default()),
+        (
+            "AWS_ENDPOINT_URL",
+            aws.endpoint_url.as_deref().map(without_password).unwrap_or_default(),
+        ),
         ("AWS_ALLOW_HTTP", aws.allow_http.to_string()),
         ("MAX_WORKERS", settings.max_workers.to_string()),
         ("WORKER_IO_SLOTS", settings.io_slots.to_string()),
         ("WORKER_STREAM_SLOTS", settings.stream_slots.to_string()),
-        ("WORKER_KINDS", settings.worker_kinds.as_ref().map_or_else(|| "all".to_owned(), |kinds| kinds.join(","))),
+        (
+            "WORKER_KINDS",
+            settings
+                .worker_kinds
+                .as_ref()
+                .map_or_else(|| "all".to_owned(), |kinds| kinds.join(",")),
+        ),
         ("PROCESSING_TIMEOUT", seconds(settings.processing_timeout)),
         ("LEASE_SECONDS", settings.lease.map(seconds).unwrap_or_default()),
         ("DRAIN_SECONDS", seconds(settings.drain)),
@@ -46,14 +58,31 @@ pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
         ("RTSP_STREAM_URL", hidden(settings.rtsp_stream_url.as_ref())),
         ("FRAME_RATE", settings.frame_rate.to_string()),
         ("RUST_LOG", settings.log_filter.clone()),
-        ("LOG_FORMAT", if settings.log_format == LogFormat::Text { "text" } else { "json" }.to_owned()),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", settings.otel_endpoint.as_deref().map(without_password).unwrap_or_default()),
+        (
+            "LOG_FORMAT",
+            if settings.log_format == LogFormat::Text {
+                "text"
+            } else {
+                "json"
+            }
+            .to_owned(),
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            settings
+                .otel_endpoint
+                .as_deref()
+                .map(without_password)
+                .unwrap_or_default(),
+        ),
     ]
 }
 
 /// A URL whose user, password and query, if any, are stars.
 fn without_password(text: &str) -> String {
-    let Ok(mut url) = Url::parse(text) else { return "***".to_owned() };
+    let Ok(mut url) = Url::parse(text) else {
+        return "***".to_owned();
+    };
     if url.password().is_some() && url.set_password(Some("***")).is_err() {
         return "***".to_owned();
     }
@@ -86,7 +115,11 @@ mod tests {
 
     #[test]
     fn urls_are_shown_without_their_passwords() {
-        for url in ["redis://:hunter2@db:6379/0", "redis://me:hunter2@db/", "redis+unix:///run/r.sock?pass=hunter2"] {
+        for url in [
+            "redis://:hunter2@db:6379/0",
+            "redis://me:hunter2@db/",
+            "redis+unix:///run/r.sock?pass=hunter2",
+        ] {
             assert!(!without_password(url).contains("hunter2"), "{}", without_password(url));
         }
         assert_eq!(without_password("redis://db:6379/1"), "redis://db:6379/1");

@@ -37,6 +37,9 @@ mod tests {
     #[test]
     fn a_secret_shows_itself_only_when_asked() {
         let secret = Secret::new("sk-1234");
-        assert_eq!((format!("{secret} {secret:?}").as_str(), secret.expose()), ("*** ***", "sk-1234"));
+        assert_eq!(
+            (format!("{secret} {secret:?}").as_str(), secret.expose()),
+            ("*** ***", "sk-1234")
+        );
     }
 }

@@ -163,7 +163,11 @@ impl Settings {
 
     /// Deadline of an attempt of this kind, unless its submit says otherwise.
     pub fn timeout_of(&self, kind: &Kind) -> Option<Duration> {
-        if kind.policy.live { None } else { Some(kind.policy.timeout.unwrap_or(self.processing_timeout)) }
+        if kind.policy.live {
+            None
+        } else {
+            Some(kind.policy.timeout.unwrap_or(self.processing_timeout))
+        }
     }
 
     fn read(from: &Reader<'_>) -> Result<Self, ConfigError> {
@@ -175,17 +179,31 @@ impl Settings {
             host: from.or("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST), value::address)?,
             port: from.or("PORT", 8000, value::number(0..=u16::MAX))?,
             worker_port: from.or("WORKER_PORT", 8001, value::number(0..=u16::MAX))?,
-            auth: from.or("AUTH", AuthMode::On, value::word(&[("on", AuthMode::On), ("none", AuthMode::None)]))?,
+            auth: from.or(
+                "AUTH",
+                AuthMode::On,
+                value::word(&[("on", AuthMode::On), ("none", AuthMode::None)]),
+            )?,
             allowed_origins: from.or("ALLOWED_ORIGINS", Vec::new(), value::list(value::origin))?,
-            server_url: from.or("SERVER_URL", "http://127.0.0.1:8000".to_owned(), value::url(&["http", "https"]))?,
+            server_url: from.or(
+                "SERVER_URL",
+                "http://127.0.0.1:8000".to_owned(),
+                value::url(&["http", "https"]),
+            )?,
             redis_url: redis_url(from)?,
             data_dir,
             artifacts_url,
             aws: aws(from)?,
-            max_workers: from.or("MAX_WORKERS", u32::try_from(cores).unwrap_or(1), value::number(1..=1024))?,
+            max_workers: from.or(
+                "MAX_WORKERS",
+                u32::try_from(cores).unwrap_or(1),
+                value::number(1..=1024),
+            )?,
             io_slots: from.or("WORKER_IO_SLOTS", 64, value::number(1..=65_536))?,
             stream_slots: from.or("WORKER_STREAM_SLOTS", 64, value::number(1..=65_536))?,
-            worker_kinds: from.optional("WORKER_KINDS", value::list(value::kind))?.filter(|kinds| !kinds.is_empty()),
+            worker_kinds: from
+                .optional("WORKER_KINDS", value::list(value::kind))?
+                .filter(|kinds| !kinds.is_empty()),
             processing_timeout: from.or("PROCESSING_TIMEOUT", Duration::from_mins(5), value::duration(1..=DAY))?,
             lease: from.optional("LEASE_SECONDS", value::duration(1..=3_600))?,
             drain: from.or("DRAIN_SECONDS", Duration::from_secs(30), value::duration(0..=DAY))?,
@@ -193,7 +211,9 @@ impl Settings {
             media_signing_key: from.optional("MEDIA_SIGNING_KEY", value::secret)?,
             netguard_allow_cidrs: from.or("NETGUARD_ALLOW_CIDRS", Vec::new(), value::list(value::cidr))?,
             providers: providers(from)?,
-            rtsp_stream_url: from.optional("RTSP_STREAM_URL", value::url(&["rtsp", "rtsps"]))?.map(Secret::new),
+            rtsp_stream_url: from
+                .optional("RTSP_STREAM_URL", value::url(&["rtsp", "rtsps"]))?
+                .map(Secret::new),
             frame_rate: from.or("FRAME_RATE", 1.0, value::number(0.01..=60.0))?,
             log_filter: from.or("RUST_LOG", "info".to_owned(), value::text)?,
             log_format: from.or(
@@ -226,7 +246,14 @@ pub fn aws_settings() -> Result<AwsSettings, ConfigError> {
 }
 
 fn redis_url(from: &Reader<'_>) -> Result<String, ConfigError> {
-    const SCHEMES: &[&str] = &["redis", "rediss", "redis+unix", "unix", "redis+sentinel", "redis+cluster"];
+    const SCHEMES: &[&str] = &[
+        "redis",
+        "rediss",
+        "redis+unix",
+        "unix",
+        "redis+sentinel",
+        "redis+cluster",
+    ];
     let host = from.or("REDIS_HOST", "127.0.0.1".to_owned(), value::text)?;
     let port = from.or("REDIS_PORT", 6379, value::number(1..=u16::MAX))?;
     // An IPv6 address stands in brackets in a URL.
@@ -242,7 +269,11 @@ fn aws(from: &Reader<'_>) -> Result<AwsSettings, ConfigError> {
         session_token: from.optional("AWS_SESSION_TOKEN", value::secret)?,
         region: from.or("AWS_REGION", fallback, value::text)?,
         endpoint_url: from.optional("AWS_ENDPOINT_URL", value::url(&["http", "https"]))?,
-        allow_http: from.or("AWS_ALLOW_HTTP", false, value::word(&[("true", true), ("false", false)]))?,
+        allow_http: from.or(
+            "AWS_ALLOW_HTTP",
+            false,
+            value::word(&[("true", true), ("false", false)]),
+        )?,
     })
 }
 
@@ -265,6 +296,6 @@ fn absolute(folder: String) -> PathBuf {
 }
 
 fn file_url(data_dir: &std::path::Path) -> String {
-    let url = Url::from_directory_path(data_dir.join("artifacts"));
+    let url = Url::from_file_path(data_dir.join("artifacts"));
     url.map_or_else(|()| "file:///".to_owned(), |url| url.to_string())
 }

@@ -30,20 +30,30 @@ impl Sources {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         let dotenv = read_dotenv(Path::new(DOTENV_FILE))?;
-        let named = environment.get(FILE_VARIABLE).or_else(|| dotenv.get(FILE_VARIABLE)).filter(|path| !path.is_empty());
+        let named = environment
+            .get(FILE_VARIABLE)
+            .or_else(|| dotenv.get(FILE_VARIABLE))
+            .filter(|path| !path.is_empty());
         let file = match named {
             Some(path) => Some(read_file(Path::new(path))?),
             None if Path::new(DEFAULT_FILE).exists() => Some(read_file(Path::new(DEFAULT_FILE))?),
             None => None,
         };
-        Ok(Self { file, dotenv, environment })
+        Ok(Self {
+            file,
+            dotenv,
+            environment,
+        })
     }
 }
 
 fn read_file(path: &Path) -> Result<(PathBuf, String), ConfigError> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok((path.to_owned(), text)),
-        Err(error) => Err(ConfigError::File { file: path.to_owned(), detail: error.to_string() }),
+        Err(error) => Err(ConfigError::File {
+            file: path.to_owned(),
+            detail: error.to_string(),
+        }),
     }
 }
 
@@ -51,7 +61,12 @@ fn read_dotenv(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
     let pairs = match dotenvy::from_path_iter(path) {
         Ok(pairs) => pairs,
         Err(error) if error.not_found() => return Ok(BTreeMap::new()),
-        Err(error) => return Err(ConfigError::File { file: path.to_owned(), detail: error.to_string() }),
+        Err(error) => {
+            return Err(ConfigError::File {
+                file: path.to_owned(),
+                detail: error.to_string(),
+            });
+        }
     };
     // The parser's own message repeats the whole line, which may hold a secret.
     let unreadable = |_| ConfigError::File {

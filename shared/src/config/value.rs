@@ -18,7 +18,10 @@ where
 {
     move |text| {
         let allowed = || format!("`{text}` is not a number from {} to {}", range.start(), range.end());
-        text.parse().ok().filter(|number| range.contains(number)).ok_or_else(allowed)
+        text.parse()
+            .ok()
+            .filter(|number| range.contains(number))
+            .ok_or_else(allowed)
     }
 }
 
@@ -38,16 +41,27 @@ pub(super) fn duration(seconds: RangeInclusive<u64>) -> impl Fn(&str) -> Result<
             "h" => 3_600_000,
             _ => return Err(allowed()),
         };
-        let ms = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit_ms)).ok_or_else(allowed)?;
+        let ms = digits
+            .parse::<u64>()
+            .ok()
+            .and_then(|count| count.checked_mul(unit_ms))
+            .ok_or_else(allowed)?;
         let within = (seconds.start() * 1_000..=seconds.end().saturating_mul(1_000)).contains(&ms);
-        if within { Ok(Duration::from_millis(ms)) } else { Err(allowed()) }
+        if within {
+            Ok(Duration::from_millis(ms))
+        } else {
+            Err(allowed())
+        }
     }
 }
 
 /// One of a few words.
 pub(super) fn word<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&str) -> Result<T, String> {
     move |text| {
-        let found = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|(_, value)| *value);
+        let found = words
+            .iter()
+            .find(|(word, _)| word.eq_ignore_ascii_case(text))
+            .map(|(_, value)| *value);
         found.ok_or_else(|| {
             let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
             format!("`{text}` is none of {}", names.join(", "))
@@ -57,7 +71,13 @@ pub(super) fn word<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&str
 
 /// Items between commas; every one is parsed.
 pub(super) fn list<T>(parse: impl Fn(&str) -> Result<T, String>) -> impl Fn(&str) -> Result<Vec<T>, String> {
-    move |text| text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(&parse).collect()
+    move |text| {
+        text.split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(&parse)
+            .collect()
+    }
 }
 
 /// Any text.
@@ -77,26 +97,38 @@ pub(super) fn address(text: &str) -> Result<IpAddr, String> {
     if text.eq_ignore_ascii_case("localhost") {
         return Ok(IpAddr::from([127, 0, 0, 1]));
     }
-    text.parse().map_err(|_| format!("`{text}` is not an IP address such as 127.0.0.1, 0.0.0.0 or ::1"))
+    text.parse()
+        .map_err(|_| format!("`{text}` is not an IP address such as 127.0.0.1, 0.0.0.0 or ::1"))
 }
 
 /// A range of addresses.
 pub(super) fn cidr(text: &str) -> Result<IpNet, String> {
     let single = || text.parse::<IpAddr>().map(IpNet::from);
-    text.parse().or_else(|_| single()).map_err(|_| format!("`{text}` is not a range such as 192.168.0.0/16 or ::1/128"))
+    text.parse()
+        .or_else(|_| single())
+        .map_err(|_| format!("`{text}` is not a range such as 192.168.0.0/16 or ::1/128"))
 }
 
 /// A URL of one of these schemes. The text may hold a password: it is not repeated.
 pub(super) fn url(schemes: &'static [&'static str]) -> impl Fn(&str) -> Result<String, String> {
     move |text| {
         let known = Url::parse(text).is_ok_and(|url| schemes.contains(&url.scheme()));
-        if known { Ok(text.to_owned()) } else { Err(format!("it is not a URL that starts with {}", schemes.join(":// or ") + "://")) }
+        if known {
+            Ok(text.to_owned())
+        } else {
+            Err(format!(
+                "it is not a URL that starts with {}",
+                schemes.join(":// or ") + "://"
+            ))
+        }
     }
 }
 
 /// `http://host[:port]`, or `*`.
 pub(super) fn origin(text: &str) -> Result<String, String> {
-    let parsed = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.path() == "/");
+    let parsed = Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.path() == "/");
     match parsed {
         _ if text == "*" => Ok(text.to_owned()),
         Some(url) => Ok(url.origin().ascii_serialization()),
@@ -106,7 +138,13 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
 
 /// The wire name of a kind.
 pub(super) fn kind(text: &str) -> Result<String, String> {
-    let known = || crate::tasks::KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
+    let known = || {
+        crate::tasks::KINDS
+            .iter()
+            .map(|kind| kind.name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match crate::tasks::find(text) {
         Some(kind) => Ok(kind.name.to_owned()),
         None => Err(format!("`{text}` is no kind; there are {}", known())),
@@ -120,7 +158,13 @@ mod tests {
     #[test]
     fn durations_are_seconds_unless_they_say_otherwise() {
         let parse = duration(1..=86_400);
-        for (text, ms) in [("300", 300_000), ("30s", 30_000), ("1500ms", 1_500), ("5m", 300_000), ("24h", 86_400_000)] {
+        for (text, ms) in [
+            ("300", 300_000),
+            ("30s", 30_000),
+            ("1500ms", 1_500),
+            ("5m", 300_000),
+            ("24h", 86_400_000),
+        ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         for text in ["0", "-1", "1e18", "25h", "500ms", "5 days", "s", "99999999999999999999"] {
@@ -130,12 +174,18 @@ mod tests {
 
     #[test]
     fn lists_ignore_spaces_and_empty_items() {
-        assert_eq!(list(text)(" a, b ,,c,"), Ok(vec!["a".to_owned(), "b".to_owned(), "c".to_owned()]));
+        assert_eq!(
+            list(text)(" a, b ,,c,"),
+            Ok(vec!["a".to_owned(), "b".to_owned(), "c".to_owned()])
+        );
     }
 
     #[test]
     fn origins_lose_their_trailing_slash_and_must_have_no_path() {
-        assert_eq!(origin("https://app.example.com/"), Ok("https://app.example.com".to_owned()));
+        assert_eq!(
+            origin("https://app.example.com/"),
+            Ok("https://app.example.com".to_owned())
+        );
         assert!(origin("https://app.example.com/x").is_err() && origin("app.example.com").is_err());
     }
 }

@@ -6,9 +6,16 @@ use super::settings::{AuthMode, Settings};
 pub(super) fn of(settings: &Settings, from: &Reader<'_>) -> Vec<String> {
     let set = |name| from.raw(name).is_some();
     let s3 = settings.artifacts_url.starts_with("s3:");
-    let http_endpoint = settings.aws.endpoint_url.as_deref().is_some_and(|url| url.starts_with("http:"));
+    let http_endpoint = settings
+        .aws
+        .endpoint_url
+        .as_deref()
+        .is_some_and(|url| url.starts_with("http:"));
     let half_credentials = settings.aws.access_key_id.is_some() != settings.aws.secret_access_key.is_some();
-    let everything = settings.netguard_allow_cidrs.iter().any(|range| range.prefix_len() == 0);
+    let everything = settings
+        .netguard_allow_cidrs
+        .iter()
+        .any(|range| range.prefix_len() == 0);
     let longest_lease = settings.lease.is_some_and(|lease| lease > settings.processing_timeout);
 
     let cases = [
@@ -24,7 +31,10 @@ pub(super) fn of(settings: &Settings, from: &Reader<'_>) -> Vec<String> {
             settings.port != 0 && settings.port == settings.worker_port,
             "PORT and WORKER_PORT are equal: api and worker cannot both listen on one machine",
         ),
-        (s3 && half_credentials, "only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set: the bucket will refuse us"),
+        (
+            s3 && half_credentials,
+            "only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set: the bucket will refuse us",
+        ),
         (
             s3 && http_endpoint && !settings.aws.allow_http,
             "AWS_ENDPOINT_URL is http:// but AWS_ALLOW_HTTP is not true: the bucket will not be reached",
@@ -33,12 +43,22 @@ pub(super) fn of(settings: &Settings, from: &Reader<'_>) -> Vec<String> {
             !s3 && (settings.aws.endpoint_url.is_some()),
             "AWS_ENDPOINT_URL is set, but ARTIFACTS_URL is no bucket: it has no effect",
         ),
-        (everything, "NETGUARD_ALLOW_CIDRS allows every address: user URLs reach this machine and its network"),
-        (longest_lease, "LEASE_SECONDS is longer than PROCESSING_TIMEOUT: a dead worker holds a task past its deadline"),
+        (
+            everything,
+            "NETGUARD_ALLOW_CIDRS allows every address: user URLs reach this machine and its network",
+        ),
+        (
+            longest_lease,
+            "LEASE_SECONDS is longer than PROCESSING_TIMEOUT: a dead worker holds a task past its deadline",
+        ),
         (
             set("OPENAI_BASE_URL") && settings.providers.openai_api_key.is_none(),
             "OPENAI_BASE_URL is set, but OPENAI_API_KEY is not: the provider stays off",
         ),
     ];
-    cases.into_iter().filter(|(applies, _)| *applies).map(|(_, warning)| warning.to_owned()).collect()
+    cases
+        .into_iter()
+        .filter(|(applies, _)| *applies)
+        .map(|(_, warning)| warning.to_owned())
+        .collect()
 }

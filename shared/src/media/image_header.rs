@@ -52,7 +52,10 @@ pub fn check_image(bytes: &[u8], accepts: &[MediaType]) -> Result<ImageHeader, M
     }
     let found = MediaType::sniff(bytes);
     let Some(media_type) = found.filter(|found| accepts.contains(found)) else {
-        return Err(MediaProblem::NotAccepted { found, accepts: accepts.to_vec() });
+        return Err(MediaProblem::NotAccepted {
+            found,
+            accepts: accepts.to_vec(),
+        });
     };
     let size = imagesize::blob_size(bytes).map_err(|_| MediaProblem::Unreadable(media_type))?;
     let (width, height) = (size.width as u64, size.height as u64);
@@ -60,7 +63,11 @@ pub fn check_image(bytes: &[u8], accepts: &[MediaType]) -> Result<ImageHeader, M
         return Err(MediaProblem::TooManyPixels { width, height });
     }
     match (u32::try_from(width), u32::try_from(height)) {
-        (Ok(width), Ok(height)) if width > 0 && height > 0 => Ok(ImageHeader { media_type, width, height }),
+        (Ok(width), Ok(height)) if width > 0 && height > 0 => Ok(ImageHeader {
+            media_type,
+            width,
+            height,
+        }),
         _ => Err(MediaProblem::Unreadable(media_type)),
     }
 }

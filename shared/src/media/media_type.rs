@@ -1,8 +1,14 @@
 //! What bytes are, told by the bytes. Names and declared types are never trusted.
 
 /// The image types that the kinds decode.
-pub const IMAGE_TYPES: &[MediaType] =
-    &[MediaType::Png, MediaType::Jpeg, MediaType::Webp, MediaType::Bmp, MediaType::Gif, MediaType::Tiff];
+pub const IMAGE_TYPES: &[MediaType] = &[
+    MediaType::Png,
+    MediaType::Jpeg,
+    MediaType::Webp,
+    MediaType::Bmp,
+    MediaType::Gif,
+    MediaType::Tiff,
+];
 
 /// A type of media that we take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,11 +29,11 @@ pub enum MediaType {
     Mp4,
     /// AVI video.
     Avi,
-    /// QuickTime video.
+    /// `QuickTime` video.
     Mov,
     /// Matroska video.
     Mkv,
-    /// WebM video.
+    /// `WebM` video.
     Webm,
     /// WAVE audio.
     Wav,
@@ -137,6 +143,9 @@ impl MediaType {
 
     /// Whether it is a still image (GIF counts).
     pub const fn is_image(self) -> bool {
-        matches!(self, Self::Png | Self::Jpeg | Self::Webp | Self::Bmp | Self::Gif | Self::Tiff)
+        matches!(
+            self,
+            Self::Png | Self::Jpeg | Self::Webp | Self::Bmp | Self::Gif | Self::Tiff
+        )
     }
 }

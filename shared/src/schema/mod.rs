@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::media::MEDIA_REF_FORMS;
+
 /// One thing that is wrong with an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
@@ -39,11 +41,13 @@ pub enum FieldCode {
 pub fn of<T: ToSchema>() -> Value {
     let mut parts = Vec::new();
     T::schemas(&mut parts);
-    let defs: serde_json::Map<String, Value> =
-        parts.into_iter().map(|(name, part)| (name, to_json(&part))).collect();
+    let defs: serde_json::Map<String, Value> = parts.into_iter().map(|(name, part)| (name, to_json(&part))).collect();
     let mut schema = to_json(&T::schema());
     if let Value::Object(root) = &mut schema {
-        root.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+        root.insert(
+            "$schema".to_owned(),
+            json!("https://json-schema.org/draft/2020-12/schema"),
+        );
         if !defs.is_empty() {
             root.insert("$defs".to_owned(), Value::Object(defs));
         }
@@ -57,7 +61,7 @@ fn to_json(part: &utoipa::openapi::RefOr<utoipa::openapi::Schema>) -> Value {
     value
 }
 
-/// Points references at `$defs`: OpenAPI's place for them does not exist in a schema that stands alone.
+/// Points references at `$defs`: the place of `OpenAPI` for them does not exist in a schema that stands alone.
 fn localize(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -86,7 +90,11 @@ pub struct InputSchema {
 impl InputSchema {
     /// `media_field` names the field whose mistakes are reported as mistakes of media.
     pub const fn new(make: fn() -> Value, media_field: Option<&'static str>) -> Self {
-        Self { make, media_field, made: OnceLock::new() }
+        Self {
+            make,
+            media_field,
+            made: OnceLock::new(),
+        }
     }
 
     /// The schema as JSON.
@@ -112,12 +120,22 @@ impl InputSchema {
 
     fn name_media(&self, error: &mut FieldError) {
         let Some(field) = self.media_field else { return };
-        let Some(inside) = error.pointer.strip_prefix('/').and_then(|rest| rest.strip_prefix(field)) else { return };
-        if inside.is_empty() && error.detail == walk::MISSING {
-            error.code = FieldCode::MediaMissing;
-            error.detail = format!("`{field}` is missing: {}", crate::media::MEDIA_REF_FORMS);
-        } else if inside.is_empty() || inside.starts_with('/') {
-            error.code = FieldCode::MediaInvalid;
+        let Some(inside) = error
+            .pointer
+            .strip_prefix('/')
+            .and_then(|rest| rest.strip_prefix(field))
+        else {
+            return;
+        };
+        match (inside, error.code) {
+            ("", _) if error.detail == walk::MISSING => {
+                error.code = FieldCode::MediaMissing;
+                error.detail = format!("is required: {MEDIA_REF_FORMS}");
+            }
+            (inside, FieldCode::Invalid) if inside.is_empty() || inside.starts_with('/') => {
+                error.code = FieldCode::MediaInvalid;
+            }
+            _ => {}
         }
     }
 }
@@ -129,5 +147,61 @@ fn refused_by_type(error: &serde_path_to_error::Error<serde_json::Error>) -> Fie
         Segment::Map { key } | Segment::Enum { variant: key } => format!("/{}", walk::escape(key)),
         Segment::Unknown => String::new(),
     });
-    FieldError { pointer: pointer.collect(), detail: error.inner().to_string(), code: FieldCode::Invalid }
+    FieldError {
+        pointer: pointer.collect(),
+        detail: error.inner().to_string(),
+        code: FieldCode::Invalid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every keyword of a schema, wherever a schema can stand in it.
+    fn keywords(schema: &Value, found: &mut Vec<String>) {
+        for (keyword, value) in schema.as_object().into_iter().flatten() {
+            match (keyword.as_str(), value) {
+                ("$schema", _) => {}
+                ("$defs", Value::Object(parts)) => parts.values().for_each(|part| keywords(part, found)),
+                ("properties", Value::Object(parts)) => {
+                    found.push(keyword.clone());
+                    parts.values().for_each(|part| keywords(part, found));
+                }
+                ("oneOf", Value::Array(parts)) => {
+                    found.push(keyword.clone());
+                    parts.iter().for_each(|part| keywords(part, found));
+                }
+                ("default", _) => {}
+                (_, value) => {
+                    found.push(keyword.clone());
+                    keywords(value, found);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_walk_knows_every_keyword_that_an_input_uses() {
+        for kind in crate::tasks::KINDS {
+            let mut found = Vec::new();
+            keywords(&(kind.input_schema)(), &mut found);
+            let unknown: Vec<_> = found
+                .iter()
+                .filter(|word| !walk::KEYWORDS.contains(&word.as_str()))
+                .collect();
+            assert!(
+                unknown.is_empty(),
+                "{}: schema/walk.rs does not enforce {unknown:?}",
+                kind.name
+            );
+        }
+    }
+
+    #[test]
+    fn references_point_into_the_schema_itself() {
+        let schema = of::<crate::tasks::ocr::OcrOutput>();
+        assert!(!schema.to_string().contains("#/components"), "{schema}");
+        assert_eq!(schema["properties"]["blocks"]["items"]["$ref"], "#/$defs/Block");
+    }
 }

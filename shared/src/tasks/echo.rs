@@ -34,7 +34,7 @@ pub struct EchoInput {
     pub sleep_ms: u64,
     /// How every attempt ends after the pause; `none` answers.
     #[serde(default)]
-    #[schema(inline, default = "none")]
+    #[schema(default = "none")]
     pub fail: EchoFailure,
 }
 

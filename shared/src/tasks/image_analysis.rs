@@ -15,7 +15,11 @@ pub const KIND: Kind = Kind {
     slot: Slot::Cpu,
     cost: 1,
     policy: Policy::DEFAULT,
-    media: Some(MediaField { name: "image", accepts: IMAGE_TYPES, max_bytes: MAX_IMAGE_BYTES }),
+    media: Some(MediaField {
+        name: "image",
+        accepts: IMAGE_TYPES,
+        max_bytes: MAX_IMAGE_BYTES,
+    }),
     check,
     input_schema: || INPUT.json().clone(),
     output_schema: schema::of::<ImageAnalysisOutput>,
@@ -28,7 +32,7 @@ pub const KIND: Kind = Kind {
 pub struct ImageAnalysisInput {
     /// The image: PNG, JPEG, WebP, BMP, GIF or TIFF (the first frame or page), at most 50 megapixels.
     pub image: MediaRef,
-    /// What to find, each at most once; all five if left out.
+    /// What to find, 1 to 5 of these; all if left out.
     #[serde(default = "Feature::all")]
     #[schema(min_items = 1, max_items = 5, default = json!(["colors", "quality", "hash", "codes", "text"]))]
     pub features: Vec<Feature>,
@@ -138,6 +142,7 @@ pub struct Code {
     /// What it says.
     pub text: String,
     /// `[x, y, width, height]` in pixels of the image.
+    #[schema(min_items = 4, max_items = 4)]
     pub bbox: [u32; 4],
 }
 
@@ -145,6 +150,7 @@ pub struct Code {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TextRegion {
     /// `[x, y, width, height]` in pixels of the image.
+    #[schema(min_items = 4, max_items = 4)]
     pub bbox: [u32; 4],
     /// 0 to 1.
     pub confidence: f32,
@@ -155,6 +161,22 @@ pub struct TextRegion {
 
 static INPUT: InputSchema = InputSchema::new(schema::of::<ImageAnalysisInput>, Some("image"));
 
+/// Features of the design that no engine here serves yet: they get a better answer than "no such word".
+const NOT_YET: &[&str] = &["objects", "faces", "description"];
+
 fn check(input: &Value) -> Result<(), Vec<FieldError>> {
-    INPUT.check::<ImageAnalysisInput>(input).map(|_| ())
+    let Err(mut refused) = INPUT.check::<ImageAnalysisInput>(input) else {
+        return Ok(());
+    };
+    for error in refused
+        .iter_mut()
+        .filter(|error| error.pointer.starts_with("/features/"))
+    {
+        let asked = input.pointer(&error.pointer).and_then(Value::as_str);
+        if let Some(feature) = asked.filter(|feature| NOT_YET.contains(feature)) {
+            error.detail =
+                format!("`{feature}` is not available yet; available are colors, quality, hash, codes, text");
+        }
+    }
+    Err(refused)
 }

@@ -1,4 +1,4 @@
-//! The table of task kinds. Routes, OpenAPI, the command line, metrics labels and documentation derive from it.
+//! The table of task kinds. Routes, their documentation, the command line, and labels of metrics derive from it.
 //!
 //! A kind is one file here (input, output, policy, example, row) and one handler in the worker. What a kind does
 //! belongs in the worker; how its inputs are checked in general belongs in [`crate::schema`].
@@ -19,7 +19,11 @@ pub static KINDS: &[Kind] = &[echo::KIND, ocr::KIND, image_analysis::KIND];
 
 /// The kind of that wire name; dashes are read as underscores.
 pub fn find(name: &str) -> Option<&'static Kind> {
-    let same = |known: &str| known.bytes().eq(name.bytes().map(|byte| if byte == b'-' { b'_' } else { byte }));
+    let same = |known: &str| {
+        known
+            .bytes()
+            .eq(name.bytes().map(|byte| if byte == b'-' { b'_' } else { byte }))
+    };
     KINDS.iter().find(|kind| same(kind.name))
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{FieldError, Kind, MediaField, Policy, Slot};
+use super::{FieldCode, FieldError, Kind, MediaField, Policy, Slot};
 use crate::media::{IMAGE_TYPES, MAX_IMAGE_BYTES, MediaRef};
 use crate::schema::{self, InputSchema};
 
@@ -20,7 +20,11 @@ pub const KIND: Kind = Kind {
     slot: Slot::Cpu,
     cost: 1,
     policy: Policy::DEFAULT,
-    media: Some(MediaField { name: "image", accepts: IMAGE_TYPES, max_bytes: MAX_IMAGE_BYTES }),
+    media: Some(MediaField {
+        name: "image",
+        accepts: IMAGE_TYPES,
+        max_bytes: MAX_IMAGE_BYTES,
+    }),
     check,
     input_schema: || INPUT.json().clone(),
     output_schema: schema::of::<OcrOutput>,
@@ -35,19 +39,19 @@ pub struct OcrInput {
     pub image: MediaRef,
     /// Languages of the text, most likely first: Tesseract's names such as `eng`, `deu`, `chi_sim`; 1 to 4.
     #[serde(default = "english")]
-    #[schema(min_items = 1, max_items = 4, default = json!(["eng"]), value_type = Vec<LanguageSchema>)]
+    #[schema(min_items = 1, max_items = 4, default = json!(["eng"]), value_type = Vec<Language>)]
     pub languages: Vec<String>,
     /// Finest unit in `blocks`: words within lines, lines within blocks, or blocks alone.
     #[serde(default)]
-    #[schema(inline, default = "word")]
+    #[schema(default = "word")]
     pub level: OcrLevel,
     /// How the text is laid out; `auto` chooses by the image.
     #[serde(default)]
-    #[schema(inline, default = "auto")]
+    #[schema(default = "auto")]
     pub layout: OcrLayout,
     /// `auto` upscales small text, inverts dark regions and evens contrast; `none` reads the pixels as they are.
     #[serde(default)]
-    #[schema(inline, default = "auto")]
+    #[schema(default = "auto")]
     pub preprocess: OcrPreprocess,
     /// Read only these parts of every page; at most 64. Empty reads the whole page.
     #[serde(default)]
@@ -61,9 +65,9 @@ pub struct OcrInput {
 
 /// A language by Tesseract's name.
 #[derive(ToSchema)]
-#[schema(pattern = "^[a-z]{3}(_[a-z]{2,8})?$")]
+#[schema(pattern = "^[a-z]{3}(_[a-z]{2,8}){0,2}$")]
 #[expect(dead_code, reason = "only its schema is used: the shape of an item of `languages`")]
-struct LanguageSchema(String);
+struct Language(String);
 
 fn english() -> Vec<String> {
     vec!["eng".to_owned()]
@@ -131,7 +135,15 @@ pub enum OcrFormat {
 #[serde(deny_unknown_fields)]
 pub struct Region {
     /// `[x, y, width, height]` in pixels of the image; width and height at least 1.
+    #[schema(min_items = 4, max_items = 4)]
     pub bbox: [u32; 4],
+}
+
+impl Region {
+    const fn is_empty(self) -> bool {
+        let [_, _, width, height] = self.bbox;
+        width == 0 || height == 0
+    }
 }
 
 /// What `ocr` answers.
@@ -181,6 +193,7 @@ pub struct Block {
     /// Its text; lines end with `\n`.
     pub text: String,
     /// `[x, y, width, height]` in pixels of its page.
+    #[schema(min_items = 4, max_items = 4)]
     pub bbox: [u32; 4],
     /// Mean confidence of its words, 0 to 1.
     pub confidence: f32,
@@ -199,6 +212,7 @@ pub struct Line {
     /// Its text.
     pub text: String,
     /// `[x, y, width, height]` in pixels of its page.
+    #[schema(min_items = 4, max_items = 4)]
     pub bbox: [u32; 4],
     /// Mean confidence of its words, 0 to 1.
     pub confidence: f32,
@@ -212,6 +226,7 @@ pub struct Word {
     /// Its text.
     pub text: String,
     /// `[x, y, width, height]` in pixels of its page.
+    #[schema(min_items = 4, max_items = 4)]
     pub bbox: [u32; 4],
     /// 0 to 1.
     pub confidence: f32,
@@ -220,5 +235,42 @@ pub struct Word {
 static INPUT: InputSchema = InputSchema::new(schema::of::<OcrInput>, Some("image"));
 
 fn check(input: &Value) -> Result<(), Vec<FieldError>> {
-    INPUT.check::<OcrInput>(input).map(|_| ())
+    let typed: OcrInput = INPUT.check(input)?;
+    let languages = typed
+        .languages
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| !is_language(name))
+        .map(|(index, _)| {
+            let detail = "must be a name as Tesseract's `eng`, `deu` or `chi_sim`";
+            FieldError {
+                pointer: format!("/languages/{index}"),
+                detail: detail.to_owned(),
+                code: FieldCode::Invalid,
+            }
+        });
+    let regions = typed
+        .regions
+        .iter()
+        .enumerate()
+        .filter(|(_, region)| region.is_empty())
+        .map(|(index, _)| {
+            let detail = "must be [x, y, width, height] with a width and height of at least 1";
+            FieldError {
+                pointer: format!("/regions/{index}/bbox"),
+                detail: detail.to_owned(),
+                code: FieldCode::Invalid,
+            }
+        });
+    let errors: Vec<_> = languages.chain(regions).collect();
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// The pattern of [`Language`]. The name becomes a file name in the media child, so nothing else may pass.
+fn is_language(name: &str) -> bool {
+    let mut parts = name.split('_');
+    let lower = |part: &str| part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let code = parts.next().is_some_and(|part| part.len() == 3 && lower(part));
+    let rest: Vec<_> = parts.collect();
+    code && rest.len() <= 2 && rest.iter().all(|part| (2..=8).contains(&part.len()) && lower(part))
 }

@@ -51,7 +51,9 @@ impl Problem {
 
     /// The problem of a refused input. `at` is the JSON pointer of the input in the request, such as `/input`.
     pub fn of_fields(errors: &[FieldError], at: &str) -> Self {
-        let code = errors.first().map_or(ProblemCode::InvalidInput, |error| error.code.into());
+        let code = errors
+            .first()
+            .map_or(ProblemCode::InvalidInput, |error| error.code.into());
         let detail = match errors {
             [] => "the input is invalid".to_owned(),
             [only] => sentence(only),
@@ -61,7 +63,10 @@ impl Problem {
             pointer: format!("{at}{}", error.pointer),
             detail: error.detail.clone(),
         });
-        Self { errors: fields.collect(), ..Self::new(code, detail) }
+        Self {
+            errors: fields.collect(),
+            ..Self::new(code, detail)
+        }
     }
 }
 
@@ -191,8 +196,15 @@ mod tests {
 
     #[test]
     fn a_refused_input_says_its_first_mistake_and_lists_all() {
-        let error = |pointer: &str, code| FieldError { pointer: pointer.to_owned(), detail: "is odd".to_owned(), code };
-        let problem = Problem::of_fields(&[error("/a", FieldCode::Unknown), error("/b", FieldCode::Invalid)], "/input");
+        let error = |pointer: &str, code| FieldError {
+            pointer: pointer.to_owned(),
+            detail: "is odd".to_owned(),
+            code,
+        };
+        let problem = Problem::of_fields(
+            &[error("/a", FieldCode::Unknown), error("/b", FieldCode::Invalid)],
+            "/input",
+        );
         assert_eq!((problem.code, problem.status), (ProblemCode::UnknownField, 422));
         assert_eq!(problem.detail, "/a: is odd, and 1 more");
         assert_eq!(problem.errors[1].pointer, "/input/b");

@@ -64,7 +64,11 @@ impl From<&Kind> for KindView {
             live: kind.policy.live,
             media: kind.media.map(|media| MediaFieldView {
                 field: media.name.to_owned(),
-                accepts: media.accepts.iter().map(|accepted| accepted.content_type().to_owned()).collect(),
+                accepts: media
+                    .accepts
+                    .iter()
+                    .map(|accepted| accepted.content_type().to_owned())
+                    .collect(),
                 max_bytes: media.max_bytes,
             }),
             input_schema: (kind.input_schema)(),
@@ -150,8 +154,16 @@ pub struct HealthView {
 impl HealthView {
     /// The health that these checks make.
     pub fn of(version: &str, checks: Vec<HealthCheck>) -> Self {
-        let status = checks.iter().map(|check| check.status).max().unwrap_or(HealthStatus::Ok);
-        Self { status, version: version.to_owned(), checks }
+        let status = checks
+            .iter()
+            .map(|check| check.status)
+            .max()
+            .unwrap_or(HealthStatus::Ok);
+        Self {
+            status,
+            version: version.to_owned(),
+            checks,
+        }
     }
 }
 

@@ -42,7 +42,9 @@ impl From<&ArtifactInfo> for UploadView {
             size: info.size,
             sha256: info.sha256.clone(),
             expires_at: rfc3339_ms(info.expires_at_ms),
-            urls: UploadUrls { this: format!("/api/v1/artifacts/{}", info.artifact) },
+            urls: UploadUrls {
+                this: format!("/api/v1/artifacts/{}", info.artifact),
+            },
         }
     }
 }

@@ -160,7 +160,10 @@ pub struct TaskUrls {
 impl TaskUrls {
     fn of(id: &str) -> Self {
         let this = format!("/api/v1/tasks/{id}");
-        Self { cancel: this.clone(), this }
+        Self {
+            cancel: this.clone(),
+            this,
+        }
     }
 }
 

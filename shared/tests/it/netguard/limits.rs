@@ -117,6 +117,21 @@ async fn a_body_above_the_minimum_rate_is_still_held_to_the_total_time() {
 }
 
 #[tokio::test]
+async fn a_reader_that_comes_back_after_the_total_time_gets_no_more_bytes() {
+    let server = Server::start("127.0.0.2:0", |_| Reply::endless()).await;
+    let url = format!("http://127.0.0.2:{}/", server.port());
+    let limits = FetchLimits {
+        max_bytes: u64::MAX,
+        ..LIMITS
+    };
+    let mut download = opened(&["127.0.0.2/32"]).open(&url, limits).await.expect("opened");
+    assert!(download.next().await.expect("bytes").is_some());
+    tokio::time::pause();
+    tokio::time::advance(LIMITS.timeout).await;
+    assert_eq!(download.next().await, Err(FetchError::Timeout));
+}
+
+#[tokio::test]
 async fn a_server_that_never_answers_is_given_up() {
     let error = fetch_within(LIMITS, Reply::silence).await.expect_err("silence");
     assert!(error == FetchError::Timeout && error.is_retryable());
