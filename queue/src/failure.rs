@@ -33,7 +33,7 @@ pub enum ErrorClass {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct Failure {
-    /// Stable snake_case word that clients branch on.
+    /// Stable `snake_case` word that clients branch on.
     pub code: String,
     /// One sentence for people; no secrets.
     pub message: String,
@@ -68,7 +68,7 @@ impl Failure {
 /// The error of an ended task, as stored and shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskError {
-    /// Stable snake_case word that clients branch on.
+    /// Stable `snake_case` word that clients branch on.
     pub code: String,
     /// `retryable`, `non_retryable` or `rate_limited`.
     pub class: String,

@@ -96,6 +96,8 @@ impl Watcher {
         let mut connection = self.queue.link.blocking_connection().await?;
         let key = self.queue.link.keys.events();
         let mut last = self.newest_hint(&key).await?;
+        // Whoever read its task before the position was known may have missed a change.
+        self.waiters.wake_all();
         loop {
             self.waiters.somebody().await;
             let mut command = redis::cmd("XREAD");
@@ -167,6 +169,11 @@ impl Waiters {
         while self.by_task.lock().expect("no holder panics").is_empty() {
             self.arrived.notified().await;
         }
+    }
+
+    fn wake_all(&self) {
+        let by_task = self.by_task.lock().expect("no holder panics");
+        by_task.values().for_each(|(_, notify)| notify.notify_waiters());
     }
 
     fn wake(&self, hints: &str) {
