@@ -180,6 +180,11 @@ pub(crate) fn decode_live(record: &str) -> Result<Live<'_>, QueueError> {
     })
 }
 
+/// The kind in a live record, without reading the rest; empty if the record is corrupt.
+pub(crate) fn kind_of(live_record: &str) -> &str {
+    live_record.split('|').nth(3).unwrap_or_default()
+}
+
 /// The outcome of an ended task as its error; a task that succeeded has none.
 pub(crate) fn decode_error(outcome: &str) -> Result<TaskError, QueueError> {
     serde_json::from_str(outcome).map_err(|error| corrupt(&error.to_string()))

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::connection::random_u64;
 use crate::failure::Outcome;
 use crate::id::TaskId;
-use crate::record::millis;
+use crate::record::{self, millis};
 use crate::status::WorkerInfo;
 use crate::worker::attempt::{Attempt, StopReason};
 use crate::worker::running::{ClaimContext, Running};
@@ -35,6 +35,9 @@ const INFO_EVERY: Duration = Duration::from_secs(5);
 /// Progress is sent at most this often.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
+/// After the grace of a drain, time to tell Redis what became of the attempts.
+const FLUSH_LIMIT: Duration = Duration::from_secs(5);
+
 /// The state of one worker process.
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -44,7 +47,9 @@ pub(crate) struct Engine {
     ahead: VecDeque<TaskId>,
     finished: VecDeque<Finish>,
     ended_by_kind: HashMap<String, u64>,
+    /// Units of claimed tasks by class, and of those begun among them.
     used: Vec<u32>,
+    busy: Vec<u32>,
     mean_run: Vec<Duration>,
     seq: u64,
     in_flight: Option<(StepRequest, Instant)>,
@@ -68,6 +73,7 @@ impl Engine {
             finished: VecDeque::new(),
             ended_by_kind: HashMap::new(),
             used: vec![0; classes],
+            busy: vec![0; classes],
             // Long until proven short: the first run of a kind is never claimed ahead.
             mean_run: vec![Duration::from_secs(1); config.kinds.len()],
             seq: 0,
@@ -121,21 +127,27 @@ impl Engine {
     /// Applies an answer; returns the attempts to start.
     pub(crate) fn apply(&mut self, reply: StepReply, now: Instant) -> Vec<Attempt> {
         let (request, sent) = self.in_flight.take().expect("an answer follows a request");
-        self.report.finished += reply.accepted.iter().filter(|accepted| **accepted).count() as u64;
-        self.report.abandoned += reply.accepted.iter().filter(|accepted| !**accepted).count() as u64;
+        for (finish, accepted) in request.finishes.iter().zip(&reply.accepted) {
+            let count = match (accepted, &finish.verdict) {
+                (false, _) => &mut self.report.abandoned,
+                (true, Verdict::Release) => &mut self.report.released,
+                (true, _) => &mut self.report.finished,
+            };
+            *count += 1;
+        }
         for (renewal, answer) in request.renewals.iter().zip(&reply.renewed) {
             self.apply_renewal(renewal, *answer, sent);
         }
         if request.register && reply.registered {
             self.registered = Some((sent, self.room_by_class()));
         }
-        // More may wait: the answer was bounded by the tokens, or the script made tasks claimable.
         let full = !request.tokens.is_empty() && reply.claims.len() == request.tokens.len();
-        self.woken |= reply.again || full;
         let alone = reply.alone;
         for claim in reply.claims {
             self.take_claim(claim, &request, reply.now_ms, sent, alone);
         }
+        // More may wait: the answer was bounded by the tokens, or the script itself made tasks claimable.
+        self.woken |= reply.again || (full && self.wanted() > 0);
         self.start_next(now)
     }
 
@@ -153,10 +165,6 @@ impl Engine {
             self.report.abandoned += 1;
             return self.start_next(now);
         };
-        if matches!(verdict, Verdict::Release) {
-            self.report.released += 1;
-            self.report.finished = self.report.finished.saturating_sub(1);
-        }
         if matches!(verdict, Verdict::End { .. }) {
             *self.ended_by_kind.entry(task.attempt.kind.clone()).or_default() += 1;
         }
@@ -211,6 +219,11 @@ impl Engine {
     /// Whether a drain has come to its end.
     pub(crate) fn is_drained(&self) -> bool {
         self.draining_until.is_some() && self.running.is_empty() && self.finished.is_empty() && self.in_flight.is_none()
+    }
+
+    /// Whether a drain must be given up: Redis stayed away, and what is left unsaid will be re-run after its lease.
+    pub(crate) fn is_stranded(&self, now: Instant) -> bool {
+        self.draining_until.is_some_and(|until| now >= until + FLUSH_LIMIT)
     }
 
     /// Acts on what the time alone brings about: leases that can no longer be trusted, the end of a drain's grace.
@@ -396,10 +409,8 @@ impl Engine {
     fn take_claim(&mut self, claim: Claim, request: &StepRequest, now_ms: u64, sent: Instant, alone: bool) {
         let id = claim.id;
         let token = request.tokens[claim.token].clone();
-        let kind = crate::record::decode_live(&claim.record).map(|live| live.kind.to_owned());
-        let slot = kind
-            .ok()
-            .and_then(|kind| self.config.kinds.iter().position(|slot| slot.kind == kind));
+        let kind = record::kind_of(&claim.record);
+        let slot = self.config.kinds.iter().position(|slot| slot.kind == kind);
         let Some(slot) = slot else {
             tracing::error!(task = %id, "claimed a task whose record cannot be read; its lease will lapse");
             return;
@@ -431,19 +442,15 @@ impl Engine {
     /// Starts what was claimed, as far as there is room.
     fn start_next(&mut self, now: Instant) -> Vec<Attempt> {
         let mut attempts = Vec::new();
-        let mut busy = vec![0; self.used.len()];
-        for task in self.running.values().filter(|task| task.begun.is_some()) {
-            busy[self.config.kinds[task.slot].class] += self.config.kinds[task.slot].cost;
-        }
         let mut waiting = VecDeque::new();
         while let Some(id) = self.ahead.pop_front() {
             let task = self.running.get_mut(&id).expect("whatever waits is held");
             let slot = &self.config.kinds[task.slot];
-            if busy[slot.class] + slot.cost > self.config.classes[slot.class].units {
+            if self.busy[slot.class] + slot.cost > self.config.classes[slot.class].units {
                 waiting.push_back(id);
                 continue;
             }
-            busy[slot.class] += slot.cost;
+            self.busy[slot.class] += slot.cost;
             task.begun = Some(now);
             attempts.push(task.attempt.clone());
         }
@@ -454,6 +461,9 @@ impl Engine {
     fn give_back(&mut self, task: &Running) {
         let slot = &self.config.kinds[task.slot];
         self.used[slot.class] = self.used[slot.class].saturating_sub(slot.cost);
+        if task.begun.is_some() {
+            self.busy[slot.class] = self.busy[slot.class].saturating_sub(slot.cost);
+        }
         if self.alone == Some(task.id()) {
             self.alone = None;
         }

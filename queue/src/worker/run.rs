@@ -77,6 +77,8 @@ pub(crate) async fn run(
         poke,
     };
     let report = session.serve(mail, ended, shutdown).await;
+    // A stranded worker leaves handlers behind; they end here.
+    session.attempts.set.shutdown().await;
     services.cancel();
     while background.join_next().await.is_some() {}
     session.leave().await?;
@@ -132,6 +134,13 @@ impl Session {
                 in_flight = self.engine.next_request(now).map(|request| self.send(&request));
             }
             if in_flight.is_none() && self.engine.is_drained() {
+                return self.engine.report;
+            }
+            if self.engine.is_stranded(now) {
+                tracing::warn!(
+                    worker = self.name,
+                    "give up the drain: redis is away; held tasks re-run after their lease"
+                );
                 return self.engine.report;
             }
             let deadline = self.engine.next_deadline(now);
