@@ -1,1 +1,14 @@
-//! worker
+#![doc = include_str!("../README.md")]
+
+pub mod process;
+
+pub mod dispatch;
+pub mod handlers;
+pub mod services;
+
+pub mod media_pool;
+pub mod media_source;
+pub mod protocol;
+
+pub mod health;
+pub mod metrics;

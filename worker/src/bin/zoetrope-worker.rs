@@ -1,2 +1,39 @@
-//! Placeholder.
-fn main() {}
+//! `zoetrope-worker`: settings, logs, signals, and the worker.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use zoetrope_shared::config::Settings;
+use zoetrope_shared::shutdown::Shutdown;
+use zoetrope_shared::telemetry;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match work().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            use std::io::Write;
+            // Logging may be what failed.
+            let _ = writeln!(std::io::stderr(), "zoetrope-worker: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn work() -> anyhow::Result<()> {
+    let settings = Settings::load().context("read the settings")?;
+    telemetry::init(&settings, "zoetrope-worker").context("start logging")?;
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let shutdown = Shutdown::listen().context("listen for signals")?;
+    let report = zoetrope_worker::process::run(settings, shutdown.token()).await?;
+    let left = report.released + report.abandoned;
+    tracing::info!(
+        finished = report.finished,
+        left,
+        "worker stopped: {} finished, {left} left",
+        report.finished
+    );
+    Ok(())
+}

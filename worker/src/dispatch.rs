@@ -1,0 +1,147 @@
+//! From a claimed task to its handler: the table, and what is the same for every kind (large inputs and results,
+//! metrics, the span). What a kind does belongs in `handlers`.
+
+use futures_util::future::BoxFuture;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+use tracing::Instrument;
+use zoetrope_queue::{Attempt, Failure, Handler, KindSlot, Outcome, SlotClass};
+use zoetrope_shared::artifacts::ArtifactError;
+use zoetrope_shared::config::Settings;
+use zoetrope_shared::offload;
+use zoetrope_shared::tasks::{self, KINDS, Kind, Slot};
+use zoetrope_shared::tenant::Tenant;
+
+use crate::handlers::{echo, image_analysis, ocr};
+use crate::services::Services;
+
+/// The future of one attempt's work.
+pub type Work = BoxFuture<'static, Result<Box<RawValue>, Failure>>;
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Row {
+    /// Kind, as in `zoetrope_shared::tasks::KINDS`.
+    pub kind: &'static str,
+    /// Starts the work.
+    pub run: fn(Services, Attempt) -> Work,
+}
+
+/// Who does the work of each kind.
+pub static HANDLERS: &[Row] = &[
+    Row {
+        kind: "echo",
+        run: |_, attempt| Box::pin(echo::run(attempt)),
+    },
+    Row {
+        kind: "ocr",
+        run: |services, attempt| Box::pin(ocr::run(services, attempt)),
+    },
+    Row {
+        kind: "image_analysis",
+        run: |services, attempt| Box::pin(image_analysis::run(services, attempt)),
+    },
+];
+
+/// Runs attempts by the table.
+pub struct Dispatch {
+    services: Services,
+}
+
+impl Dispatch {
+    /// A dispatch over these services.
+    pub fn new(services: Services) -> Self {
+        Self { services }
+    }
+}
+
+impl Handler for Dispatch {
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, Outcome> {
+        let row = HANDLERS.iter().find(|row| row.kind == attempt.kind);
+        let (Some(row), Some(kind)) = (row, tasks::find(&attempt.kind)) else {
+            // Only registered kinds are claimed, so this is a queue that hands out what was not asked for.
+            let message = format!("this worker has no handler for {:?}", attempt.kind);
+            return Box::pin(async { Outcome::Failed(Failure::retryable("kind_unknown", message)) });
+        };
+        let span = tracing::info_span!("attempt", task = %attempt.id, kind = kind.name, attempt = attempt.number);
+        Box::pin(run_one(self.services.clone(), row, kind, attempt).instrument(span))
+    }
+}
+
+/// The kinds that this worker claims: all, or those of `WORKER_KINDS`.
+pub fn kind_slots(settings: &Settings) -> Vec<KindSlot> {
+    let wanted = |kind: &&Kind| match &settings.worker_kinds {
+        Some(names) => names.iter().any(|name| name == kind.name),
+        None => true,
+    };
+    let slot = |kind: &Kind| KindSlot {
+        kind: kind.name.to_owned(),
+        class: kind.slot as usize,
+        cost: kind.cost,
+        lease: settings.lease_of(kind),
+        claim_ahead: kind.slot == Slot::Io,
+    };
+    KINDS.iter().filter(wanted).map(slot).collect()
+}
+
+/// Slots by class, in the order of [`Slot`]'s variants.
+pub fn slot_classes(settings: &Settings) -> Vec<SlotClass> {
+    vec![
+        SlotClass {
+            name: Slot::Cpu.as_str(),
+            units: settings.max_workers,
+        },
+        SlotClass {
+            name: Slot::Io.as_str(),
+            units: settings.io_slots,
+        },
+        SlotClass {
+            name: Slot::Stream.as_str(),
+            units: settings.stream_slots,
+        },
+    ]
+}
+
+async fn run_one(services: Services, row: &'static Row, kind: &'static Kind, attempt: Attempt) -> Outcome {
+    let started = Instant::now();
+    let _running = services.metrics.running(kind.name);
+    let metrics = services.metrics.clone();
+    let ended = work(services, row, kind, attempt).await;
+    let seconds = started.elapsed().as_secs_f64();
+    match ended {
+        Ok(result) => {
+            metrics.attempt_ended(kind.name, "succeeded", seconds);
+            tracing::debug!(seconds, "attempt succeeded");
+            Outcome::Succeeded(result)
+        }
+        Err(failure) => {
+            metrics.attempt_ended(kind.name, "failed", seconds);
+            tracing::info!(seconds, code = failure.code, "attempt failed: {failure}");
+            Outcome::Failed(failure)
+        }
+    }
+}
+
+/// Loads an input that was too large for the queue, runs the handler, stores a result that is too large for it.
+async fn work(
+    services: Services,
+    row: &'static Row,
+    kind: &'static Kind,
+    mut attempt: Attempt,
+) -> Result<Box<RawValue>, Failure> {
+    let tenant = Tenant::parse(&attempt.tenant)
+        .map_err(|error| Failure::non_retryable("input_invalid", format!("the task's tenant is not valid: {error}")))?;
+    attempt.input = offload::load(&services.artifacts, &tenant, attempt.input)
+        .await
+        .map_err(|error| match error {
+            ArtifactError::NotFound => {
+                Failure::non_retryable("input_expired", "the stored input does not exist any more")
+            }
+            other => Failure::retryable("artifacts_unavailable", other.to_string()),
+        })?;
+    let artifacts = services.artifacts.clone();
+    let result = (row.run)(services, attempt).await?;
+    offload::offload(&artifacts, &tenant, result, kind.policy.result_ttl)
+        .await
+        .map_err(|error| Failure::retryable("artifacts_unavailable", error.to_string()))
+}

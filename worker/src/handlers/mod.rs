@@ -1,0 +1,27 @@
+//! The work of each kind, one file a kind. Which kind runs which handler is told by `dispatch::HANDLERS`.
+
+pub mod echo;
+pub mod image_analysis;
+pub mod in_child;
+pub mod ocr;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::{RawValue, to_raw_value};
+use zoetrope_queue::Failure;
+
+/// The input as the kind's type. The api has checked it; tasks may come from other versions and other clients.
+fn parse<T: DeserializeOwned>(input: &RawValue) -> Result<T, Failure> {
+    serde_json::from_str(input.get()).map_err(|error| {
+        Failure::non_retryable(
+            "input_invalid",
+            format!("the input is not what this kind takes: {error}"),
+        )
+    })
+}
+
+/// A result as JSON.
+fn result(output: &impl Serialize) -> Result<Box<RawValue>, Failure> {
+    to_raw_value(output)
+        .map_err(|error| Failure::non_retryable("result_invalid", format!("the result is no JSON: {error}")))
+}

@@ -1,0 +1,97 @@
+//! The child's loop: one request, its progress, its answer, the next request. What a kind does belongs in its module.
+
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+
+use anyhow::Context;
+use rustix::process::{Signal, kill_current_process_group};
+use zoetrope_worker::protocol::{self, Frame, MAX_MEDIA_BYTES, ProtocolError, Reply, Request};
+
+use crate::analysis;
+use crate::fault::Fault;
+use crate::ocr;
+
+/// Requests waiting while one is worked on. The worker sends none before the answer, so one slot is plenty.
+const REQUESTS_WAITING: usize = 1;
+
+/// What lives as long as the child: engines that are slow to start.
+#[derive(Default)]
+pub(crate) struct Engines {
+    /// Tesseract, with the languages of the last request.
+    pub(crate) ocr: ocr::Engine,
+}
+
+/// Where progress goes.
+pub(crate) struct Progress<'a>(&'a UnixStream);
+
+impl Progress<'_> {
+    /// Tells the worker how far the work has come. A worker that is gone is noticed by the reader.
+    pub(crate) fn report(&self, percent: u8, message: &str) {
+        let mut socket = self.0;
+        let _ = protocol::write(
+            &mut socket,
+            &Reply::Progress {
+                percent,
+                message: message.to_owned(),
+            },
+            &[],
+        );
+    }
+}
+
+/// Serves the worker at the other end of standard input until it closes the socket.
+pub(crate) fn serve() -> anyhow::Result<()> {
+    let socket = std::io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .context("take the socket on standard input")?;
+    let mut socket = UnixStream::from(socket);
+    let reader = socket.try_clone().context("clone the socket")?;
+    let (requests, next) = mpsc::sync_channel(REQUESTS_WAITING);
+    std::thread::Builder::new()
+        .name("socket".into())
+        .spawn(move || read_requests(reader, &requests))
+        .context("start the reader")?;
+    let mut engines = Engines::default();
+    for frame in next {
+        match work(&mut engines, frame, &Progress(&socket)) {
+            Ok(result) => protocol::write(&mut socket, &Reply::Done, &result),
+            Err(fault) => protocol::write(&mut socket, &fault.into_reply(), &[]),
+        }
+        .context("answer the worker")?;
+    }
+    Ok(())
+}
+
+/// Reads ahead, so that the end of the worker is seen in the middle of a long recognition.
+fn read_requests(mut socket: UnixStream, requests: &mpsc::SyncSender<Frame>) {
+    while let Ok(Some(frame)) = protocol::read(&mut socket, MAX_MEDIA_BYTES) {
+        if requests.send(frame).is_err() {
+            return;
+        }
+    }
+    // The worker is gone or talks nonsense: nobody wants the answer, and nothing here needs an orderly end.
+    let _ = kill_current_process_group(Signal::KILL);
+}
+
+fn work(engines: &mut Engines, frame: Frame, progress: &Progress<'_>) -> Result<Vec<u8>, Fault> {
+    let request: Request = frame
+        .header()
+        .map_err(|error: ProtocolError| Fault::input_invalid(error.to_string()))?;
+    match request.kind.as_str() {
+        "ocr" => to_json(&ocr::run(engines, &parse(&request)?, frame.body, progress)?),
+        "image_analysis" => to_json(&analysis::run(engines, &parse(&request)?, frame.body, progress)?),
+        other => Err(Fault::input_invalid(format!(
+            "this media child knows no kind {other:?}"
+        ))),
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(request: &Request) -> Result<T, Fault> {
+    serde_json::from_str(request.input.get()).map_err(|error| Fault::input_invalid(error.to_string()))
+}
+
+fn to_json(output: &impl serde::Serialize) -> Result<Vec<u8>, Fault> {
+    serde_json::to_vec(output).map_err(|error| Fault::engine_failed(format!("the result is no JSON: {error}")))
+}

@@ -1,0 +1,186 @@
+//! Media children: started on demand, reused, and killed with the work that they do. A caller that drops its future
+//! has killed the child: that is how cancels and timeouts end CPU work.
+
+mod child;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+use zoetrope_queue::Failure;
+
+use crate::metrics::Metrics;
+use crate::protocol::{Reply, Request};
+use child::MediaChild;
+
+/// A child is replaced after this many requests, so that whatever leaks stays small.
+const RECYCLE_AFTER_REQUESTS: u32 = 200;
+/// A child that holds more than this between two requests is replaced, bytes. Tesseract with a language holds 100 MB.
+const RECYCLE_RESIDENT_BYTES: u64 = 512 * 1024 * 1024;
+/// How long a broken child may take to be gone, so that its exit status can be told.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Where children come from and how many there may be.
+#[derive(Debug, Clone)]
+pub struct MediaPoolConfig {
+    /// The `zoetrope-media` executable.
+    pub executable: PathBuf,
+    /// Most children at once: the worker's cpu slots.
+    pub max_children: usize,
+}
+
+impl MediaPoolConfig {
+    /// The executable beside the running one.
+    pub fn beside_current_exe(max_children: usize) -> std::io::Result<Self> {
+        let executable = std::env::current_exe()?.with_file_name("zoetrope-media");
+        Ok(Self {
+            executable,
+            max_children,
+        })
+    }
+}
+
+/// Why work came back without a result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MediaError {
+    /// The child answered that it cannot be done.
+    #[error("{code}: {message}")]
+    Refused {
+        /// Stable `snake_case` word.
+        code: String,
+        /// One sentence.
+        message: String,
+        /// Whether another attempt can help.
+        retryable: bool,
+    },
+    /// The child died or talked nonsense.
+    #[error("the media child {0}")]
+    Crashed(String),
+    /// No child could be started, or the pool is closed.
+    #[error("no media child: {0}")]
+    Unavailable(String),
+}
+
+impl From<MediaError> for Failure {
+    fn from(error: MediaError) -> Self {
+        match error {
+            MediaError::Refused {
+                code,
+                message,
+                retryable: true,
+            } => Self::retryable(code, message),
+            MediaError::Refused {
+                code,
+                message,
+                retryable: false,
+            } => Self::non_retryable(code, message),
+            MediaError::Crashed(_) => Self::retryable("media_crashed", error.to_string()),
+            MediaError::Unavailable(_) => Self::retryable("media_unavailable", error.to_string()),
+        }
+    }
+}
+
+/// The worker's children. Clones share them.
+#[derive(Debug, Clone)]
+pub struct MediaPool(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    config: MediaPoolConfig,
+    permits: Semaphore,
+    idle: Mutex<Vec<MediaChild>>,
+    metrics: Metrics,
+}
+
+impl MediaPool {
+    /// A pool without children: the first request starts the first.
+    pub fn new(config: MediaPoolConfig, metrics: Metrics) -> Self {
+        let permits = Semaphore::new(config.max_children);
+        Self(Arc::new(Shared {
+            config,
+            permits,
+            idle: Mutex::default(),
+            metrics,
+        }))
+    }
+
+    /// Has a child do the work and answers the result's JSON. Waits while all children are busy.
+    pub async fn run(
+        &self,
+        request: &Request,
+        media: Bytes,
+        mut on_progress: impl FnMut(u8, &str) + Send,
+    ) -> Result<Vec<u8>, MediaError> {
+        let permit = self.0.permits.acquire().await;
+        let _permit = permit.map_err(|_| MediaError::Unavailable("the worker is stopping".into()))?;
+        let mut child = self.take()?;
+        let answer = match child.converse(request, &media, &mut on_progress).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.0.metrics.media_child_crashed();
+                let status = child.status_within(LAST_WORDS).await;
+                return Err(MediaError::Crashed(format!(
+                    "{status} while it worked on this task ({error})"
+                )));
+            }
+        };
+        self.give_back(child);
+        match answer {
+            (Reply::Done, result) => Ok(result),
+            (
+                Reply::Failed {
+                    code,
+                    message,
+                    retryable,
+                },
+                _,
+            ) => Err(MediaError::Refused {
+                code,
+                message,
+                retryable,
+            }),
+            (Reply::Progress { .. }, _) => unreachable!("`converse` returns only final replies"),
+        }
+    }
+
+    /// Ends idle children and lets no new work in. Busy children end with the futures that wait for them.
+    pub fn close(&self) {
+        self.0.permits.close();
+        self.idle().clear();
+    }
+
+    /// Process ids of the children that wait for work.
+    pub fn idle_pids(&self) -> Vec<u32> {
+        self.idle().iter().filter_map(MediaChild::pid).collect()
+    }
+
+    fn take(&self) -> Result<MediaChild, MediaError> {
+        while let Some(mut child) = self.pop_idle() {
+            if child.is_alive() {
+                return Ok(child);
+            }
+        }
+        let spawned = MediaChild::spawn(&self.0.config.executable, self.0.metrics.clone());
+        spawned.map_err(|error| {
+            let executable = self.0.config.executable.display();
+            MediaError::Unavailable(format!("start {executable}: {error}"))
+        })
+    }
+
+    fn give_back(&self, child: MediaChild) {
+        let worn = child.requests() >= RECYCLE_AFTER_REQUESTS || child.resident_bytes() > RECYCLE_RESIDENT_BYTES;
+        if !worn && !self.0.permits.is_closed() {
+            self.idle().push(child);
+        }
+    }
+
+    fn pop_idle(&self) -> Option<MediaChild> {
+        self.idle().pop()
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<MediaChild>> {
+        self.0.idle.lock().expect("nothing that holds this lock panics")
+    }
+}

@@ -1,0 +1,91 @@
+//! What a worker counts. Labels are kinds and outcomes only: nothing that a client can multiply.
+
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+/// Upper bounds of the duration histogram, seconds: from an echo to a long document.
+const DURATION_BUCKETS: [f64; 12] = [0.001, 0.005, 0.02, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
+
+/// The worker's metrics. Clones count into the same registry.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Registry,
+    attempts: IntCounterVec,
+    seconds: HistogramVec,
+    running: IntGaugeVec,
+    children: IntGauge,
+    children_started: IntCounter,
+    children_crashed: IntCounter,
+}
+
+impl Metrics {
+    /// A registry of its own, so that tests do not share counts.
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let attempts = Opts::new("zoetrope_worker_attempts_total", "Attempts ended, by kind and outcome");
+        let seconds = HistogramOpts::new("zoetrope_worker_attempt_seconds", "Time an attempt took, by kind")
+            .buckets(DURATION_BUCKETS.to_vec());
+        let running = Opts::new("zoetrope_worker_running", "Attempts running now, by kind");
+        let metrics = Self {
+            attempts: IntCounterVec::new(attempts, &["kind", "outcome"])?,
+            seconds: HistogramVec::new(seconds, &["kind"])?,
+            running: IntGaugeVec::new(running, &["kind"])?,
+            children: IntGauge::new("zoetrope_media_children", "Media children alive now")?,
+            children_started: IntCounter::new("zoetrope_media_children_started_total", "Media children started")?,
+            children_crashed: IntCounter::new("zoetrope_media_children_crashed_total", "Media children lost at work")?,
+            registry,
+        };
+        metrics.registry.register(Box::new(metrics.attempts.clone()))?;
+        metrics.registry.register(Box::new(metrics.seconds.clone()))?;
+        metrics.registry.register(Box::new(metrics.running.clone()))?;
+        metrics.registry.register(Box::new(metrics.children.clone()))?;
+        metrics.registry.register(Box::new(metrics.children_started.clone()))?;
+        metrics.registry.register(Box::new(metrics.children_crashed.clone()))?;
+        Ok(metrics)
+    }
+
+    /// Counts an attempt as running until the guard is dropped.
+    pub(crate) fn running(&self, kind: &'static str) -> RunningGuard {
+        let gauge = self.running.with_label_values(&[kind]);
+        gauge.inc();
+        RunningGuard(gauge)
+    }
+
+    pub(crate) fn attempt_ended(&self, kind: &'static str, outcome: &str, seconds: f64) {
+        self.attempts.with_label_values(&[kind, outcome]).inc();
+        self.seconds.with_label_values(&[kind]).observe(seconds);
+    }
+
+    pub(crate) fn media_child_started(&self) {
+        self.children_started.inc();
+        self.children.inc();
+    }
+
+    pub(crate) fn media_child_ended(&self) {
+        self.children.dec();
+    }
+
+    pub(crate) fn media_child_crashed(&self) {
+        self.children_crashed.inc();
+    }
+
+    /// Media children started so far.
+    pub fn media_children_started(&self) -> u64 {
+        self.children_started.get()
+    }
+
+    /// All metrics in Prometheus' text form.
+    pub fn render(&self) -> prometheus::Result<String> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+/// Takes its attempt out of the gauge when it is dropped, which also happens to attempts that are cancelled.
+pub(crate) struct RunningGuard(IntGauge);
+
+impl Drop for RunningGuard {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

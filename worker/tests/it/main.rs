@@ -1,0 +1,10 @@
+//! The worker at its boundaries: what media children answer, survive and leave, and what the executables link.
+
+mod bombs;
+mod children;
+mod image_analysis;
+mod linkage;
+mod ocr;
+mod pixels;
+mod registry;
+mod vocabulary;
