@@ -1,2 +1,31 @@
-//! Placeholder.
-fn main() {}
+//! `zoetrope-api`: the HTTP process. `zoetrope-api openapi` prints the OpenAPI document instead of serving.
+
+use std::io::Write;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use zoetrope_shared::config::Settings;
+use zoetrope_shared::shutdown::Shutdown;
+use zoetrope_shared::telemetry;
+
+fn main() -> anyhow::Result<()> {
+    match std::env::args().nth(1).as_deref() {
+        None => run(),
+        Some("openapi") => std::io::stdout().write_all(zoetrope_api::openapi_json().as_bytes()).context("print the document"),
+        Some(other) => anyhow::bail!("unknown argument {other:?}; the only one is `openapi`, settings are environment variables"),
+    }
+}
+
+#[tokio::main]
+async fn run() -> anyhow::Result<()> {
+    let settings = Settings::load().context("read the settings")?;
+    telemetry::init(&settings, "zoetrope-api").context("start logging")?;
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let shutdown = Shutdown::listen().context("listen for signals")?;
+    let address = (settings.host, settings.port);
+    let listener = TcpListener::bind(address).await.with_context(|| format!("listen on HOST {} PORT {}", address.0, address.1))?;
+    tracing::info!(address = %listener.local_addr().context("read the address")?, "api.listening");
+    zoetrope_api::serve(settings, listener, shutdown.token()).await
+}

@@ -1,0 +1,85 @@
+//! The process as a whole: what is started, and the written order in which it stops.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use zoetrope_shared::config::{AuthMode, Settings};
+use zoetrope_shared::shutdown::ShutdownSteps;
+
+use crate::app::App;
+use crate::limits::{DRAIN_GRACE, SWEEP_EVERY};
+use crate::server;
+use crate::tenant::Tenants;
+
+/// Longest time that each step after the last request may take.
+const STEP: Duration = Duration::from_secs(5);
+
+/// One api, ready to serve.
+pub struct Api {
+    app: App,
+}
+
+impl Api {
+    /// Opens the artifact store; Redis is connected to while serving.
+    pub fn new(settings: Settings, tenants: Tenants) -> anyhow::Result<Self> {
+        ensure!(
+            settings.host.is_loopback() || settings.auth == AuthMode::None,
+            "HOST {} is reachable from outside and API keys are not available yet: set AUTH=none to open the api to \
+             everybody on purpose, or HOST=127.0.0.1",
+            settings.host
+        );
+        if settings.auth == AuthMode::None {
+            tracing::warn!("api.auth.none: AUTH=none, whoever reaches this address may do everything");
+        }
+        Ok(Self { app: App::open(settings, tenants)? })
+    }
+
+    /// The routes with everything around them, for tests that need no socket.
+    pub fn router(&self) -> Router {
+        self.app.router()
+    }
+
+    /// Serves until `shutdown`, then: stop accepting, wake long polls, finish requests, stop the background, remove
+    /// what cut-off requests left.
+    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
+        let app = self.app;
+        let background = CancellationToken::new();
+        let mut duties = JoinSet::new();
+        duties.spawn(app.link.clone().run(background.clone()));
+        duties.spawn(sweep(app.clone(), background.clone()));
+        let connections = server::accept(listener, app.router(), shutdown).await;
+        app.stopping.cancel();
+        let mut steps = ShutdownSteps::new();
+        steps.step("finish open requests", DRAIN_GRACE + STEP, server::finish(connections)).await;
+        background.cancel();
+        steps.step("stop background duties", STEP, async { while duties.join_next().await.is_some() {} 0 }).await;
+        app.removals.close();
+        steps.step("remove artifacts of requests that were cut off", STEP, async { app.removals.wait().await; 0 }).await;
+        steps.step("close the artifact store", STEP, async { app.artifacts.close().await; 0 }).await;
+        steps.finish();
+    }
+}
+
+/// Serves with these settings until `shutdown`.
+pub async fn serve(settings: Settings, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    Api::new(settings, Tenants::everybody_is_default())?.serve(listener, shutdown).await;
+    Ok(())
+}
+
+/// Deletes expired artifacts now and then.
+async fn sweep(app: App, stop: CancellationToken) {
+    loop {
+        match app.artifacts.sweep(app.clock.now_ms()).await {
+            Ok(0) => {}
+            Ok(swept) => tracing::info!(swept, "api.artifacts.swept: {swept} expired artifacts are gone"),
+            Err(error) => tracing::warn!(%error, "api.artifacts.unswept: cannot delete expired artifacts, will do so again"),
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_none() {
+            return;
+        }
+    }
+}

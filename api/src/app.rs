@@ -1,0 +1,181 @@
+//! What all requests share, and the router with its layers. Handlers are in the module of their resource.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
+use utoipa_axum::router::OpenApiRouter;
+use zoetrope_queue::{Clock, ConnectOptions, QueueError, QueueStatus, RedisHealth, SystemClock};
+use zoetrope_shared::artifacts::Artifacts;
+use zoetrope_shared::config::Settings;
+use zoetrope_shared::netguard::{NetGuard, NetGuardConfig};
+use zoetrope_shared::tenant::Tenant;
+
+use crate::body::Budget;
+use crate::cached::Cached;
+use crate::guard::{self, Doors};
+use crate::held::Held;
+use crate::idempotency::{self, Memories};
+use crate::limits::{BODY_TIMEOUT, HANDLER_TIMEOUT, HEALTH_CACHE, MAX_LONG_POLLS, MAX_WAIT, UPLOAD_TIMEOUT};
+use crate::link::Link;
+use crate::metrics::Metrics;
+use crate::problem::Refusal;
+use crate::submission::Judge;
+use crate::tenant::Tenants;
+use crate::{answer, artifacts, batch, docs, health, hello, kinds, metrics, queue_status, request_id, submit, tasks, uploads};
+
+/// What all requests share. Cloning is cheap.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Shared>);
+
+/// The parts of [`App`].
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) link: Link,
+    pub(crate) memories: Memories,
+    pub(crate) artifacts: Artifacts,
+    pub(crate) netguard: NetGuard,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tenants: Tenants,
+    pub(crate) metrics: Metrics,
+    pub(crate) budget: Budget,
+    pub(crate) long_polls: Semaphore,
+    /// Cancelled when this process is asked to stop: long polls end.
+    pub(crate) stopping: CancellationToken,
+    /// Removals of artifacts whose requests were cut off; awaited at the end.
+    pub(crate) removals: TaskTracker,
+    redis_health: Cached<Result<RedisHealth, Arc<QueueError>>>,
+    queue_status: Cached<Result<QueueStatus, Arc<QueueError>>>,
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl App {
+    /// Opens what does not need the network.
+    pub(crate) fn open(settings: Settings, tenants: Tenants) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let artifacts = Artifacts::open(&settings.artifacts_url, clock.clone())?;
+        let allow_cidrs = settings.netguard_allow_cidrs.clone();
+        let shared = Shared {
+            link: Link::new(ConnectOptions::new(&settings.redis_url)),
+            memories: Memories::at(&settings.redis_url),
+            artifacts,
+            netguard: NetGuard::new(NetGuardConfig { allow_cidrs, ..NetGuardConfig::default() }),
+            clock,
+            tenants,
+            metrics: Metrics::new(),
+            budget: Budget::new(),
+            long_polls: Semaphore::new(MAX_LONG_POLLS),
+            stopping: CancellationToken::new(),
+            removals: TaskTracker::new(),
+            redis_health: Cached::new(HEALTH_CACHE),
+            queue_status: Cached::new(HEALTH_CACHE),
+            settings,
+        };
+        Ok(Self(Arc::new(shared)))
+    }
+
+    /// The judge of submissions that arrive now.
+    pub(crate) fn judge(&self) -> Judge {
+        Judge { netguard: self.netguard.clone(), now_ms: self.clock.now_ms() }
+    }
+
+    /// Nothing yet stored for a request.
+    pub(crate) fn held(&self, tenant: &Tenant) -> Held {
+        Held::new(self.artifacts.clone(), self.removals.clone(), tenant.clone())
+    }
+
+    /// Redis' condition, at most `HEALTH_CACHE` old.
+    pub(crate) async fn redis_health(&self) -> Result<RedisHealth, Arc<QueueError>> {
+        self.redis_health.get(health::in_time(async { self.link.queue()?.health().await })).await
+    }
+
+    /// The queue's counts, at most `HEALTH_CACHE` old.
+    pub(crate) async fn queue_status(&self) -> Result<QueueStatus, Arc<QueueError>> {
+        self.queue_status.get(health::in_time(async { self.link.queue()?.status().await })).await
+    }
+
+    /// The router with everything around it.
+    pub(crate) fn router(&self) -> Router {
+        let doors = Doors::new(self.settings.host, &self.settings.allowed_origins);
+        let (routes, _) = routes().split_for_parts();
+        routes
+            .merge(docs::pages())
+            .route_layer(middleware::from_fn(answer::tell_route))
+            .layer(CatchPanicLayer::custom(answer::panicked))
+            .layer(cors(&self.settings.allowed_origins))
+            .layer(middleware::from_fn_with_state(doors, guard::check))
+            .layer(middleware::from_fn_with_state(self.clone(), answer::complete))
+            .with_state(self.clone())
+    }
+}
+
+/// Every route of ours. The OpenAPI document is made from the same list.
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    let moving_bodies = uploads::routes().layer(middleware::from_fn_with_state(UPLOAD_TIMEOUT + HANDLER_TIMEOUT, deadline));
+    let others = OpenApiRouter::new()
+        .merge(submit::routes())
+        .merge(batch::routes())
+        .merge(tasks::routes())
+        .merge(artifacts::routes())
+        .merge(kinds::routes())
+        .merge(queue_status::routes())
+        .merge(health::routes())
+        .merge(metrics::routes())
+        .merge(hello::routes())
+        .merge(docs::routes())
+        .layer(middleware::from_fn_with_state(BODY_TIMEOUT + MAX_WAIT + HANDLER_TIMEOUT, deadline));
+    // Bodies are bounded where they are read, each by its own limit.
+    docs::described().merge(moving_bodies).merge(others).layer(DefaultBodyLimit::disable())
+}
+
+/// The last resort against a handler that hangs: everything it waits for has its own, shorter limit.
+async fn deadline(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Refusal::overloaded("the request took too long").into_response(),
+    }
+}
+
+/// Browsers' pages of `ALLOWED_ORIGINS` may read answers; `guard` keeps all other origins out.
+fn cors(allowed_origins: &[String]) -> CorsLayer {
+    let origins: Vec<HeaderValue> = allowed_origins.iter().filter_map(|origin| origin.trim_end_matches('/').parse().ok()).collect();
+    let named = HeaderName::from_static;
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_NONE_MATCH,
+            header::RANGE,
+            named("idempotency-key"),
+            named("prefer"),
+            named("x-api-key"),
+            request_id::HEADER,
+        ])
+        .expose_headers([
+            header::LOCATION,
+            header::RETRY_AFTER,
+            header::ETAG,
+            header::CONTENT_RANGE,
+            idempotency::REPLAYED,
+            request_id::HEADER,
+        ])
+}

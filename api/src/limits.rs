@@ -1,0 +1,78 @@
+//! Every bound of this process, with its unit. A limit that is not written here does not exist.
+
+use std::time::Duration;
+
+/// JSON body and multipart submit without its file, inline base64 included, bytes.
+pub(crate) const MAX_JSON_BYTES: usize = 32 * 1024 * 1024;
+/// Deepest nesting of a JSON body, levels. `serde_json` stops one level earlier than this number.
+pub(crate) const MAX_JSON_DEPTH: usize = 128;
+/// Most values in one JSON body: a value costs 32 bytes in memory and may cost 2 on the wire.
+pub(crate) const MAX_JSON_VALUES: usize = 250_000;
+/// One upload, bytes.
+pub(crate) const MAX_UPLOAD_BYTES: u64 = 500 * 1024 * 1024;
+/// Parts of one multipart body.
+pub(crate) const MAX_PARTS: usize = 16;
+/// Multipart part `input` or `task`, bytes.
+pub(crate) const MAX_PART_JSON_BYTES: usize = 1024 * 1024;
+/// All bodies held in memory at a time, bytes. Above it a request is refused with 503.
+pub(crate) const BODY_BUDGET_BYTES: usize = 256 * 1024 * 1024;
+/// Longest silence inside a body.
+pub(crate) const BODY_IDLE: Duration = Duration::from_secs(30);
+/// Longest a JSON or multipart body may take to arrive.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(120);
+/// Longest an upload may take to arrive.
+pub(crate) const UPLOAD_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// What is still read of a body that is too large, so that its sender sees the answer and not a reset.
+pub(crate) const DISCARD_BYTES: u64 = 64 * 1024 * 1024;
+/// Longest such reading.
+pub(crate) const DISCARD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest a request's head may take to arrive; also how long a kept-alive connection may idle.
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Head of a request, bytes.
+pub(crate) const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// Header fields of a request.
+pub(crate) const MAX_HEADERS: usize = 100;
+/// Connections at a time; more wait in the listener's backlog.
+pub(crate) const MAX_CONNECTIONS: usize = 8_192;
+/// How long open requests may go on once the process is asked to stop.
+pub(crate) const DRAIN_GRACE: Duration = Duration::from_secs(20);
+
+/// Longest `wait`, and the largest value it is cut to.
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(60);
+/// Requests that wait at a time; one more is answered at once, as if it had not asked to wait.
+pub(crate) const MAX_LONG_POLLS: usize = 10_000;
+/// Longest a request may take that neither waits nor moves a body.
+pub(crate) const HANDLER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Page of a listing, tasks.
+pub(crate) const DEFAULT_PAGE: usize = 50;
+/// Attempts a client may ask for.
+pub(crate) const MAX_ATTEMPTS: u32 = 20;
+/// Furthest `delay` or `run_at`.
+pub(crate) const MAX_DELAY: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Longest `timeout` of an attempt.
+pub(crate) const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+/// Labels of a task.
+pub(crate) const MAX_TAGS: usize = 16;
+/// One label, bytes.
+pub(crate) const MAX_TAG_BYTES: usize = 64;
+/// `metadata` as compact JSON, bytes.
+pub(crate) const MAX_METADATA_BYTES: usize = 4 * 1024;
+/// `Idempotency-Key`, bytes.
+pub(crate) const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
+/// How long uploads and inline media are kept.
+pub(crate) const ARTIFACT_TTL: Duration = Duration::from_secs(24 * 3600);
+/// File name of an artifact, bytes.
+pub(crate) const MAX_FILENAME_BYTES: usize = 120;
+
+/// Pause between two sweeps of expired artifacts.
+pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(10 * 60);
+/// How long an answer about the state of Redis, workers and queues is reused.
+pub(crate) const HEALTH_CACHE: Duration = Duration::from_secs(1);
+/// Longest one health check may take.
+pub(crate) const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+/// First and longest pause between attempts to connect to Redis.
+pub(crate) const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Work on more bytes than this leaves the threads that serve requests.
+pub(crate) const INLINE_CPU_BYTES: usize = 64 * 1024;
