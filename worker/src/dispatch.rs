@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 use tracing::Instrument;
-use zoetrope_queue::{Attempt, Failure, Handler, KindSlot, Outcome, SlotClass};
+use zoetrope_queue::{Attempt, Failure, Handler, KindSlot, Outcome, SlotClass, StopReason};
 use zoetrope_shared::artifacts::ArtifactError;
 use zoetrope_shared::config::Settings;
 use zoetrope_shared::offload;
@@ -106,19 +106,37 @@ async fn run_one(services: Services, row: &'static Row, kind: &'static Kind, att
     let started = Instant::now();
     let _running = services.metrics.running(kind.name);
     let metrics = services.metrics.clone();
-    let ended = work(services, row, kind, attempt).await;
+    let told = attempt.clone();
+    let ended = tokio::select! {
+        biased;
+        reason = stopped_for_good(&told) => Err(reason),
+        ended = work(services, row, kind, attempt) => Ok(ended),
+    };
     let seconds = started.elapsed().as_secs_f64();
     match ended {
-        Ok(result) => {
+        Ok(Ok(result)) => {
             metrics.attempt_ended(kind.name, "succeeded", seconds);
             tracing::debug!(seconds, "attempt succeeded");
             Outcome::Succeeded(result)
         }
-        Err(failure) => {
+        Ok(Err(failure)) => {
             metrics.attempt_ended(kind.name, "failed", seconds);
             tracing::info!(seconds, code = failure.code, "attempt failed: {failure}");
             Outcome::Failed(failure)
         }
+        Err(reason) => {
+            metrics.attempt_ended(kind.name, "stopped", seconds);
+            tracing::info!(seconds, ?reason, "attempt stopped");
+            Outcome::Released
+        }
+    }
+}
+
+/// Returns when nobody wants the outcome any more. A drain is no such reason: work may go on for the grace.
+async fn stopped_for_good(attempt: &Attempt) -> StopReason {
+    match attempt.stopped().await {
+        StopReason::Draining => std::future::pending().await,
+        reason => reason,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::pixels::{decoded, tiff};
 use crate::vocabulary::{fixture, ocr, pool, pool_of};
 
 /// A page of 49 million pixels full of text: minutes of work.
-fn huge_page() -> Vec<u8> {
+pub(crate) fn huge_page() -> Vec<u8> {
     let screen = decoded(&fixture("screen.png")).into_luma8();
     tiff(&[image::GrayImage::from_fn(7_000, 7_000, |x, y| {
         *screen.get_pixel(x % 640, 60 + y % 80)
@@ -45,14 +45,14 @@ async fn warm(pool: &MediaPool) -> Pid {
 }
 
 /// Waits until a process has ended, however it did.
-fn wait_until_gone(pidfd: &OwnedFd) {
+pub(crate) fn wait_until_gone(pidfd: &OwnedFd) {
     let mut ended = [PollFd::new(pidfd, PollFlags::IN)];
     let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
     let ready = rustix::event::poll(&mut ended, Some(&patience)).expect("a pidfd can be polled");
     assert_eq!(ready, 1, "the child still runs after 10 s");
 }
 
-fn watch(pid: Pid) -> OwnedFd {
+pub(crate) fn watch(pid: Pid) -> OwnedFd {
     rustix::process::pidfd_open(pid, PidfdFlags::empty()).expect("the child is alive")
 }
 

@@ -6,5 +6,7 @@ mod image_analysis;
 mod linkage;
 mod ocr;
 mod pixels;
+mod process;
 mod registry;
 mod vocabulary;
+mod world;

@@ -99,9 +99,10 @@ fn read_page(engine: &mut Engine, pixels: &GrayImage, input: &OcrInput, page: us
 fn read_whole_page(engine: &mut Engine, pixels: &GrayImage, input: &OcrInput, page: usize) -> Result<PageRead, Fault> {
     let upright = read_area(engine, pixels, input)?;
     let upright_confidence = upright.confidence();
+    let blocks = upright.in_blocks(page as u32);
     let mut best = PageRead {
-        blocks: upright.in_blocks(page as u32),
-        orientation: 0,
+        orientation: orientation::told_by_lines(&blocks),
+        blocks,
     };
     let may_be_turned = input.preprocess == OcrPreprocess::Auto && input.layout == OcrLayout::Auto;
     if !may_be_turned || upright_confidence >= TURNED_BELOW {

@@ -29,11 +29,11 @@ pub(super) enum Turn {
 pub(super) fn detect(engine: &mut Engine, page: &GrayImage) -> Result<Option<Turn>, Fault> {
     let found = engine.orientation(&preprocess::auto(page))?;
     Ok(match found {
-        // The detector says by how much the page is to be turned clockwise to read it.
+        // The detector says by how much the text is turned clockwise.
         Some((degrees, confidence)) if confidence >= SURE_ENOUGH => match degrees {
-            90 => Some(Turn::Left),
+            90 => Some(Turn::Right),
             180 => Some(Turn::HalfWay),
-            270 => Some(Turn::Right),
+            270 => Some(Turn::Left),
             _ => None,
         },
         _ => None,
