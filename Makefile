@@ -14,7 +14,8 @@ setup: ## install what building and running needs, where it is missing (Debian, 
 	@scripts/setup
 
 build:
-	$(CARGO) build --workspace --bins
+	@# Examples too: with them cargo resolves the same features as for the tests, so that both share one build.
+	$(CARGO) build --workspace --bins --examples
 
 run: setup build ## build everything, start it, show a demonstration, serve on http://localhost:8000
 	exec $(TARGET_DIR)/debug/zoetrope up --demo

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "zoetrope", version, about, long_about = None, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
-    /// The server to talk to [default: the setting SERVER_URL, http://127.0.0.1:8000]
+    /// The server to talk to [default: the setting `SERVER_URL`]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) server: Option<String>,
     /// Print JSON, which is also the default where stdout is no terminal
@@ -61,7 +61,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
-    /// Where everything is kept [default: the setting DATA_DIR, ./data]
+    /// Where everything is kept [default: the setting `DATA_DIR`]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Worker processes to start

@@ -1,1 +1,25 @@
-//! e2e
+//! Zoetrope's real processes in the hands of a test: a Redis, the api and workers that can be killed, a client that
+//! knows nothing but HTTP, and witnesses that stand outside of what they watch.
+//!
+//! Tests are in `tests/it`; the benchmark's driver is `examples/bench.rs`. A harness may panic: it runs in tests only.
+
+mod events;
+mod http;
+mod ledger;
+mod process;
+mod redis;
+mod site;
+mod stage;
+mod tree;
+
+pub use events::{Event, Events};
+pub use http::{Answer, Http};
+pub use ledger::Ledger;
+pub use process::{Process, executable, free_port};
+pub use redis::{Durability, Redis};
+pub use site::Site;
+pub use stage::{Stage, StageBuilder};
+pub use tree::{children_of, descendants_of, ended};
+
+/// The picture that `zoetrope up --demo` shows: text in several sizes and a QR code.
+pub const SCREENSHOT: &[u8] = include_bytes!("../../cli/assets/demo.png");

@@ -69,7 +69,7 @@ async fn follow(client: &Client, mut task: TaskView, bar: &ProgressBar) -> Resul
             }
             // A server that restarts comes back, and the task with it.
             Err(error) if error.exit == Exit::Unavailable && last_heard.elapsed() < PATIENCE => {
-                sleep(RETRY_PAUSE).await
+                sleep(RETRY_PAUSE).await;
             }
             Err(error) => return Err(error),
         }

@@ -31,10 +31,10 @@ use crate::out;
 const READY_POLL: Duration = Duration::from_millis(50);
 /// A child that ends this often before everything is ready will not become ready.
 const DEATHS_BEFORE_READY: u32 = 3;
-/// How long the api may take to answer what it has begun.
-const API_GRACE: Duration = Duration::from_secs(10);
+/// How long the api may take to answer what it has begun: its own grace is 20 s.
+const API_GRACE: Duration = Duration::from_secs(25);
 /// What a worker gets on top of its own drain limit to give back the rest and leave.
-const WORKER_MARGIN: Duration = Duration::from_secs(5);
+const WORKER_MARGIN: Duration = Duration::from_secs(20);
 
 /// Serves until it is told to stop.
 pub(crate) async fn run(args: &UpArgs, configuration: &Configuration) -> Result<Exit, CliError> {
@@ -69,7 +69,7 @@ async fn serve(args: &UpArgs, configuration: &Configuration, fleet: &mut Fleet) 
     let Configuration { settings, names_redis } = configuration;
     let executables = Executables::find()?;
     let data_dir = args.data_dir.as_deref().unwrap_or(&settings.data_dir);
-    let (data_dir, lock) = place::lock_data_dir(data_dir).await?;
+    let (data_dir, lock) = place::lock_data_dir(data_dir, place::LOCK_PATIENCE).await?;
     let port = place::free_port(settings.host, settings.port)?;
     let mut env: Vec<(&'static str, OsString)> = vec![
         ("DATA_DIR", data_dir.clone().into()),

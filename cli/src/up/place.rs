@@ -11,12 +11,12 @@ use tokio::time::{Instant, sleep};
 
 use crate::exit::CliError;
 
-/// A Redis that is still writing its last bytes holds the lock for a moment after its `zoetrope up` has gone.
-const LOCK_PATIENCE: Duration = Duration::from_secs(3);
+/// How long to wait for the lock: a Redis that still writes its last bytes holds it after its `zoetrope up` has gone.
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 const LOCK_POLL: Duration = Duration::from_millis(50);
 
 /// Makes the directory and locks it; the lock lasts as long as the file, or a child that inherited it, is open.
-pub(super) async fn lock_data_dir(dir: &Path) -> Result<(PathBuf, File), CliError> {
+pub(super) async fn lock_data_dir(dir: &Path, patience: Duration) -> Result<(PathBuf, File), CliError> {
     let unusable = |error: io::Error| {
         CliError::unavailable(format!("the data directory {} cannot be used: {error}", dir.display()))
     };
@@ -28,7 +28,7 @@ pub(super) async fn lock_data_dir(dir: &Path) -> Result<(PathBuf, File), CliErro
         .write(true)
         .open(dir.join("zoetrope.lock"))
         .map_err(unusable)?;
-    let give_up = Instant::now() + LOCK_PATIENCE;
+    let give_up = Instant::now() + patience;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok((dir, file)),
@@ -90,13 +90,13 @@ mod tests {
         assert_ne!(free_port(Ipv4Addr::LOCALHOST.into(), 0).unwrap(), 0);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_data_directory_serves_one_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
-        let (_, held) = lock_data_dir(dir.path()).await.unwrap();
-        let error = lock_data_dir(dir.path()).await.unwrap_err();
+        let (_, held) = lock_data_dir(dir.path(), Duration::ZERO).await.unwrap();
+        let error = lock_data_dir(dir.path(), Duration::ZERO).await.unwrap_err();
         assert!(error.message.contains("in use"), "{}", error.message);
         drop(held);
-        lock_data_dir(dir.path()).await.unwrap();
+        lock_data_dir(dir.path(), Duration::ZERO).await.unwrap();
     }
 }

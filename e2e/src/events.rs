@@ -1,0 +1,118 @@
+//! A witness of every change of state: follows the queue's stream of hints by itself, through deaths of Redis.
+//!
+//! It is the one place outside the queue that reads its keys, because the API shows how a task ended and not how often.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use redis::streams::{StreamReadOptions, StreamReadReply};
+use redis::{AsyncCommands, RedisResult};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::redis::Redis;
+
+const STREAM: &str = "z:{s00}:ev";
+/// The stream keeps about 1,000 entries, so that the witness has to look often.
+const LOOK: Duration = Duration::from_millis(15);
+const ENTRIES: usize = 1_000;
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// One change of state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The task.
+    pub id: String,
+    /// `q` queued, `d` scheduled, `r` running, `s` succeeded, `f` failed, `c` canceled.
+    pub letter: char,
+    /// Unix milliseconds, by Redis' clock.
+    pub at_ms: u64,
+}
+
+/// Everything that happened since it was started, in order.
+#[derive(Debug)]
+pub struct Events {
+    seen: Arc<Mutex<Vec<Event>>>,
+    grown: watch::Receiver<usize>,
+    _reader: JoinSet<()>,
+}
+
+impl Events {
+    /// Starts to watch; what is enqueued afterwards is seen from its first event on.
+    pub fn watch(redis: &Redis) -> Self {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (grow, grown) = watch::channel(0);
+        let mut reader = JoinSet::new();
+        reader.spawn(read(redis.client(), seen.clone(), grow));
+        Self {
+            seen,
+            grown,
+            _reader: reader,
+        }
+    }
+
+    /// Everything so far.
+    pub fn so_far(&self) -> Vec<Event> {
+        self.seen
+            .lock()
+            .expect("nobody panics while holding the events")
+            .clone()
+    }
+
+    /// Waits until what happened is as `done` wants it.
+    pub async fn until(&mut self, what: &str, mut done: impl FnMut(&[Event]) -> bool) {
+        let seen = self.seen.clone();
+        let wait = self
+            .grown
+            .wait_for(|_| done(&seen.lock().expect("nobody panics while holding the events")));
+        let waited = timeout(PATIENCE, wait).await;
+        waited
+            .unwrap_or_else(|_| panic!("{what}: should happen within {PATIENCE:?}"))
+            .expect("the reader should run on");
+    }
+}
+
+async fn read(client: redis::Client, seen: Arc<Mutex<Vec<Event>>>, grow: watch::Sender<usize>) {
+    let mut last = "0".to_owned();
+    let mut ticks = interval(LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut connection = None;
+    loop {
+        ticks.tick().await;
+        if connection.is_none() {
+            connection = client.get_multiplexed_async_connection().await.ok();
+        }
+        let Some(open) = connection.as_mut() else { continue };
+        let read: RedisResult<Option<StreamReadReply>> = open
+            .xread_options(&[STREAM], &[&last], &StreamReadOptions::default().count(ENTRIES))
+            .await;
+        match read {
+            Err(_) => connection = None,
+            Ok(reply) => {
+                let mut seen = seen.lock().expect("nobody panics while holding the events");
+                for entry in reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids) {
+                    let at_ms = entry
+                        .id
+                        .split('-')
+                        .next()
+                        .and_then(|ms| ms.parse().ok())
+                        .expect("entries begin with a time");
+                    let text: String = entry.get("d").expect("entries carry `d`");
+                    seen.extend(text.split(',').map(|hint| event(hint, at_ms)));
+                    last = entry.id;
+                }
+                grow.send_if_modified(|count| std::mem::replace(count, seen.len()) != seen.len());
+            }
+        }
+    }
+}
+
+fn event(hint: &str, at_ms: u64) -> Event {
+    let (id, letter) = hint.rsplit_once(':').expect("a hint is an id and a letter");
+    Event {
+        id: id.to_owned(),
+        letter: letter.chars().next().expect("a hint has a letter"),
+        at_ms,
+    }
+}

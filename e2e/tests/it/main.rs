@@ -1,0 +1,10 @@
+//! Zoetrope from outside: real processes, a real Redis, HTTP. And the house rules, over every file of the project.
+
+mod chaos;
+mod drain;
+mod failures;
+mod media_children;
+mod priority;
+mod readme;
+mod tidy;
+mod up;

@@ -1,0 +1,85 @@
+//! Media children end with what they work for: a canceled task, a dead worker.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, GenericImage, ImageFormat};
+use reqwest::StatusCode;
+use rustix::process::Pid;
+use serde_json::json;
+use zoetrope_e2e::{SCREENSHOT, Stage, children_of, ended};
+
+/// A page just below the limit of 50 megapixels: the screenshot over and over, which takes minutes to read.
+fn huge_page() -> Vec<u8> {
+    const SIDE: u32 = 7_000;
+    let shot = image::load_from_memory(SCREENSHOT)
+        .expect("the screenshot is a picture")
+        .to_luma8();
+    let mut page = image::GrayImage::new(SIDE, SIDE);
+    for y in (0..SIDE - shot.height()).step_by(shot.height() as usize) {
+        for x in (0..SIDE - shot.width()).step_by(shot.width() as usize) {
+            page.copy_from(&shot, x, y).expect("the copy is inside of the page");
+        }
+    }
+    let mut png = Cursor::new(Vec::new());
+    DynamicImage::from(page)
+        .write_to(&mut png, ImageFormat::Png)
+        .expect("a picture can be written to memory");
+    png.into_inner()
+}
+
+/// Submits the page and waits until a child reads it.
+async fn start_reading(stage: &Stage) -> (String, Vec<Pid>) {
+    let answer = stage.http.post_file("/api/v1/tasks/ocr", "huge.png", huge_page()).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+    let id = answer.id();
+    stage
+        .http
+        .until(&id, |task| task["state"] == "running" && !task["progress"].is_null())
+        .await;
+    let children = children_of(stage.workers[0].pid(), "zoetrope-media");
+    assert!(!children.is_empty(), "a running ocr task should have a media child");
+    (id, children)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelling_a_running_task_ends_its_media_child() {
+    let stage = Stage::builder().env("MAX_WORKERS", "1").start().await;
+    let (id, children) = start_reading(&stage).await;
+
+    let answer = stage.http.delete(&format!("/api/v1/tasks/{id}")).await;
+    let asked = tokio::time::Instant::now();
+    assert_eq!(
+        (answer.status, &answer.body["cancel_requested"]),
+        (StatusCode::ACCEPTED, &json!(true)),
+        "{}",
+        answer.body
+    );
+    for child in children {
+        ended(child).await;
+    }
+    println!("the child of a canceled task was gone after {:?}", asked.elapsed());
+
+    let task = stage.http.until_ended(&id).await;
+    assert_eq!(
+        (&task["state"], &task["reason"]),
+        (&json!("canceled"), &json!("cancel_requested")),
+        "{task}"
+    );
+    let again = stage.http.delete(&format!("/api/v1/tasks/{id}")).await;
+    assert_eq!(
+        again.status,
+        StatusCode::OK,
+        "canceling twice is no error: {}",
+        again.body
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_worker_leaves_no_media_child_behind() {
+    let mut stage = Stage::builder().env("MAX_WORKERS", "1").start().await;
+    let (_, children) = start_reading(&stage).await;
+    stage.workers[0].kill().await;
+    for child in children {
+        ended(child).await;
+    }
+}

@@ -1,0 +1,50 @@
+//! Who waits least starts first, however much is queued.
+
+use serde_json::{Value, json};
+use zoetrope_e2e::{Events, Stage};
+
+const LOW: usize = 5_000;
+const BATCH: usize = 1_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_realtime_task_behind_5000_low_ones_starts_next() {
+    let stage = Stage::builder().env("WORKER_IO_SLOTS", "1").start().await;
+    let mut events = Events::watch(&stage.redis);
+    let low: Vec<Value> = (0..BATCH)
+        .map(|number| json!({"kind": "echo", "input": {"message": number.to_string(), "sleep_ms": 20}, "priority": "low"}))
+        .collect();
+    for _ in 0..LOW / BATCH {
+        let answer = stage.http.post("/api/v1/tasks/batch", &json!({"tasks": low})).await;
+        assert!(answer.status.is_success(), "{} {}", answer.status, answer.body);
+    }
+    let id = stage
+        .http
+        .submit("echo", &json!({"input": {"message": "now"}, "priority": "realtime"}))
+        .await;
+    events
+        .until("the realtime task ends", |seen| {
+            seen.iter().any(|event| event.id == id && event.letter == 's')
+        })
+        .await;
+
+    let seen = events.so_far();
+    let place = |letter| {
+        seen.iter()
+            .position(|event| event.id == id && event.letter == letter)
+            .expect("it has run")
+    };
+    let overtaken_by = seen[place('q')..place('r')]
+        .iter()
+        .filter(|event| event.letter == 'r')
+        .count();
+    assert_eq!(overtaken_by, 0, "nothing should start between its submit and its start");
+    let still_queued = LOW
+        - seen
+            .iter()
+            .filter(|event| event.letter == 's' && event.id != id)
+            .count();
+    assert!(
+        still_queued > LOW / 2,
+        "the low ones should still be waiting, so that the test means something: {still_queued}"
+    );
+}
