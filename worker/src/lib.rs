@@ -9,6 +9,7 @@ pub mod services;
 pub mod media_pool;
 pub mod media_source;
 pub mod protocol;
+pub mod protocol_streams;
 
 pub mod health;
 pub mod metrics;
