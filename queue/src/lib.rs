@@ -9,6 +9,7 @@ mod id;
 mod keys;
 mod limits;
 mod listing;
+mod output;
 mod policy;
 mod reading;
 mod record;
@@ -24,6 +25,7 @@ pub use connection::ConnectOptions;
 pub use error::QueueError;
 pub use failure::{ErrorClass, Failure, Outcome, TaskError};
 pub use id::{InvalidTaskId, TaskId};
+pub use output::{Appended, MAX_CHUNK_BYTES, MAX_OUTPUT_CHUNKS, Output, OutputChunk};
 pub use policy::MAX_BACKOFF;
 pub use status::{KindStatus, QueueStatus, RedisHealth, WorkerStatus};
 pub use task::{

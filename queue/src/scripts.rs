@@ -21,6 +21,8 @@ pub(crate) struct Scripts {
     pub(crate) status: Script,
     pub(crate) drain: Script,
     pub(crate) leave: Script,
+    pub(crate) emit: Script,
+    pub(crate) output: Script,
 }
 
 impl Scripts {
@@ -37,11 +39,13 @@ impl Scripts {
             status: script!(" flags=no-writes", "clock" "status"),
             drain: script!(" flags=allow-oom", "clock" "drain"),
             leave: script!(" flags=allow-oom", "clock" "wake" "leave"),
+            emit: script!("", "clock" "emit"),
+            output: script!(" flags=no-writes", "clock" "header" "output"),
         }
     }
 
     /// All of them, to load before the first pipeline.
-    pub(crate) fn all(&self) -> [&Script; 9] {
+    pub(crate) fn all(&self) -> [&Script; 11] {
         [
             &self.enqueue,
             &self.step,
@@ -52,6 +56,8 @@ impl Scripts {
             &self.status,
             &self.drain,
             &self.leave,
+            &self.emit,
+            &self.output,
         ]
     }
 }

@@ -10,8 +10,10 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::connection::Link;
 use crate::failure::{Failure, Outcome};
 use crate::id::TaskId;
+use crate::output::Output;
 use crate::policy::TIMEOUT_CODE;
 use crate::task::Priority;
 use crate::worker::Handler;
@@ -61,6 +63,7 @@ pub struct Attempt {
     pub metadata: Option<Box<RawValue>>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) control: Arc<Control>,
+    pub(crate) link: Arc<Link>,
 }
 
 impl Attempt {
@@ -74,6 +77,11 @@ impl Attempt {
     /// The token behind `stopped`.
     pub fn stop_token(&self) -> CancellationToken {
         self.control.stop.clone()
+    }
+
+    /// Where this attempt writes its output chunks.
+    pub fn output(&self) -> Output {
+        Output::new(Arc::clone(&self.link), self.id, self.lease_token.clone())
     }
 
     /// Publishes progress, `percent` of 0 to 100. Cheap: only the newest is kept, and sent at most every 100 ms.

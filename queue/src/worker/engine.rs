@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::connection::random_u64;
+use crate::connection::{Link, random_u64};
 use crate::failure::Outcome;
 use crate::id::TaskId;
 use crate::record::{self, millis};
@@ -42,6 +42,8 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Engine {
     config: WorkerConfig,
+    /// Handed to attempts for their output; the engine itself does not use it.
+    link: Arc<Link>,
     running: HashMap<TaskId, Running>,
     /// Claimed ahead, oldest first.
     ahead: VecDeque<TaskId>,
@@ -65,7 +67,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(config: WorkerConfig) -> Self {
+    pub(crate) fn new(config: WorkerConfig, link: Arc<Link>) -> Self {
         let classes = config.classes.len();
         Self {
             running: HashMap::new(),
@@ -88,6 +90,7 @@ impl Engine {
             has_progress: false,
             report: StopReport::default(),
             config,
+            link,
         }
     }
 
@@ -423,6 +426,7 @@ impl Engine {
             now_ms,
             sent,
             progressed: Arc::clone(&self.progressed),
+            link: Arc::clone(&self.link),
         };
         match Running::new(claim, context) {
             Ok(task) => {

@@ -72,7 +72,7 @@ pub(crate) async fn run(
         link: Arc::clone(&link),
         name,
         incarnation,
-        engine: Engine::new(config),
+        engine: Engine::new(config, Arc::clone(&link)),
         attempts,
         poke,
     };

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::MAX_RESULT_BYTES;
+use crate::connection::Link;
 use crate::error::QueueError;
 use crate::failure::{Failure, Outcome, TaskError};
 use crate::id::TaskId;
@@ -50,6 +51,7 @@ pub(crate) struct ClaimContext {
     pub(crate) now_ms: u64,
     pub(crate) sent: Instant,
     pub(crate) progressed: Arc<Notify>,
+    pub(crate) link: Arc<Link>,
 }
 
 impl Running {
@@ -69,6 +71,7 @@ impl Running {
             metadata: live.body.metadata.map(ToOwned::to_owned),
             timeout: live.body.timeout_ms.map(Duration::from_millis),
             control: Arc::new(Control::new(context.progressed)),
+            link: context.link,
         };
         Ok(Self {
             attempt,

@@ -4,5 +4,6 @@
 #![expect(clippy::disallowed_methods, reason = "tests await the tasks that they spawn")]
 
 mod lifecycle;
+mod output;
 mod redis_server;
 mod stage;
