@@ -10,10 +10,13 @@ pub mod artifacts;
 pub mod offload;
 
 pub mod netguard;
+pub mod secrets;
+pub mod stream_source;
 
 pub mod keys;
 pub mod wire;
 
 pub mod config;
+pub mod probe;
 pub mod shutdown;
 pub mod telemetry;

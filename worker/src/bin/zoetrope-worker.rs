@@ -1,15 +1,23 @@
-//! `zoetrope-worker`: settings, logs, signals, and the worker.
+//! `zoetrope-worker`: settings, logs, signals, and the worker. `zoetrope-worker --healthcheck` asks the one that works
+//! here whether it lives.
 
 use std::process::ExitCode;
 
 use anyhow::Context;
 use zoetrope_shared::config::Settings;
+use zoetrope_shared::probe;
 use zoetrope_shared::shutdown::Shutdown;
 use zoetrope_shared::telemetry;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match work().await {
+fn main() -> ExitCode {
+    let done = match std::env::args().nth(1).as_deref() {
+        None => work(),
+        Some("--healthcheck") => check_health(),
+        Some(other) => Err(anyhow::anyhow!(
+            "unknown argument {other:?}; there is `--healthcheck`, settings are environment variables"
+        )),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             use std::io::Write;
@@ -20,6 +28,12 @@ async fn main() -> ExitCode {
     }
 }
 
+fn check_health() -> anyhow::Result<()> {
+    let settings = Settings::load().context("read the settings")?;
+    probe::ask(settings.host, settings.worker_port)
+}
+
+#[tokio::main]
 async fn work() -> anyhow::Result<()> {
     let settings = Settings::load().context("read the settings")?;
     telemetry::init(&settings, "zoetrope-worker").context("start logging")?;
