@@ -5,10 +5,10 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BENCH_PEERS ?= $(wildcard ../shared/bench/peers)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run build test check fmt bench
+.PHONY: help setup run build test docker-test check fmt bench
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what building and running needs, where it is missing (Debian, Ubuntu)
 	@scripts/setup
@@ -22,6 +22,9 @@ run: setup build ## build everything, start it, show a demonstration, serve on h
 
 test: setup build ## run every test, the chaos tests over real processes included
 	$(CARGO) test --workspace
+
+docker-test: ## run docker-compose.yml for real with three workers; skipped where no Docker engine answers
+	@scripts/docker-test
 
 check: ## formatting, lints, documentation and the house rules
 	$(CARGO) fmt --all --check
