@@ -11,6 +11,7 @@ use zoetrope_shared::config::{AuthMode, Settings};
 use zoetrope_shared::shutdown::ShutdownSteps;
 
 use crate::app::App;
+use crate::boot_stream;
 use crate::limits::{DRAIN_GRACE, SWEEP_EVERY};
 use crate::server;
 use crate::tenant::Tenants;
@@ -51,6 +52,7 @@ impl Api {
         let mut duties = JoinSet::new();
         duties.spawn(app.link.clone().run(background.clone()));
         duties.spawn(sweep(app.clone(), background.clone()));
+        duties.spawn(boot_stream::run(app.clone(), background.clone()));
         let connections = server::accept(listener, app.router(), shutdown).await;
         app.stopping.cancel();
         let mut steps = ShutdownSteps::new();

@@ -19,6 +19,7 @@ use zoetrope_queue::{Clock, ConnectOptions, QueueError, QueueStatus, RedisHealth
 use zoetrope_shared::artifacts::Artifacts;
 use zoetrope_shared::config::Settings;
 use zoetrope_shared::netguard::{NetGuard, NetGuardConfig};
+use zoetrope_shared::secrets::SecretKeys;
 use zoetrope_shared::tenant::Tenant;
 
 use crate::body::Budget;
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) memories: Memories,
     pub(crate) artifacts: Artifacts,
     pub(crate) netguard: NetGuard,
+    pub(crate) secrets: SecretKeys,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tenants: Tenants,
     pub(crate) metrics: Metrics,
@@ -76,6 +78,7 @@ impl App {
             link: Link::new(ConnectOptions::new(&settings.redis_url)),
             memories: Memories::at(&settings.redis_url),
             artifacts,
+            secrets: settings.secret_keys(),
             netguard: NetGuard::new(NetGuardConfig { allow_cidrs, ..NetGuardConfig::default() }),
             clock,
             tenants,
@@ -93,7 +96,7 @@ impl App {
 
     /// The judge of submissions that arrive now.
     pub(crate) fn judge(&self) -> Judge {
-        Judge { netguard: self.netguard.clone(), now_ms: self.clock.now_ms() }
+        Judge { netguard: self.netguard.clone(), secrets: self.secrets.clone(), now_ms: self.clock.now_ms() }
     }
 
     /// Nothing yet stored for a request.

@@ -1,9 +1,11 @@
 //! From a checked submission to a task for the queue: media is stored or looked up, and the input points at it.
 
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use zoetrope_queue::{Idempotency, LossPolicy, NewTask};
-use zoetrope_shared::artifacts::NewArtifact;
+use zoetrope_shared::artifacts::{ArtifactError, NewArtifact};
 use zoetrope_shared::offload;
 use zoetrope_shared::tasks::Kind;
 use zoetrope_shared::tenant::Tenant;
@@ -15,7 +17,7 @@ use crate::cpu;
 use crate::envelope::Envelope;
 use crate::filename;
 use crate::held::Held;
-use crate::limits::ARTIFACT_TTL;
+use crate::limits::{ARTIFACT_TTL, MAGIC_BYTES};
 use crate::problem::{Mistake, Refusal};
 use crate::submission::{Media, Submission, check_media, too_large};
 
@@ -61,6 +63,16 @@ async fn settle_into(app: &App, tenant: &Tenant, submission: Submission, held: &
     Ok(new_task(app, tenant, kind, envelope, input))
 }
 
+/// The first bytes of an artifact.
+async fn read_start(app: &App, tenant: &Tenant, id: &str, bytes: u64) -> Result<Option<Bytes>, ArtifactError> {
+    let Some(mut pieces) = app.artifacts.read_range(tenant, id, 0..bytes).await? else { return Ok(None) };
+    let mut start = BytesMut::new();
+    while let Some(piece) = pieces.next().await {
+        start.extend_from_slice(&piece?);
+    }
+    Ok(Some(start.freeze()))
+}
+
 /// An artifact that a client refers to: it must be this tenant's, and media that the field takes.
 async fn check_artifact(app: &App, tenant: &Tenant, kind: &Kind, id: &str, at: &str) -> Result<(), Refusal> {
     let Some(field) = kind.media else { return Ok(()) };
@@ -69,9 +81,16 @@ async fn check_artifact(app: &App, tenant: &Tenant, kind: &Kind, id: &str, at: &
     if info.size > field.max_bytes {
         return Err(too_large(&field, at).into());
     }
+    // An image's header may stand anywhere in it; what a film is, its first bytes say.
+    let whole = field.accepts.iter().any(|media_type| media_type.is_image());
+    let looked_at = if whole { info.size } else { info.size.min(MAGIC_BYTES) };
     let mut share: Share = app.budget.share();
-    share.take(usize::try_from(info.size).unwrap_or(usize::MAX))?;
-    let bytes = app.artifacts.read(tenant, id, field.max_bytes).await?.ok_or_else(missing)?;
+    share.take(usize::try_from(looked_at).unwrap_or(usize::MAX))?;
+    let bytes = if whole {
+        app.artifacts.read(tenant, id, field.max_bytes).await?.ok_or_else(missing)?
+    } else {
+        read_start(app, tenant, id, looked_at).await?.ok_or_else(missing)?
+    };
     let at = at.to_owned();
     let checked = cpu::run(bytes.len(), move || check_media(&field, &bytes, &at).map(|_| ())).await;
     checked.map_err(Refusal::from)

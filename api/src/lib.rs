@@ -2,6 +2,7 @@
 
 mod api;
 mod app;
+mod boot_stream;
 mod limits;
 mod server;
 

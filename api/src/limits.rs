@@ -8,8 +8,12 @@ pub(crate) const MAX_JSON_BYTES: usize = 32 * 1024 * 1024;
 pub(crate) const MAX_JSON_DEPTH: usize = 128;
 /// Most values in one JSON body: a value costs 32 bytes in memory and may cost 2 on the wire.
 pub(crate) const MAX_JSON_VALUES: usize = 250_000;
+/// Times that the stream of `RTSP_STREAM_URL` is started anew because earlier ones have ended and are not forgotten yet.
+pub(crate) const MAX_BOOT_STREAMS: usize = 1_000;
 /// One upload, bytes.
 pub(crate) const MAX_UPLOAD_BYTES: u64 = 500 * 1024 * 1024;
+/// First bytes of a film that are looked at to tell what it is.
+pub(crate) const MAGIC_BYTES: u64 = 64 * 1024;
 /// Parts of one multipart body.
 pub(crate) const MAX_PARTS: usize = 16;
 /// Multipart part `input` or `task`, bytes.

@@ -230,7 +230,8 @@ impl Mistakes {
 
     /// The refusal, if anything was pushed; nothing is left then.
     pub(crate) fn check(&mut self) -> Result<(), Refusal> {
-        std::mem::take(self).into_result()
+        let empty = Self::at(self.prefix.clone());
+        std::mem::replace(self, empty).into_result()
     }
 
     /// An error if anything was pushed.

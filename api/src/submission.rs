@@ -8,7 +8,8 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use zoetrope_shared::media::{MediaProblem, MediaType, check_image};
 use zoetrope_shared::netguard::{NetGuard, Purpose};
-use zoetrope_shared::tasks::{Kind, MediaField};
+use zoetrope_shared::secrets::SecretKeys;
+use zoetrope_shared::tasks::{Kind, MediaField, Preparation, Unprepared};
 use zoetrope_shared::wire::ProblemCode;
 
 use crate::envelope::Envelope;
@@ -56,6 +57,7 @@ pub(crate) enum Media {
 #[derive(Clone)]
 pub(crate) struct Judge {
     pub(crate) netguard: NetGuard,
+    pub(crate) secrets: SecretKeys,
     pub(crate) now_ms: u64,
 }
 
@@ -131,12 +133,34 @@ impl Judge {
             Some(field) => self.media(&field, input.get_mut(field.name), file, at),
             None => Ok(Media::Settled),
         };
-        let media = media.map_err(|mistake| {
-            mistakes.push(mistake);
-            Refusal::from(mistakes)
-        })?;
-        let Value::Object(input) = input else { unreachable!("it was made from an object above") };
+        let media = match media {
+            Ok(media) => media,
+            Err(mistake) => {
+                mistakes.push(mistake);
+                return Err(Refusal::from(mistakes));
+            }
+        };
+        let Value::Object(mut input) = input else { unreachable!("it was made from an object above") };
+        self.prepare(kind, &mut input, mistakes, at)?;
         Ok(Submission { kind, envelope, input, media })
+    }
+
+    /// Has the kind turn the input into what is stored. Pointers of what is wrong are inside the value at `at`.
+    fn prepare(&self, kind: &Kind, input: &mut Map<String, Value>, mut mistakes: Mistakes, at: &str) -> Result<(), Refusal> {
+        let Some(prepare) = kind.prepare else { return Ok(()) };
+        let unprepared = match prepare(input, &Preparation { netguard: &self.netguard, secrets: &self.secrets }) {
+            Ok(()) => return Ok(()),
+            Err(unprepared) => unprepared,
+        };
+        match unprepared {
+            Unprepared::Fields(errors) => {
+                for mistake in errors.into_iter().map(Mistake::from) {
+                    mistakes.push(Mistake { pointer: format!("{at}{}", mistake.pointer), ..mistake });
+                }
+                Err(Refusal::from(mistakes))
+            }
+            Unprepared::Secrets(error) => Err(Refusal::new(ProblemCode::SecretsNotConfigured, error.to_string())),
+        }
     }
 
     fn media(&self, field: &MediaField, value: Option<&mut Value>, file: Option<File>, at: &str) -> Result<Media, Mistake> {

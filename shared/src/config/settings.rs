@@ -13,6 +13,7 @@ use super::reader::Reader;
 use super::secret::Secret;
 use super::sources::Sources;
 use super::{value, warnings};
+use crate::secrets::SecretKeys;
 use crate::tasks::Kind;
 
 /// The settings of a process.
@@ -207,7 +208,7 @@ impl Settings {
             processing_timeout: from.or("PROCESSING_TIMEOUT", Duration::from_mins(5), value::duration(1..=DAY))?,
             lease: from.optional("LEASE_SECONDS", value::duration(1..=3_600))?,
             drain: from.or("DRAIN_SECONDS", Duration::from_secs(30), value::duration(0..=DAY))?,
-            secrets_keys: from.optional("SECRETS_KEYS", value::secret)?,
+            secrets_keys: from.optional("SECRETS_KEYS", value::secret_keys)?,
             media_signing_key: from.optional("MEDIA_SIGNING_KEY", value::secret)?,
             netguard_allow_cidrs: from.or("NETGUARD_ALLOW_CIDRS", Vec::new(), value::list(value::cidr))?,
             providers: providers(from)?,
@@ -226,6 +227,12 @@ impl Settings {
         };
         settings.warnings = warnings::of(&settings, from);
         Ok(settings)
+    }
+
+    /// The keys of `SECRETS_KEYS`; none if it is not set.
+    pub fn secret_keys(&self) -> SecretKeys {
+        let parsed = self.secrets_keys.as_ref().map(|keys| SecretKeys::parse(keys.expose()));
+        parsed.and_then(Result::ok).unwrap_or_default()
     }
 
     /// The settings for people, secrets and passwords hidden: name and value, in the order of the documentation.

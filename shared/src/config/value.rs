@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::secret::Secret;
+use crate::secrets::SecretKeys;
 
 /// A whole number within a range.
 pub(super) fn number<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String>
@@ -90,6 +91,11 @@ pub(super) fn text(text: &str) -> Result<String, String> {
 #[expect(clippy::unnecessary_wraps, reason = "has the form of every other parser here")]
 pub(super) fn secret(text: &str) -> Result<Secret, String> {
     Ok(Secret::new(text))
+}
+
+/// Sealing keys, hidden.
+pub(super) fn secret_keys(text: &str) -> Result<Secret, String> {
+    SecretKeys::parse(text).map(|_| Secret::new(text))
 }
 
 /// An address to listen on.

@@ -10,6 +10,18 @@ pub const IMAGE_TYPES: &[MediaType] = &[
     MediaType::Tiff,
 ];
 
+/// The video types that the kinds decode.
+pub const VIDEO_TYPES: &[MediaType] = &[
+    MediaType::Mp4,
+    MediaType::Mov,
+    MediaType::Mkv,
+    MediaType::Webm,
+    MediaType::Avi,
+];
+
+/// Largest video, bytes: what an upload may have.
+pub const MAX_VIDEO_BYTES: u64 = 500 * 1024 * 1024;
+
 /// A type of media that we take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MediaType {

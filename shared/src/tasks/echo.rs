@@ -16,6 +16,7 @@ pub const KIND: Kind = Kind {
     policy: Policy::DEFAULT,
     media: None,
     check,
+    prepare: None,
     input_schema: || INPUT.json().clone(),
     output_schema: schema::of::<EchoOutput>,
     example: || json!({"message": "hello", "sleep_ms": 100}),

@@ -21,6 +21,7 @@ pub const KIND: Kind = Kind {
         max_bytes: MAX_IMAGE_BYTES,
     }),
     check,
+    prepare: None,
     input_schema: || INPUT.json().clone(),
     output_schema: schema::of::<ImageAnalysisOutput>,
     example: || json!({"image": {"url": "https://example.com/poster.jpg"}, "features": ["colors", "codes"]}),

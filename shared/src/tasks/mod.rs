@@ -6,16 +6,19 @@
 pub mod echo;
 pub mod image_analysis;
 pub mod ocr;
+pub mod stream_ingest;
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::media::MediaType;
+use crate::netguard::NetGuard;
 pub use crate::schema::{FieldCode, FieldError};
+use crate::secrets::{SecretKeys, SecretsError};
 
 /// Every kind that exists, in the order of the documentation.
-pub static KINDS: &[Kind] = &[echo::KIND, ocr::KIND, image_analysis::KIND];
+pub static KINDS: &[Kind] = &[echo::KIND, ocr::KIND, image_analysis::KIND, stream_ingest::KIND];
 
 /// The kind of that wire name; dashes are read as underscores.
 pub fn find(name: &str) -> Option<&'static Kind> {
@@ -44,12 +47,35 @@ pub struct Kind {
     pub media: Option<MediaField>,
     /// Says everything that is wrong with an input.
     pub check: fn(&Value) -> Result<(), Vec<FieldError>>,
+    /// Turns a checked input into what is stored, where that is not the same: credentials are sealed here.
+    pub prepare: Option<Prepare>,
     /// Self-contained JSON Schema (2020-12) of the input.
     pub input_schema: fn() -> Value,
     /// Self-contained JSON Schema (2020-12) of the result.
     pub output_schema: fn() -> Value,
     /// An input that passes `check`.
     pub example: fn() -> Value,
+}
+
+/// Turns a checked input into what is stored.
+pub type Prepare = fn(&mut Map<String, Value>, &Preparation<'_>) -> Result<(), Unprepared>;
+
+/// What a kind may use to prepare an input.
+#[derive(Debug, Clone, Copy)]
+pub struct Preparation<'a> {
+    /// Judges URLs.
+    pub netguard: &'a NetGuard,
+    /// Seals credentials.
+    pub secrets: &'a SecretKeys,
+}
+
+/// Why an input was not prepared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unprepared {
+    /// Fields are wrong.
+    Fields(Vec<FieldError>),
+    /// Credentials cannot be sealed.
+    Secrets(SecretsError),
 }
 
 /// The class of a worker's slot.

@@ -26,6 +26,7 @@ pub const KIND: Kind = Kind {
         max_bytes: MAX_IMAGE_BYTES,
     }),
     check,
+    prepare: None,
     input_schema: || INPUT.json().clone(),
     output_schema: schema::of::<OcrOutput>,
     example: || json!({"image": {"url": "https://example.com/screenshot.png"}, "languages": ["eng"], "level": "word"}),

@@ -162,7 +162,7 @@ problem_codes! {
     /// Redis does not answer.
     RedisUnavailable = "redis_unavailable", 503, true, "Redis unavailable";
     /// Sealing of credentials is not set up.
-    SecretsNotConfigured = "secrets_not_configured", 501, false, "Secrets not configured";
+    SecretsNotConfigured = "secrets_not_configured", 503, false, "Secrets not configured";
     /// The provider is not set up.
     ProviderNotConfigured = "provider_not_configured", 501, false, "Provider not configured";
     /// The key's spend cap is reached.

@@ -1,0 +1,338 @@
+//! `stream_ingest`: watches a live stream or a video and describes it window by window.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+
+use super::{FieldCode, FieldError, Kind, MediaField, Policy, Slot};
+use crate::media::{MAX_VIDEO_BYTES, MediaRef, VIDEO_TYPES};
+use crate::netguard::MAX_URL_CHARS;
+use crate::schema::{self, InputSchema};
+use crate::stream_source;
+use crate::tasks::image_analysis::Color;
+
+/// Most frames a second that can be asked for.
+pub const MAX_FPS: f64 = 30.0;
+/// A window may overlap this many others at most.
+const MAX_OVERLAP: f64 = 10.0;
+
+/// The row of the table.
+pub const KIND: Kind = Kind {
+    name: "stream_ingest",
+    summary: "Watches an RTSP stream or a video and describes it, one scene for every window of time",
+    slot: Slot::Stream,
+    cost: 1,
+    policy: Policy {
+        // Another worker should be at work within 20 s of a death, connecting included.
+        lease: std::time::Duration::from_secs(10),
+        live: true,
+        ..Policy::DEFAULT
+    },
+    media: Some(MediaField {
+        name: "media",
+        accepts: VIDEO_TYPES,
+        max_bytes: MAX_VIDEO_BYTES,
+    }),
+    check,
+    prepare: Some(stream_source::prepare),
+    input_schema: || INPUT.json().clone(),
+    output_schema: schema::of::<StreamIngestOutput>,
+    example: || json!({"url": "rtsp://camera.example.com/live", "fps": 1, "duration": 60, "window": {"size_s": 10}}),
+};
+
+/// What `stream_ingest` takes: exactly one of `url` and `media`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StreamIngestInput {
+    /// A live stream, `rtsp://host[:port]/path`: H.264 or H.265. A user name and password in it are taken out, sealed
+    /// and never shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 2048)]
+    pub url: Option<String>,
+    /// A video: MP4, MOV, Matroska, WebM or AVI, at most 500 MB. It is read as fast as it decodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = MediaRef, required = false)]
+    pub media: Option<MediaRef>,
+    /// How a live stream's packets travel: `tcp` inside the RTSP connection, or `udp` beside it.
+    #[serde(default)]
+    #[schema(default = "tcp")]
+    pub transport: StreamTransport,
+    /// User name for `url`, basic or digest. Sealed before it is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 256)]
+    pub username: Option<String>,
+    /// Password for `url`. Sealed before it is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, max_length = 1024)]
+    pub password: Option<String>,
+    /// Frames looked at a second of the stream, 0.02 to 30; at least one a window, whatever is asked for.
+    #[serde(default = "one")]
+    #[schema(minimum = 0.02, maximum = 30, default = 1.0)]
+    pub fps: f64,
+    /// Seconds after which it ends by itself, 0.1 to 31,536,000. Left out: until it is canceled, or the video ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64, required = false, minimum = 0.1, maximum = 31_536_000)]
+    pub duration: Option<f64>,
+    /// The windows of time that scenes describe.
+    #[serde(default)]
+    pub window: StreamWindow,
+    /// What a vision model should say; needs one, and none is available yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, max_length = 8_192)]
+    pub prompt: Option<String>,
+    /// Who describes: `local` (motion, colours, text); `auto` is the same until there are others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, max_length = 64)]
+    pub provider: Option<String>,
+    /// The provider's model; `local` has none to choose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, max_length = 256)]
+    pub model: Option<String>,
+}
+
+/// How packets travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamTransport {
+    /// Inside the RTSP connection.
+    #[default]
+    Tcp,
+    /// As datagrams from the server's own address.
+    Udp,
+}
+
+/// Windows of time: one of `size_s` seconds begins every `hop_s` seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StreamWindow {
+    /// Length, seconds, 0.2 to 3,600.
+    #[serde(default = "ten")]
+    #[schema(minimum = 0.2, maximum = 3600, default = 10.0)]
+    pub size_s: f64,
+    /// Seconds from the start of one to the start of the next, 0.2 to 3,600 and at least a tenth of `size_s`. Left
+    /// out: `size_s`, so that they touch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64, required = false, minimum = 0.2, maximum = 3600)]
+    pub hop_s: Option<f64>,
+    /// Frames that a scene is made of at most, 1 to 256, spread over the window. Left out: all that were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u32, required = false, minimum = 1, maximum = 256)]
+    pub frame_count: Option<u32>,
+}
+
+impl Default for StreamWindow {
+    fn default() -> Self {
+        Self {
+            size_s: ten(),
+            hop_s: None,
+            frame_count: None,
+        }
+    }
+}
+
+impl StreamWindow {
+    /// Seconds from the start of one window to the start of the next.
+    pub fn hop(&self) -> f64 {
+        self.hop_s.unwrap_or(self.size_s)
+    }
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn ten() -> f64 {
+    10.0
+}
+
+/// What `stream_ingest` answers when it ends by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StreamIngestOutput {
+    /// Why it ended: `duration` or `end_of_file`.
+    pub ended_by: StreamEnd,
+    /// Everything that was counted, over all workers that had the stream.
+    pub counts: StreamCounts,
+    /// Time of the stream from its first to its last frame, milliseconds.
+    pub stream_ms: u64,
+    /// Time from the submit to the end for live streams, of the work for videos, milliseconds.
+    pub duration_ms: u64,
+    /// Who described it: `local`.
+    pub provider: String,
+    /// Names of the engines used.
+    pub model: String,
+}
+
+/// Why a stream ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamEnd {
+    /// The `duration` asked for is over.
+    Duration,
+    /// The video is at its end.
+    EndOfFile,
+}
+
+/// What is counted of a stream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct StreamCounts {
+    /// Pictures that arrived, compressed.
+    pub packets: u64,
+    /// Frames looked at.
+    pub frames: u64,
+    /// Frames that showed something new and were analysed.
+    pub passed: u64,
+    /// Frames in which nothing moved.
+    pub still: u64,
+    /// Frames that looked like the last analysed one.
+    pub duplicate: u64,
+    /// Scenes written.
+    pub scenes: u64,
+    /// What was lost, by cause.
+    pub drops: StreamDrops,
+    /// Connections that ended and were made again, by cause.
+    pub reconnects: StreamReconnects,
+    /// Times that media children died at this stream's pictures.
+    pub decoder_crashes: u64,
+}
+
+/// Lost pictures, by cause.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct StreamDrops {
+    /// Packets of the network that never arrived.
+    pub network_loss: u64,
+    /// Pictures skipped up to the next key frame because decoding did not keep up.
+    pub decoder_behind: u64,
+    /// Pictures that could not be decoded until the next key frame came.
+    pub awaiting_key: u64,
+    /// Pictures that were damaged or did not decode.
+    pub decode_errors: u64,
+    /// Frames dropped, oldest first, because describing did not keep up.
+    pub describer_behind: u64,
+}
+
+/// Ended connections, by cause.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct StreamReconnects {
+    /// The credentials were refused.
+    pub auth: u64,
+    /// The server knows no such path.
+    pub not_found: u64,
+    /// Nobody listens.
+    pub refused: u64,
+    /// No answer, or no more pictures.
+    pub timeout: u64,
+    /// TLS failed.
+    pub tls: u64,
+    /// No codec that we take, or nothing that decodes.
+    pub codec: u64,
+    /// Any other failure, the end of the connection included.
+    pub network: u64,
+}
+
+/// One window described.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Scene {
+    /// Stable: the task's id and the window's number.
+    pub id: String,
+    /// Position in the task's output; rises, with gaps where there was no picture.
+    pub seq: u64,
+    /// Start, milliseconds: of the film for videos, from the submit for live streams.
+    pub start_ms: u64,
+    /// End, milliseconds.
+    pub end_ms: u64,
+    /// Start by the clock, RFC 3339; for videos, when the scene was made.
+    pub wall_start: String,
+    /// What is seen, in a sentence.
+    pub description: String,
+    /// Who says so: `local`.
+    pub provider: String,
+    /// Names of the engines used.
+    pub model: String,
+    /// Largest share of the picture that moved, 0 to 1.
+    pub motion: f32,
+    /// Text that was read, lines ending with `\n`; empty if there was none or nothing new was seen.
+    pub text: String,
+    /// Dominant colours of the newest picture that was analysed, largest share first.
+    pub colors: Vec<Color>,
+    /// Frames that it is made of.
+    pub frame_count: u32,
+    /// Everything that was counted by the end of this window.
+    pub totals: StreamCounts,
+}
+
+static INPUT: InputSchema = InputSchema::new(schema::of::<StreamIngestInput>, Some("media"));
+
+fn check(input: &Value) -> Result<(), Vec<FieldError>> {
+    let typed: StreamIngestInput = INPUT.check(input)?;
+    let mut errors = Vec::new();
+    let mut wrong = |pointer: &str, code: FieldCode, detail: &str| {
+        errors.push(FieldError {
+            pointer: pointer.to_owned(),
+            detail: detail.to_owned(),
+            code,
+        });
+    };
+    match (&typed.url, &typed.media) {
+        (None, None) => wrong(
+            "/url",
+            FieldCode::MediaMissing,
+            "is required: send `url` (rtsp://...) for a live stream, or `media` for a video",
+        ),
+        (Some(_), Some(_)) => wrong("/media", FieldCode::Invalid, "send `url` or `media`, not both"),
+        _ => {}
+    }
+    if typed.url.is_none() && (typed.username.is_some() || typed.password.is_some()) {
+        wrong("/username", FieldCode::Invalid, "belongs to `url`, which is not there");
+    }
+    if typed.password.is_some() && typed.username.is_none() {
+        wrong("/password", FieldCode::Invalid, "needs `username` beside it");
+    }
+    if typed.window.hop() < typed.window.size_s / MAX_OVERLAP {
+        wrong("/window/hop_s", FieldCode::Invalid, "must be at least a tenth of size_s");
+    }
+    if typed.prompt.is_some() {
+        wrong(
+            "/prompt",
+            FieldCode::Invalid,
+            "needs a vision provider, and none is available yet: leave it out for local descriptions",
+        );
+    }
+    if typed.provider.as_deref().is_some_and(|name| !["local", "auto"].contains(&name)) {
+        wrong("/provider", FieldCode::Invalid, "is not available yet; available are local and auto");
+    }
+    if typed.model.is_some() {
+        wrong("/model", FieldCode::Invalid, "the provider `local` has no models to choose from");
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// An input as it is stored: credentials sealed.
+#[derive(Debug, Clone)]
+pub struct StoredStreamIngest {
+    /// The input without credentials.
+    pub input: StreamIngestInput,
+    /// The credentials as [`stream_source::open_credentials`] takes them.
+    pub sealed: Option<String>,
+}
+
+impl StoredStreamIngest {
+    /// Reads what [`stream_source::prepare`] made.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn parse(stored: &str) -> Result<Self, serde_json::Error> {
+        let mut fields: Map<String, Value> = serde_json::from_str(stored)?;
+        let sealed = match fields.remove(stream_source::SEALED_FIELD) {
+            Some(Value::String(sealed)) => Some(sealed),
+            _ => None,
+        };
+        let input = serde_json::from_value(Value::Object(fields))?;
+        Ok(Self { input, sealed })
+    }
+}
+
+const _: () = assert!(MAX_URL_CHARS == 2048, "the schema of `url` says the same number");
