@@ -1,6 +1,7 @@
 //! Reaching Redis: options, the shared connection, and the check that this Redis can hold the queue safely.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub(crate) struct Link {
     client: redis::Client,
     shared: ConnectionManager,
     last_id: Mutex<(u64, u64)>,
+    /// Leases that a worker on this link found expired.
+    pub(crate) leases_expired: AtomicU64,
 }
 
 impl Link {
@@ -73,6 +76,7 @@ impl Link {
             client,
             shared,
             last_id: Mutex::default(),
+            leases_expired: AtomicU64::new(0),
         };
         link.check_server().await?;
         link.check_schema().await?;

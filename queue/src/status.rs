@@ -1,6 +1,7 @@
 //! What people and autoscalers ask of a queue: counts by kind, the workers, the condition of Redis.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use redis::Value;
@@ -77,6 +78,8 @@ pub struct RedisHealth {
     pub used_memory_bytes: u64,
     /// Bytes allowed; 0 without a limit.
     pub maxmemory_bytes: u64,
+    /// Whether the last write of the append-only file succeeded; true without one.
+    pub aof_write_ok: bool,
     /// Connected replicas.
     pub replicas: u64,
     /// Time of one round trip, milliseconds.
@@ -138,6 +141,12 @@ impl Queue {
         })
     }
 
+    /// Leases that ran out because their worker died or was cut off, as far as this handle's own workers found them:
+    /// one worker at a time looks, so the sum over all processes is the whole.
+    pub fn leases_expired(&self) -> u64 {
+        self.link.leases_expired.load(Ordering::Relaxed)
+    }
+
     /// Redis' condition, with one round trip timed.
     ///
     /// # Errors
@@ -162,6 +171,7 @@ impl Queue {
             maxmemory_policy: text("maxmemory_policy"),
             used_memory_bytes: count("used_memory"),
             maxmemory_bytes: count("maxmemory"),
+            aof_write_ok: matches!(text("aof_last_write_status").as_str(), "ok" | ""),
             replicas: count("connected_slaves"),
             latency_ms,
             warnings: Vec::new(),
@@ -182,7 +192,7 @@ fn warnings(health: &RedisHealth, last_write: &str) -> Vec<String> {
     if health.durability == "none" {
         warnings.push("no append-only file: a restart of redis loses every task".to_owned());
     }
-    if last_write != "ok" && !last_write.is_empty() {
+    if !health.aof_write_ok {
         warnings.push(format!("the last write of the append-only file failed: {last_write}"));
     }
     if health.maxmemory_bytes > 0 && health.used_memory_bytes * 10 > health.maxmemory_bytes * 8 {

@@ -82,6 +82,9 @@ async fn readyz(State(health): State<Health>) -> Response {
 }
 
 async fn metrics(State(health): State<Health>) -> Response {
+    if let Phase::Running(queue) = &*health.phase.borrow() {
+        health.metrics.leases_expired_so_far(queue.leases_expired());
+    }
     match health.metrics.render() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),

@@ -1,5 +1,8 @@
 //! What a worker counts. Labels are kinds and outcomes only: nothing that a client can multiply.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
@@ -17,6 +20,9 @@ pub struct Metrics {
     children: IntGauge,
     children_started: IntCounter,
     children_crashed: IntCounter,
+    leases_expired: IntCounter,
+    /// What of the queue's count is in the counter.
+    leases_taken_over: Arc<AtomicU64>,
 }
 
 impl Metrics {
@@ -34,6 +40,11 @@ impl Metrics {
             children: IntGauge::new("zoetrope_media_children", "Media children alive now")?,
             children_started: IntCounter::new("zoetrope_media_children_started_total", "Media children started")?,
             children_crashed: IntCounter::new("zoetrope_media_children_crashed_total", "Media children lost at work")?,
+            leases_expired: IntCounter::new(
+                "zoetrope_worker_leases_expired_total",
+                "Leases of any worker that ran out, as this worker found them while it had the background duties",
+            )?,
+            leases_taken_over: Arc::default(),
             registry,
         };
         metrics.registry.register(Box::new(metrics.attempts.clone()))?;
@@ -42,6 +53,7 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.children.clone()))?;
         metrics.registry.register(Box::new(metrics.children_started.clone()))?;
         metrics.registry.register(Box::new(metrics.children_crashed.clone()))?;
+        metrics.registry.register(Box::new(metrics.leases_expired.clone()))?;
         Ok(metrics)
     }
 
@@ -68,6 +80,12 @@ impl Metrics {
 
     pub(crate) fn media_child_crashed(&self) {
         self.children_crashed.inc();
+    }
+
+    /// Takes over the queue's own count, which only grows.
+    pub(crate) fn leases_expired_so_far(&self, count: u64) {
+        let before = self.leases_taken_over.fetch_max(count, Ordering::Relaxed);
+        self.leases_expired.inc_by(count.saturating_sub(before));
     }
 
     /// Media children started so far.

@@ -295,6 +295,7 @@ mod tests {
             maxmemory_policy: "noeviction".to_owned(),
             used_memory_bytes: 90,
             maxmemory_bytes: 100,
+            aof_write_ok: true,
             replicas: 0,
             latency_ms: 0.2,
             warnings: vec![],

@@ -1,6 +1,7 @@
 //! Background duties: promote due timers, reap expired leases, prune old results, repeat lost wake-ups. Every worker
 //! offers itself; one at a time does them, under a short lease on the duty.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -35,7 +36,10 @@ pub(crate) struct Round {
 pub(crate) async fn run(link: &Link, worker: &str, poke: &Notify, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
         let pause = match run_once(link, worker).await {
-            Ok(round) => pause_after(&round),
+            Ok(round) => {
+                link.leases_expired.fetch_add(round.expired, Ordering::Relaxed);
+                pause_after(&round)
+            }
             Err(error) => {
                 tracing::debug!(worker, "do the background duties: {error:#}");
                 PERIOD
