@@ -8,6 +8,8 @@
 //! | [`FILE`] | nothing | [`FilePiece`] | the open file by `session`, as a cache: another child opens it again |
 //! | [`CLOSE`] | nothing | `null` | ends the session of either kind; unknown ones are fine |
 //!
+//! Sessions need a child that stays the same: `MediaPool::hold`.
+//!
 //! A picture that does not decode is no failure: it is counted in `decode_errors` and the answer has fewer frames.
 //! Failures are `media_invalid` (no such video can ever work), `input_invalid` and `engine_failed`; a child that dies
 //! is `MediaError::Crashed`, after which a stream goes on at its next key frame in another child.
@@ -233,7 +235,7 @@ pub struct FrameReport {
     pub width: u32,
     /// Height of the decoded picture, pixels.
     pub height: u32,
-    /// Share of the picture that differs from the background, 0 to 1; 1 for the first frame and after a cut.
+    /// Share of the picture that differs from the background, 0 to 1; 1 for the first frame.
     pub motion: f32,
     /// Whether it was analysed, or why not.
     pub verdict: Verdict,

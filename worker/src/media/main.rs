@@ -10,6 +10,7 @@ mod ocr;
 mod png_metadata;
 mod sandbox;
 mod serve;
+mod streams;
 mod tiff_pages;
 
 use std::process::ExitCode;

@@ -7,10 +7,12 @@ use std::sync::mpsc;
 use anyhow::Context;
 use rustix::process::{Signal, kill_current_process_group};
 use zoetrope_worker::protocol::{self, Frame, MAX_MEDIA_BYTES, ProtocolError, Reply, Request};
+use zoetrope_worker::protocol_streams as stream;
 
 use crate::analysis;
 use crate::fault::Fault;
 use crate::ocr;
+use crate::streams::{self, Streams};
 
 /// Requests waiting while one is worked on. The worker sends none before the answer, so one slot is plenty.
 const REQUESTS_WAITING: usize = 1;
@@ -20,6 +22,8 @@ const REQUESTS_WAITING: usize = 1;
 pub(crate) struct Engines {
     /// Tesseract, with the languages of the last request.
     pub(crate) ocr: ocr::Engine,
+    /// Decoders and files of streams that are held by this child.
+    pub(crate) streams: Streams,
 }
 
 /// Where progress goes.
@@ -53,6 +57,7 @@ pub(crate) fn serve() -> anyhow::Result<()> {
         .name("socket".into())
         .spawn(move || read_requests(reader, &requests))
         .context("start the reader")?;
+    streams::be_quiet();
     let mut engines = Engines::default();
     for frame in next {
         match work(&mut engines, frame, &Progress(&socket)) {
@@ -82,6 +87,10 @@ fn work(engines: &mut Engines, frame: Frame, progress: &Progress<'_>) -> Result<
     match request.kind.as_str() {
         "ocr" => to_json(&ocr::run(engines, &parse(&request)?, frame.body, progress)?),
         "image_analysis" => to_json(&analysis::run(engines, &parse(&request)?, frame.body, progress)?),
+        stream::KEY_FRAME => to_json(&streams::key_frame(engines, &parse(&request)?, &frame.body)?),
+        stream::PACKETS => to_json(&streams::packets(engines, &parse(&request)?, &frame.body)?),
+        stream::FILE => to_json(&streams::file(engines, &parse(&request)?)?),
+        stream::CLOSE => to_json(&streams::close(engines, &parse(&request)?)),
         other => Err(Fault::input_invalid(format!(
             "this media child knows no kind {other:?}"
         ))),

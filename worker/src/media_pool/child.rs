@@ -14,18 +14,23 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::task::JoinSet;
 
+use super::STREAM_REQUESTS_IN_ONE;
 use crate::metrics::Metrics;
 use crate::protocol::{self, MAX_MEDIA_BYTES, MAX_RESULT_BYTES, ProtocolError, Reply, Request};
 
 /// Longest line of a child's standard error that is logged, bytes; a longer one is split.
 const MAX_LOG_LINE_BYTES: u64 = 500;
 
+/// Beginning of the kinds of requests about streams.
+const STREAM_KINDS: &str = "stream.";
+
 /// A running child.
 #[derive(Debug)]
 pub(super) struct MediaChild {
     process: Child,
     socket: UnixStream,
-    requests: u32,
+    /// Requests so far; see [`MediaChild::wear`].
+    wear: u32,
     metrics: Metrics,
     /// Reads standard error until the child is gone.
     _log: JoinSet<()>,
@@ -60,7 +65,7 @@ impl MediaChild {
         Ok(Self {
             process,
             socket,
-            requests: 0,
+            wear: 0,
             metrics,
             _log: log,
             _folder: folder,
@@ -74,7 +79,8 @@ impl MediaChild {
         media: &[u8],
         on_progress: &mut (dyn FnMut(u8, &str) + Send),
     ) -> Result<(Reply, Vec<u8>), ProtocolError> {
-        self.requests += 1;
+        let of_a_stream = request.kind.starts_with(STREAM_KINDS);
+        self.wear += if of_a_stream { 1 } else { STREAM_REQUESTS_IN_ONE };
         self.socket
             .write_all(&protocol::head(request, media.len(), MAX_MEDIA_BYTES)?)
             .await?;
@@ -89,9 +95,9 @@ impl MediaChild {
         }
     }
 
-    /// Requests that it was given.
-    pub(super) fn requests(&self) -> u32 {
-        self.requests
+    /// Requests that it was given, each times [`STREAM_REQUESTS_IN_ONE`]; one about a stream counts once.
+    pub(super) fn wear(&self) -> u32 {
+        self.wear
     }
 
     /// Its process id while it lives.

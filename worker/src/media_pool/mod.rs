@@ -2,6 +2,9 @@
 //! has killed the child: that is how cancels and timeouts end CPU work.
 
 mod child;
+mod held;
+
+pub use held::HeldChild;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -12,11 +15,13 @@ use tokio::sync::Semaphore;
 use zoetrope_queue::Failure;
 
 use crate::metrics::Metrics;
-use crate::protocol::{Reply, Request};
+use crate::protocol::{ProtocolError, Reply, Request};
 use child::MediaChild;
 
 /// A child is replaced after this many requests, so that whatever leaks stays small.
 const RECYCLE_AFTER_REQUESTS: u32 = 200;
+/// Requests about streams come many times a second and take milliseconds: this many count as one.
+const STREAM_REQUESTS_IN_ONE: u32 = 100;
 /// A child that holds more than this between two requests is replaced, bytes. Tesseract with a language holds 100 MB.
 const RECYCLE_RESIDENT_BYTES: u64 = 512 * 1024 * 1024;
 /// How long a broken child may take to be gone, so that its exit status can be told.
@@ -118,31 +123,15 @@ impl MediaPool {
         let mut child = self.take()?;
         let answer = match child.converse(request, &media, &mut on_progress).await {
             Ok(answer) => answer,
-            Err(error) => {
-                self.0.metrics.media_child_crashed();
-                let status = child.status_within(LAST_WORDS).await;
-                return Err(MediaError::Crashed(format!(
-                    "{status} while it worked on this task ({error})"
-                )));
-            }
+            Err(error) => return Err(lost(&self.0.metrics, &mut child, &error).await),
         };
         self.give_back(child);
-        match answer {
-            (Reply::Done, result) => Ok(result),
-            (
-                Reply::Failed {
-                    code,
-                    message,
-                    retryable,
-                },
-                _,
-            ) => Err(MediaError::Refused {
-                code,
-                message,
-                retryable,
-            }),
-            (Reply::Progress { .. }, _) => unreachable!("`converse` returns only final replies"),
-        }
+        finish(answer)
+    }
+
+    /// A child that its owner keeps. Nothing counts them here: whoever holds them bounds their number.
+    pub fn hold(&self) -> Result<HeldChild, MediaError> {
+        HeldChild::new(self.clone())
     }
 
     /// Ends idle children and lets no new work in. Busy children end with the futures that wait for them.
@@ -162,6 +151,13 @@ impl MediaPool {
                 return Ok(child);
             }
         }
+        self.spawn()
+    }
+
+    fn spawn(&self) -> Result<MediaChild, MediaError> {
+        if self.0.permits.is_closed() {
+            return Err(MediaError::Unavailable("the worker is stopping".into()));
+        }
         let spawned = MediaChild::spawn(&self.0.config.executable, self.0.metrics.clone());
         spawned.map_err(|error| {
             let executable = self.0.config.executable.display();
@@ -170,7 +166,8 @@ impl MediaPool {
     }
 
     fn give_back(&self, child: MediaChild) {
-        let worn = child.requests() >= RECYCLE_AFTER_REQUESTS || child.resident_bytes() > RECYCLE_RESIDENT_BYTES;
+        let worn = child.wear() >= RECYCLE_AFTER_REQUESTS * STREAM_REQUESTS_IN_ONE
+            || child.resident_bytes() > RECYCLE_RESIDENT_BYTES;
         if !worn && !self.0.permits.is_closed() {
             self.idle().push(child);
         }
@@ -183,4 +180,31 @@ impl MediaPool {
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<MediaChild>> {
         self.0.idle.lock().expect("nothing that holds this lock panics")
     }
+}
+
+/// The final reply of a child that is well.
+fn finish(answer: (Reply, Vec<u8>)) -> Result<Vec<u8>, MediaError> {
+    match answer {
+        (Reply::Done, result) => Ok(result),
+        (
+            Reply::Failed {
+                code,
+                message,
+                retryable,
+            },
+            _,
+        ) => Err(MediaError::Refused {
+            code,
+            message,
+            retryable,
+        }),
+        (Reply::Progress { .. }, _) => unreachable!("`converse` returns only final replies"),
+    }
+}
+
+/// What is said of a child that did not answer.
+async fn lost(metrics: &Metrics, child: &mut MediaChild, error: &ProtocolError) -> MediaError {
+    metrics.media_child_crashed();
+    let status = child.status_within(LAST_WORDS).await;
+    MediaError::Crashed(format!("{status} while it worked on this task ({error})"))
 }

@@ -26,7 +26,7 @@ type Lab = [f32; 3];
 type Rgb = [u8; 3];
 
 /// The image's dominant colours, largest share first; empty if it is transparent throughout.
-pub(super) fn dominant(image: &DynamicImage) -> Vec<Color> {
+pub(crate) fn dominant(image: &DynamicImage) -> Vec<Color> {
     let counts = sample(image);
     let total: u32 = counts.iter().map(|(_, _, count)| count).sum();
     let mut centers = seeds(&counts);

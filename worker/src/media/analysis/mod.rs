@@ -5,6 +5,8 @@ mod colors;
 mod hashes;
 mod quality;
 
+pub(crate) use colors::dominant as dominant_colors;
+
 use image::GrayImage;
 use tokio::time::Instant;
 use zoetrope_shared::tasks::image_analysis::{Feature, ImageAnalysisInput, ImageAnalysisOutput, TextRegion};

@@ -10,6 +10,8 @@ use image::{DynamicImage, GrayImage};
 /// Pictures up to this many pixels are taken for screenshots and doubled: a 2560x1440 screen has 3.7 million, an A4
 /// page at 200 dots per inch 3.9 million.
 const SCREEN_PIXELS: u64 = 3_800_000;
+/// Frames up to this many pixels are doubled even where time is short: 640 x 480 and a little more.
+const SMALL_FRAME_PIXELS: u64 = 320_000;
 const SCREEN_SCALE: u32 = 2;
 /// What a screen is nominally drawn at.
 const SCREEN_DOTS_PER_INCH: i32 = 96;
@@ -63,6 +65,16 @@ pub(crate) fn none(pixels: &GrayImage) -> Picture {
 
 /// What helps this image.
 pub(crate) fn auto(pixels: &GrayImage) -> Picture {
+    improved(pixels, SCREEN_PIXELS)
+}
+
+/// As [`auto`], but only frames too small to be read otherwise are enlarged: twice the side is four times the work.
+pub(crate) fn quick(pixels: &GrayImage) -> Picture {
+    improved(pixels, SMALL_FRAME_PIXELS)
+}
+
+/// Pictures of at most `enlarged` pixels are doubled.
+fn improved(pixels: &GrayImage, enlarged: u64) -> Picture {
     let mut levels = histogram(pixels);
     let mut pixels = pixels.clone();
     if percentile(&levels, 0.5) < DARK_BELOW {
@@ -70,29 +82,17 @@ pub(crate) fn auto(pixels: &GrayImage) -> Picture {
         levels.reverse();
     }
     stretch_contrast(&mut pixels, &levels);
-    let scale = scale_for(&pixels);
-    if scale > 1.0 {
-        let pixels = enlarge(&pixels, SCREEN_SCALE);
+    if u64::from(pixels.width()) * u64::from(pixels.height()) <= enlarged {
         return Picture {
-            pixels,
-            scale,
+            pixels: enlarge(&pixels, SCREEN_SCALE),
+            scale: SCREEN_SCALE as f32,
             dots_per_inch: SCREEN_DOTS_PER_INCH * SCREEN_SCALE as i32,
         };
     }
     Picture {
         pixels,
-        scale,
+        scale: 1.0,
         dots_per_inch: PAGE_DOTS_PER_INCH,
-    }
-}
-
-/// How much `auto` enlarges an image of this size.
-pub(crate) fn scale_for(pixels: &GrayImage) -> f32 {
-    let count = u64::from(pixels.width()) * u64::from(pixels.height());
-    if count <= SCREEN_PIXELS {
-        SCREEN_SCALE as f32
-    } else {
-        1.0
     }
 }
 

@@ -1,0 +1,131 @@
+//! The `stream.*` requests: decode, sample, gate, describe. One file a request; what they share has its own.
+//!
+//! Everything here runs on the child's one thread. FFmpeg sees bytes that the worker gave and nothing else: no URL, no
+//! name of a file, no format or codec that was not chosen here.
+
+mod bitstream;
+mod budget;
+mod colors;
+mod decoder;
+mod file;
+mod file_pace;
+mod gate;
+mod gate_state;
+mod key_frame;
+mod packets;
+mod reporter;
+mod sampler;
+mod scaler;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use zoetrope_worker::protocol_streams::{
+    Analyse, CloseInput, FileInput, FilePiece, KeyFrameInput, MAX_SESSION_NAME, MAX_SESSIONS, MAX_SIDE, PacketsInput,
+    Sampled,
+};
+
+use crate::fault::Fault;
+use crate::serve::Engines;
+use file::OpenFile;
+use packets::PacketSession;
+use scaler::Scaler;
+
+/// What streams keep in a child between requests.
+#[derive(Default)]
+pub(crate) struct Streams {
+    packets: HashMap<String, PacketSession>,
+    /// Newest last: few, so a list is enough.
+    files: Vec<(String, OpenFile)>,
+    scaler: Scaler,
+}
+
+/// Keeps FFmpeg from writing what it thinks of every damaged picture to the worker's log.
+pub(crate) fn be_quiet() {
+    ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Quiet);
+}
+
+/// `stream.key_frame`.
+pub(crate) fn key_frame(engines: &mut Engines, input: &KeyFrameInput, body: &[u8]) -> Result<Sampled, Fault> {
+    check_analyse(&input.analyse)?;
+    key_frame::run(&mut engines.streams.scaler, &mut engines.ocr, input, body)
+}
+
+/// `stream.packets`.
+pub(crate) fn packets(engines: &mut Engines, input: &PacketsInput, body: &[u8]) -> Result<Sampled, Fault> {
+    check_session(&input.session)?;
+    check_analyse(&input.analyse)?;
+    check_fps(input.fps)?;
+    let Streams { packets, scaler, .. } = &mut engines.streams;
+    let full = packets.len() >= MAX_SESSIONS;
+    let session = match packets.entry(input.session.clone()) {
+        Entry::Occupied(entry) => entry.into_mut(),
+        Entry::Vacant(_) if full => {
+            return Err(Fault::input_invalid(format!(
+                "this media child serves {MAX_SESSIONS} streams already"
+            )));
+        }
+        Entry::Vacant(entry) => entry.insert(PacketSession::new(input.codec)?),
+    };
+    session.run(scaler, &mut engines.ocr, input, body)
+}
+
+/// `stream.file`.
+pub(crate) fn file(engines: &mut Engines, input: &FileInput) -> Result<FilePiece, Fault> {
+    check_session(&input.session)?;
+    check_analyse(&input.analyse)?;
+    check_fps(input.fps)?;
+    let streams = &mut engines.streams;
+    let mut open = match streams.take_file(&input.session) {
+        Some(open) if open.stands_at(input) => open,
+        _ => OpenFile::open(input)?,
+    };
+    let piece = open.piece(&mut streams.scaler, &mut engines.ocr, input)?;
+    // A file that failed or ended is closed; one that goes on is kept for the next piece.
+    if !piece.end {
+        if streams.files.len() >= MAX_SESSIONS {
+            streams.files.remove(0);
+        }
+        streams.files.push((input.session.clone(), open));
+    }
+    Ok(piece)
+}
+
+/// `stream.close`.
+pub(crate) fn close(engines: &mut Engines, input: &CloseInput) {
+    engines.streams.packets.remove(&input.session);
+    engines.streams.take_file(&input.session);
+}
+
+impl Streams {
+    fn take_file(&mut self, session: &str) -> Option<OpenFile> {
+        let index = self.files.iter().position(|(name, _)| name == session)?;
+        Some(self.files.remove(index).1)
+    }
+}
+
+fn check_session(name: &str) -> Result<(), Fault> {
+    if name.is_empty() || name.len() > MAX_SESSION_NAME {
+        return Err(Fault::input_invalid(format!(
+            "a session's name has 1 to {MAX_SESSION_NAME} bytes"
+        )));
+    }
+    Ok(())
+}
+
+fn check_analyse(analyse: &Analyse) -> Result<(), Fault> {
+    if analyse.max_side == 0 || analyse.max_side > MAX_SIDE {
+        return Err(Fault::input_invalid(format!("max_side is 1 to {MAX_SIDE} pixels")));
+    }
+    Ok(())
+}
+
+fn check_fps(fps: f64) -> Result<(), Fault> {
+    /// Frames have whole milliseconds.
+    const MOST: f64 = 1000.0;
+    if fps.is_finite() && fps > 0.0 && fps <= MOST {
+        Ok(())
+    } else {
+        Err(Fault::input_invalid(format!("fps is above 0 and at most {MOST}")))
+    }
+}

@@ -1,0 +1,74 @@
+//! From decoded pictures to the few pixels that are looked at, by swscale, straight from whatever the decoder made.
+//! Nothing is ever converted at full size.
+
+use ffmpeg_next::format::Pixel;
+use ffmpeg_next::software::scaling::{Context, Flags};
+use ffmpeg_next::util::frame;
+use image::GrayImage;
+
+use crate::fault::Fault;
+
+/// Conversions kept ready: making one costs as much as several uses. A child serves few sizes at a time.
+const KEPT: usize = 6;
+
+/// One conversion: from, to, how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Conversion {
+    from: (Pixel, u32, u32),
+    to: (Pixel, u32, u32),
+    flags: Flags,
+}
+
+/// Conversions ready for use, oldest first.
+#[derive(Default)]
+pub(super) struct Scaler {
+    ready: Vec<(Conversion, Context, frame::Video)>,
+}
+
+impl Scaler {
+    /// The luma in this size. Every pixel counts: `AREA` averages, which takes the codec's noise out.
+    pub(super) fn luma(&mut self, picture: &frame::Video, size: (u32, u32)) -> Result<GrayImage, Fault> {
+        let scaled = self.convert(picture, (Pixel::GRAY8, size.0, size.1), Flags::AREA)?;
+        let pixels = plane(scaled, 0, size);
+        GrayImage::from_raw(size.0, size.1, pixels).ok_or_else(|| Fault::engine_failed("swscale gave too few pixels"))
+    }
+
+    /// Single pixels of the picture in Y, Cb and Cr, picked on a grid of this size and not averaged.
+    pub(super) fn picked(&mut self, picture: &frame::Video, size: (u32, u32)) -> Result<[Vec<u8>; 3], Fault> {
+        let scaled = self.convert(picture, (Pixel::YUV444P, size.0, size.1), Flags::POINT)?;
+        Ok([0, 1, 2].map(|index| plane(scaled, index, size)))
+    }
+
+    fn convert(&mut self, picture: &frame::Video, to: (Pixel, u32, u32), flags: Flags) -> Result<&frame::Video, Fault> {
+        let from = (picture.format(), picture.width(), picture.height());
+        let wanted = Conversion { from, to, flags };
+        let at = self.ready.iter().position(|(conversion, ..)| *conversion == wanted);
+        let entry = match at {
+            Some(at) => self.ready.remove(at),
+            None => {
+                let context = Context::get(from.0, from.1, from.2, to.0, to.1, to.2, flags);
+                (wanted, context.map_err(failed)?, frame::Video::empty())
+            }
+        };
+        if self.ready.len() >= KEPT {
+            self.ready.remove(0);
+        }
+        self.ready.push(entry);
+        let last = self.ready.last_mut();
+        let (_, context, scaled) = last.ok_or_else(|| Fault::engine_failed("the conversion is gone"))?;
+        context.run(picture, scaled).map_err(failed)?;
+        Ok(scaled)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature that map_err wants")]
+fn failed(error: ffmpeg_next::Error) -> Fault {
+    Fault::media_invalid(format!("the video's pictures cannot be scaled: {error}"))
+}
+
+/// A plane without the padding of its rows.
+fn plane(picture: &frame::Video, index: usize, (width, height): (u32, u32)) -> Vec<u8> {
+    let rows = picture.data(index).chunks(picture.stride(index).max(1));
+    let rows = rows.take(height as usize);
+    rows.flat_map(|row| row.iter().take(width as usize)).copied().collect()
+}
