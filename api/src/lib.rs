@@ -44,6 +44,7 @@ mod view;
 mod wait;
 
 mod cached;
+mod condition;
 mod cpu;
 mod link;
 

@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 use zoetrope_queue::QueueStatus;
 
 use crate::app::App;
+use crate::condition::Condition;
 
 /// Answers come from a memory of microseconds, from Redis, or after a wait of up to a minute.
 const DURATION_BUCKETS_SECONDS: [f64; 14] =
@@ -39,6 +40,7 @@ pub(crate) struct Metrics {
     queue_oldest: GaugeVec,
     workers: IntGauge,
     redis_up: Gauge,
+    condition: Condition,
 }
 
 impl Metrics {
@@ -64,6 +66,7 @@ impl Metrics {
             queue_oldest: gauges("zoetrope_queue_oldest_seconds", "Age of the oldest queued task", &["kind"]),
             workers: gauge("zoetrope_workers", "Workers seen lately"),
             redis_up: Gauge::new("zoetrope_redis_up", "1 if Redis answered the last question").expect("the name should be valid"),
+            condition: Condition::new(&registry),
             registry,
         };
         metrics.register();
@@ -124,7 +127,10 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(get, path = "/metrics", tag = "operations",
     responses((status = 200, description = "Prometheus text format 0.0.4", body = String, content_type = "text/plain")))]
 async fn metrics(State(app): State<App>) -> Response {
-    let status = app.queue_status().await;
+    let (status, redis) = tokio::join!(app.queue_status(), app.redis_health());
+    app.metrics
+        .condition
+        .observe(status.as_ref().ok(), redis.as_ref().ok());
     app.metrics.observe_queue(status.as_ref().ok());
     match app.metrics.text() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
