@@ -8,7 +8,7 @@ const MAX_LUA_LINES: usize = 60;
 /// The word is assembled, or this file would break the rule itself.
 const FORBIDDEN_WORD: &str = concat!("j", "ob");
 /// Other systems' own words.
-const OTHERS_WORDS: [&str; 2] = ["faktory", "sidekiq"];
+const OTHERS_WORDS: [&str; 3] = ["faktory", "sidekiq", concat!("j", "ob_name:")];
 /// Unfinished work. Assembled for the same reason.
 const LEFTOVERS: [&str; 5] = [
     concat!("todo", "!("),

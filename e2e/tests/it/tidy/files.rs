@@ -6,7 +6,18 @@ use std::path::{Path, PathBuf};
 const SKIPPED: [&str; 5] = ["target", ".git", "data", "book", "assets"];
 const EXTENSIONS: [&str; 7] = ["rs", "lua", "md", "toml", "yml", "yaml", "html"];
 /// Files without an extension that are text of ours.
-const NAMES: [&str; 6] = ["Makefile", "NOTICE", "run", "setup", ".env.example", ".gitignore"];
+const NAMES: [&str; 10] = [
+    "Makefile",
+    "NOTICE",
+    "run",
+    "setup",
+    "docker-test",
+    "Dockerfile.api",
+    "Dockerfile.worker",
+    ".dockerignore",
+    ".env.example",
+    ".gitignore",
+];
 
 /// A text file of the project.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 mod code;
 mod documents;
 mod files;
+mod metrics;
 
 use self::files::File;
 
