@@ -1,6 +1,7 @@
 //! The store: put, find, read, delete, sweep.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +14,12 @@ use tokio_util::task::TaskTracker;
 use utoipa::ToSchema;
 use zoetrope_queue::Clock;
 
-use super::backend;
+use super::backend::{self, Backend};
 use super::error::ArtifactError;
 use super::id::ArtifactId;
 use super::layout::{self, Due};
 use super::writer::ArtifactWriter;
-use crate::config;
+use crate::config::{self, AwsSettings};
 use crate::tenant::Tenant;
 
 /// Deletions that a sweep has under way at once.
@@ -62,6 +63,8 @@ pub struct NewArtifact {
 pub struct Artifacts {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) clock: Arc<dyn Clock>,
+    /// The folder of a local store.
+    folder: Option<PathBuf>,
     /// Removal of what dropped writers left behind.
     pub(super) removals: TaskTracker,
 }
@@ -69,16 +72,22 @@ pub struct Artifacts {
 impl Artifacts {
     /// Opens `file:///dir` (made if it is missing) or `s3://bucket/prefix` with the usual `AWS_*` settings.
     pub fn open(url: &str, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let store = backend::open(url, || Ok(config::aws_settings()?))?;
-        Ok(Self::over(store, clock))
+        Ok(Self::over(backend::open(url, || Ok(config::aws_settings()?))?, clock))
     }
 
-    /// Works over any object store; for tests and for whoever embeds us.
-    pub fn over(store: Arc<dyn ObjectStore>, clock: Arc<dyn Clock>) -> Self {
+    /// As [`open`](Self::open), with the bucket's access given.
+    pub fn open_with(url: &str, aws: &AwsSettings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        Ok(Self::over(backend::open(url, || Ok(aws.clone()))?, clock))
+    }
+
+    fn over(backend: Backend, clock: Arc<dyn Clock>) -> Self {
+        let Backend { store, folder } = backend;
+        let removals = TaskTracker::new();
         Self {
             store,
             clock,
-            removals: TaskTracker::new(),
+            folder,
+            removals,
         }
     }
 
@@ -168,11 +177,8 @@ impl Artifacts {
 
     /// Deletes what expired at or before `now_ms`; the answer is how many. Any number of processes may sweep at once.
     pub async fn sweep(&self, now_ms: u64) -> Result<usize, ArtifactError> {
-        let hours = self
-            .store
-            .list_with_delimiter(Some(&layout::EXPIRY.into()))
-            .await?
-            .common_prefixes;
+        let listed = found(self.store.list_with_delimiter(Some(&layout::EXPIRY.into())).await)?;
+        let hours = listed.map(|listed| listed.common_prefixes).unwrap_or_default();
         let begun = hours
             .into_iter()
             .filter(|folder| layout::hour_of(folder).is_some_and(|h| h <= layout::hour(now_ms)));
@@ -186,7 +192,7 @@ impl Artifacts {
                     Ok(Due::parse(&object.location).filter(|due| due.expires_at_ms <= now_ms))
                 });
             swept += due
-                .map_ok(|due| async move { self.remove(&due).await })
+                .map_ok(|due| self.sweep_one(due))
                 .try_buffer_unordered(SWEEP_CONCURRENCY)
                 .try_fold(0, |count, ()| async move { Ok(count + 1) })
                 .await?;
@@ -215,6 +221,28 @@ impl Artifacts {
             found(self.store.delete(&path).await)?;
         }
         Ok(())
+    }
+
+    async fn sweep_one(&self, due: Due) -> Result<(), ArtifactError> {
+        if let Some(folder) = self.folder.clone() {
+            let unfinished = [layout::data(&due.tenant, due.id), layout::info(&due.tenant, due.id)].map(|path| {
+                // A local store writes to this name first; it neither lists nor deletes it after a crash.
+                folder.join(format!("{path}#1"))
+            });
+            let removed = tokio::task::spawn_blocking(move || {
+                for path in unfinished {
+                    if let Err(error) = std::fs::remove_file(&path)
+                        && error.kind() != std::io::ErrorKind::NotFound
+                    {
+                        tracing::warn!(path = %path.display(), %error, "an unfinished file of an artifact stays behind");
+                    }
+                }
+            });
+            removed
+                .await
+                .map_err(|error| ArtifactError::Unavailable(error.to_string()))?;
+        }
+        self.remove(&due).await
     }
 
     async fn stored_info(&self, tenant: &Tenant, id: ArtifactId) -> Result<Option<ArtifactInfo>, ArtifactError> {
