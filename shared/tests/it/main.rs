@@ -6,3 +6,4 @@ mod netguard;
 mod offloading;
 mod registry;
 mod settings;
+mod wire;
