@@ -18,7 +18,7 @@ pub enum TelemetryError {
     AlreadyStarted(#[from] TryInitError),
 }
 
-/// Starts logging, once in a process, and logs what the settings warn of. `service` is the executable's name.
+/// Starts logging, once in a process. `service` is the executable's name.
 pub fn init(settings: &Settings, service: &'static str) -> Result<(), TelemetryError> {
     use tracing_subscriber::util::SubscriberInitExt;
     let filter = EnvFilter::builder().parse(&settings.log_filter)?;
@@ -35,8 +35,5 @@ pub fn init(settings: &Settings, service: &'static str) -> Result<(), TelemetryE
         pid = std::process::id(),
         "{service} starts"
     );
-    for warning in &settings.warnings {
-        tracing::warn!("{warning}");
-    }
     Ok(())
 }
