@@ -49,10 +49,7 @@ impl MediaPoolConfig {
     /// The executable beside the running one.
     pub fn beside_current_exe(max_children: usize) -> std::io::Result<Self> {
         let executable = std::env::current_exe()?.with_file_name("zoetrope-media");
-        Ok(Self {
-            executable,
-            max_children,
-        })
+        Ok(Self::of(executable, max_children))
     }
 }
 
