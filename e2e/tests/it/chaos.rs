@@ -150,6 +150,7 @@ async fn lost_with(queue: &Queue, seen: &[Event], pid: i32) -> Vec<Loss> {
     for event in seen {
         match event.letter {
             'r' => drop(running.insert(event.id.as_str())),
+            'p' => {}
             _ => drop(running.remove(event.id.as_str())),
         }
     }
@@ -208,7 +209,7 @@ fn report(seen: &[Event], losses: &[Loss], took_ms: u128, redis_kills: usize) {
     };
     println!(
         "chaos, seed {SEED:#x}: {TASKS} tasks in {took_ms} ms, {KILLS} workers and {redis_kills} times Redis killed, \
-         {} re-runs; from a kill to the next start of a task it held, ms: p50 {:?}, p99 {:?}, max {:?} ({} seen)",
+         {} re-runs; from a kill to the next start of a task it held (a second loss in a row waits 5 s), ms: p50 {:?}, p99 {:?}, max {:?} ({} seen)",
         starts(seen) - TASKS,
         at(50),
         at(99),
