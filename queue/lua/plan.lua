@@ -35,8 +35,9 @@ local function carry_out()
   for key, list in pairs(drops) do redis.call('ZREM', prefix .. key, unpack(list)) end
   for key, list in pairs(puts) do redis.call('ZADD', prefix .. key, unpack(list)) end
   for _, record in ipairs(records) do redis.call('SET', record[1], record[2]) end
-  for _, key in ipairs(unclaimed) do redis.call('HDEL', key, 'k', 'w', 's', 'd', 'p') end
   for _, fields in ipairs(attempts) do redis.call('HSET', unpack(fields)) end
+  -- After the writes: progress of an attempt that ends in the same script goes with its claim.
+  for _, key in ipairs(unclaimed) do redis.call('HDEL', key, 'k', 'w', 's', 'd', 'p') end
   for _, lapse in ipairs(lapses) do redis.call('PEXPIRE', lapse[1], lapse[2]) end
   if #gone > 0 then redis.call('UNLINK', unpack(gone)) end
   -- One entry a script, and few entries: hints only shorten waits, readers that fall behind read the task itself.

@@ -10,6 +10,8 @@ mod keys;
 mod limits;
 mod listing;
 mod policy;
+#[cfg(test)]
+mod proof;
 mod reading;
 mod record;
 mod scripts;

@@ -7,7 +7,7 @@ mod mailbox;
 mod run;
 mod running;
 pub(crate) mod step;
-mod ticker;
+pub(crate) mod ticker;
 
 use std::sync::Arc;
 use std::time::Duration;
