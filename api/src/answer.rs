@@ -36,15 +36,28 @@ pub(crate) async fn complete(State(app): State<App>, mut request: Request, next:
     let mut response = next.run(request).await;
     drop(answering);
 
-    let route = response.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let route = response
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", MatchedPath::as_str)
+        .to_owned();
     if let Some(refusal) = refusal_in(&mut response) {
-        app.metrics.refusals.with_label_values(&[refusal.problem.code.as_str()]).inc();
+        app.metrics
+            .refusals
+            .with_label_values(&[refusal.problem.code.as_str()])
+            .inc();
         response = render(response, refusal, &path, &id);
     }
     add_headers(&mut response, &id);
     let seconds = began.elapsed().as_secs_f64();
-    app.metrics.requests.with_label_values(&[known_method(&method), &route, response.status().as_str()]).inc();
-    app.metrics.request_seconds.with_label_values(&[known_method(&method), &route]).observe(seconds);
+    app.metrics
+        .requests
+        .with_label_values(&[known_method(&method), &route, response.status().as_str()])
+        .inc();
+    app.metrics
+        .request_seconds
+        .with_label_values(&[known_method(&method), &route])
+        .observe(seconds);
     tracing::debug!(%method, route, status = response.status().as_u16(), request_id = id.0, seconds, "api.request.answered");
     response
 }
@@ -60,7 +73,10 @@ pub(crate) async fn tell_route(route: Option<MatchedPath>, request: Request, nex
 
 /// The answer to a request whose handler panicked.
 pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
     Refusal::internal("finish a request: its handler panicked", &text.unwrap_or("no message")).into_response()
 }
 
@@ -84,11 +100,17 @@ fn refusal_in(response: &mut Response) -> Option<Refusal> {
     }
     let (code, detail) = match status {
         StatusCode::NOT_FOUND => (ProblemCode::NotFound, "no such route: see /docs"),
-        StatusCode::METHOD_NOT_ALLOWED => (ProblemCode::NotFound, "this route does not take this method: see the Allow header"),
+        StatusCode::METHOD_NOT_ALLOWED => (
+            ProblemCode::NotFound,
+            "this route does not take this method: see the Allow header",
+        ),
         StatusCode::PAYLOAD_TOO_LARGE => (ProblemCode::BodyTooLarge, "the body is too large"),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => (ProblemCode::UnsupportedMediaType, "the body's type is not taken here"),
         status if status.is_client_error() => (ProblemCode::InvalidInput, "the request is not understood"),
-        _ => (ProblemCode::Internal, "something went wrong here; the request id leads to the cause in the log"),
+        _ => (
+            ProblemCode::Internal,
+            "something went wrong here; the request id leads to the cause in the log",
+        ),
     };
     let title = status.canonical_reason().unwrap_or("Error");
     Some(Refusal::new(code, detail).with_status(status, title, status.is_server_error()))
@@ -96,10 +118,16 @@ fn refusal_in(response: &mut Response) -> Option<Refusal> {
 
 fn render(response: Response, refusal: Refusal, path: &str, id: &RequestId) -> Response {
     let instance = Some(path.chars().take(MAX_INSTANCE_CHARS).collect());
-    let problem = Problem { instance, request_id: Some(id.0.clone()), ..refusal.problem };
+    let problem = Problem {
+        instance,
+        request_id: Some(id.0.clone()),
+        ..refusal.problem
+    };
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
-    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    parts
+        .headers
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     let body = serde_json::to_vec(&problem).expect("a problem should be JSON");
     Response::from_parts(parts, Body::from(body))
 }
@@ -111,8 +139,12 @@ fn add_headers(response: &mut Response, id: &RequestId) {
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
 }
 
 /// Labels are a closed list; a client may invent methods.

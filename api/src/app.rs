@@ -32,7 +32,9 @@ use crate::metrics::Metrics;
 use crate::problem::Refusal;
 use crate::submission::Judge;
 use crate::tenant::Tenants;
-use crate::{answer, artifacts, batch, docs, health, hello, kinds, metrics, queue_status, request_id, submit, tasks, uploads};
+use crate::{
+    answer, artifacts, batch, docs, health, hello, kinds, metrics, queue_status, request_id, submit, tasks, uploads,
+};
 
 /// What all requests share. Cloning is cheap.
 #[derive(Clone)]
@@ -76,7 +78,10 @@ impl App {
             link: Link::new(ConnectOptions::new(&settings.redis_url)),
             memories: Memories::at(&settings.redis_url),
             artifacts,
-            netguard: NetGuard::new(NetGuardConfig { allow_cidrs, ..NetGuardConfig::default() }),
+            netguard: NetGuard::new(NetGuardConfig {
+                allow_cidrs,
+                ..NetGuardConfig::default()
+            }),
             clock,
             tenants,
             metrics: Metrics::new(),
@@ -93,7 +98,10 @@ impl App {
 
     /// The judge of submissions that arrive now.
     pub(crate) fn judge(&self) -> Judge {
-        Judge { netguard: self.netguard.clone(), now_ms: self.clock.now_ms() }
+        Judge {
+            netguard: self.netguard.clone(),
+            now_ms: self.clock.now_ms(),
+        }
     }
 
     /// Nothing yet stored for a request.
@@ -103,12 +111,16 @@ impl App {
 
     /// Redis' condition, at most `HEALTH_CACHE` old.
     pub(crate) async fn redis_health(&self) -> Result<RedisHealth, Arc<QueueError>> {
-        self.redis_health.get(health::in_time(async { self.link.queue()?.health().await })).await
+        self.redis_health
+            .get(health::in_time(async { self.link.queue()?.health().await }))
+            .await
     }
 
     /// The queue's counts, at most `HEALTH_CACHE` old.
     pub(crate) async fn queue_status(&self) -> Result<QueueStatus, Arc<QueueError>> {
-        self.queue_status.get(health::in_time(async { self.link.queue()?.status().await })).await
+        self.queue_status
+            .get(health::in_time(async { self.link.queue()?.status().await }))
+            .await
     }
 
     /// The router with everything around it.
@@ -128,7 +140,10 @@ impl App {
 
 /// Every route of ours. The OpenAPI document is made from the same list.
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    let moving_bodies = uploads::routes().layer(middleware::from_fn_with_state(UPLOAD_TIMEOUT + HANDLER_TIMEOUT, deadline));
+    let moving_bodies = uploads::routes().layer(middleware::from_fn_with_state(
+        UPLOAD_TIMEOUT + HANDLER_TIMEOUT,
+        deadline,
+    ));
     let others = OpenApiRouter::new()
         .merge(submit::routes())
         .merge(batch::routes())
@@ -140,9 +155,15 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(metrics::routes())
         .merge(hello::routes())
         .merge(docs::routes())
-        .layer(middleware::from_fn_with_state(BODY_TIMEOUT + MAX_WAIT + HANDLER_TIMEOUT, deadline));
+        .layer(middleware::from_fn_with_state(
+            BODY_TIMEOUT + MAX_WAIT + HANDLER_TIMEOUT,
+            deadline,
+        ));
     // Bodies are bounded where they are read, each by its own limit.
-    docs::described().merge(moving_bodies).merge(others).layer(DefaultBodyLimit::disable())
+    docs::described()
+        .merge(moving_bodies)
+        .merge(others)
+        .layer(DefaultBodyLimit::disable())
 }
 
 /// The last resort against a handler that hangs: everything it waits for has its own, shorter limit.
@@ -155,7 +176,10 @@ async fn deadline(State(limit): State<Duration>, request: Request, next: Next) -
 
 /// Browsers' pages of `ALLOWED_ORIGINS` may read answers; `guard` keeps all other origins out.
 fn cors(allowed_origins: &[String]) -> CorsLayer {
-    let origins: Vec<HeaderValue> = allowed_origins.iter().filter_map(|origin| origin.trim_end_matches('/').parse().ok()).collect();
+    let origins: Vec<HeaderValue> = allowed_origins
+        .iter()
+        .filter_map(|origin| origin.trim_end_matches('/').parse().ok())
+        .collect();
     let named = HeaderName::from_static;
     CorsLayer::new()
         .allow_origin(origins)

@@ -55,29 +55,54 @@ async fn get_artifact(
         return Ok((StatusCode::NOT_MODIFIED, describe(&info, &tag)).into_response());
     }
     // A range of another version would not fit what the client has.
-    let same_version = headers.get(header::IF_RANGE).is_none_or(|wanted| wanted.as_bytes() == tag.as_bytes());
-    let asked = headers.get(header::RANGE).and_then(|value| value.to_str().ok()).filter(|_| same_version);
+    let same_version = headers
+        .get(header::IF_RANGE)
+        .is_none_or(|wanted| wanted.as_bytes() == tag.as_bytes());
+    let asked = headers
+        .get(header::RANGE)
+        .and_then(|value| value.to_str().ok())
+        .filter(|_| same_version);
     let (status, part) = match range::wanted(asked, info.size) {
         Wanted::All => (StatusCode::OK, 0..info.size),
         Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
         Wanted::Unsatisfiable => return Ok(unsatisfiable(info.size)),
     };
-    let bytes = app.artifacts.read_range(&tenant, &id, part.clone()).await?.ok_or_else(not_found)?;
+    let bytes = app
+        .artifacts
+        .read_range(&tenant, &id, part.clone())
+        .await?
+        .ok_or_else(not_found)?;
     let mut response = (status, describe(&info, &tag), Body::from_stream(bytes)).into_response();
-    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
     if status == StatusCode::PARTIAL_CONTENT {
-        insert(response.headers_mut(), header::CONTENT_RANGE, &content_range(&part, info.size));
+        insert(
+            response.headers_mut(),
+            header::CONTENT_RANGE,
+            &content_range(&part, info.size),
+        );
     }
     Ok(response)
 }
 
 fn describe(info: &ArtifactInfo, tag: &str) -> HeaderMap {
-    let name = info.filename.as_deref().and_then(filename::clean).unwrap_or_else(|| info.artifact.clone());
+    let name = info
+        .filename
+        .as_deref()
+        .and_then(filename::clean)
+        .unwrap_or_else(|| info.artifact.clone());
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     // Bytes never change under an id, and belong to one tenant.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600, immutable"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, max-age=3600, immutable"),
+    );
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; sandbox"),
+    );
     insert(&mut headers, header::CONTENT_TYPE, &info.content_type);
     insert(&mut headers, header::CONTENT_DISPOSITION, &filename::attachment(&name));
     insert(&mut headers, header::ETAG, tag);
@@ -98,6 +123,10 @@ fn unsatisfiable(size: u64) -> Response {
     let refusal = Refusal::bad_request(format!("the range begins behind the artifact's {size} bytes"));
     let refusal = refusal.with_status(StatusCode::RANGE_NOT_SATISFIABLE, "Range not satisfiable", false);
     let mut response = refusal.into_response();
-    insert(response.headers_mut(), header::CONTENT_RANGE, &format!("bytes */{size}"));
+    insert(
+        response.headers_mut(),
+        header::CONTENT_RANGE,
+        &format!("bytes */{size}"),
+    );
     response
 }

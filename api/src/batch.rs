@@ -82,11 +82,18 @@ async fn submit_batch(
     app.link.reachable().await?;
     let batch_id = match &key {
         // A repeated request answers with the same id although nobody remembers it.
-        Some(key) => Fingerprint::of("batch id").bytes(tenant.as_str().as_bytes()).bytes(key.as_bytes()).finish()[..26].to_owned(),
+        Some(key) => Fingerprint::of("batch id")
+            .bytes(tenant.as_str().as_bytes())
+            .bytes(key.as_bytes())
+            .finish()[..26]
+            .to_owned(),
         None => ArtifactId::random().to_string(),
     };
     if let Some(key) = &key {
-        let memory = Memory { fingerprint: fingerprint.clone(), artifact: batch_id.clone() };
+        let memory = Memory {
+            fingerprint: fingerprint.clone(),
+            artifact: batch_id.clone(),
+        };
         app.memories.claim(&tenant, ROUTE, key, &memory).await?;
     }
     let settled = settle_all(&app, &tenant, judged, &batch_id, key.as_deref(), &fingerprint).await;
@@ -96,7 +103,9 @@ async fn submit_batch(
 }
 
 fn judge_all(judge: &Judge, body: Value) -> Result<Vec<Result<Submission, Refusal>>, Refusal> {
-    let Value::Object(mut fields) = body else { return Err(Refusal::invalid("", "send a JSON object with `tasks`")) };
+    let Value::Object(mut fields) = body else {
+        return Err(Refusal::invalid("", "send a JSON object with `tasks`"));
+    };
     let mut mistakes = Mistakes::at("");
     if fields.remove("webhook").is_some() {
         mistakes.unknown("webhook", "`webhook` is not available yet");
@@ -104,7 +113,10 @@ fn judge_all(judge: &Judge, body: Value) -> Result<Vec<Result<Submission, Refusa
     let tasks = match fields.remove("tasks") {
         Some(Value::Array(tasks)) if (1..=MAX_BATCH).contains(&tasks.len()) => tasks,
         _ => {
-            mistakes.push(Mistake::invalid("/tasks", format!("send a list of 1 to {MAX_BATCH} tasks")));
+            mistakes.push(Mistake::invalid(
+                "/tasks",
+                format!("send a list of 1 to {MAX_BATCH} tasks"),
+            ));
             Vec::new()
         }
     };
@@ -112,7 +124,11 @@ fn judge_all(judge: &Judge, body: Value) -> Result<Vec<Result<Submission, Refusa
         mistakes.unknown(name, "a batch has the field `tasks`");
     }
     mistakes.into_result()?;
-    Ok(tasks.into_iter().enumerate().map(|(index, task)| judge_one(judge, index, task)).collect())
+    Ok(tasks
+        .into_iter()
+        .enumerate()
+        .map(|(index, task)| judge_one(judge, index, task))
+        .collect())
 }
 
 fn judge_one(judge: &Judge, index: usize, task: Value) -> Result<Submission, Refusal> {
@@ -143,7 +159,11 @@ async fn settle_all(
         ready.task.idempotency = key.map(|key| intake::idempotency(&format!("{ROUTE} {index}"), key, fingerprint));
         Ok(ready)
     };
-    stream::iter(judged.into_iter().enumerate()).map(settle).buffered(STORING).collect().await
+    stream::iter(judged.into_iter().enumerate())
+        .map(settle)
+        .buffered(STORING)
+        .collect()
+        .await
 }
 
 /// Adds what is ready, and says for each task what became of it, and whether an earlier request had made any.
@@ -191,15 +211,31 @@ async fn enqueue_all(app: &App, settled: Vec<Result<Ready, Refusal>>) -> Result<
             }
         };
         match made {
-            Ok(Enqueued::Created(id)) => items.push(BatchItem { index, task_id: Some(id.to_string()), error: None }),
+            Ok(Enqueued::Created(id)) => items.push(BatchItem {
+                index,
+                task_id: Some(id.to_string()),
+                error: None,
+            }),
             Ok(Enqueued::Replayed(id)) => {
                 replayed = true;
-                items.push(BatchItem { index, task_id: Some(id.to_string()), error: None });
+                items.push(BatchItem {
+                    index,
+                    task_id: Some(id.to_string()),
+                    error: None,
+                });
             }
             Ok(Enqueued::Conflict(_)) => {
-                items.push(BatchItem { index, task_id: None, error: Some(item_error(idempotency::conflict())) });
+                items.push(BatchItem {
+                    index,
+                    task_id: None,
+                    error: Some(item_error(idempotency::conflict())),
+                });
             }
-            Err(refusal) => items.push(BatchItem { index, task_id: None, error: Some(item_error(refusal)) }),
+            Err(refusal) => items.push(BatchItem {
+                index,
+                task_id: None,
+                error: Some(item_error(refusal)),
+            }),
         }
     }
     Ok((items, replayed))
@@ -213,7 +249,9 @@ fn refused_by_queue(error: QueueError, index: usize) -> Refusal {
 }
 
 fn item_error(refusal: Refusal) -> BatchItemError {
-    let Problem { code, detail, errors, .. } = refusal.problem;
+    let Problem {
+        code, detail, errors, ..
+    } = refusal.problem;
     BatchItemError { code, detail, errors }
 }
 
@@ -224,7 +262,9 @@ async fn count(app: &App, tenant: &Tenant, items: &[BatchItem]) -> Result<BTreeM
     for item in items {
         ids.extend(item.task_id.as_deref().and_then(|id| id.parse::<TaskId>().ok()));
     }
-    let read = stream::iter(ids).map(|id| queue.get(tenant.as_str(), id)).buffer_unordered(READING);
+    let read = stream::iter(ids)
+        .map(|id| queue.get(tenant.as_str(), id))
+        .buffer_unordered(READING);
     let tasks: Vec<_> = read.try_collect().await?;
     let mut counts = BTreeMap::new();
     for task in tasks.into_iter().flatten() {
@@ -235,14 +275,29 @@ async fn count(app: &App, tenant: &Tenant, items: &[BatchItem]) -> Result<BTreeM
 
 fn answer(id: String, items: Vec<BatchItem>, counts: BTreeMap<String, u64>, replayed: bool) -> Response {
     let ended = |state: &String| ["succeeded", "failed", "canceled", "expired"].contains(&state.as_str());
-    let state = if counts.keys().all(ended) { BatchState::Finished } else { BatchState::Running };
+    let state = if counts.keys().all(ended) {
+        BatchState::Finished
+    } else {
+        BatchState::Running
+    };
     let made = items.iter().any(|item| item.task_id.is_some());
     let status = if made { StatusCode::ACCEPTED } else { StatusCode::OK };
-    let urls = BatchUrls { this: format!("/api/v1/tasks?batch_id={id}") };
-    let view = BatchView { id, state, total: items.len() as u64, counts, items, urls };
+    let urls = BatchUrls {
+        this: format!("/api/v1/tasks?batch_id={id}"),
+    };
+    let view = BatchView {
+        id,
+        state,
+        total: items.len() as u64,
+        counts,
+        items,
+        urls,
+    };
     let mut response = (status, Json(view)).into_response();
     if replayed {
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        response
+            .headers_mut()
+            .insert(REPLAYED, HeaderValue::from_static("true"));
     }
     response
 }

@@ -35,7 +35,10 @@ impl Budget {
 
     /// An empty share.
     pub(crate) fn share(&self) -> Share {
-        Share { budget: self.clone(), taken: Vec::new() }
+        Share {
+            budget: self.clone(),
+            taken: Vec::new(),
+        }
     }
 }
 
@@ -44,13 +47,19 @@ impl Share {
     pub(crate) fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
         let permit = self.budget.0.clone().try_acquire_many_owned(units);
-        self.taken.push(permit.map_err(|_| Refusal::overloaded("too many large requests at once"))?);
+        self.taken
+            .push(permit.map_err(|_| Refusal::overloaded("too many large requests at once"))?);
         Ok(())
     }
 }
 
 /// Reads a whole body of at most `limit` bytes.
-pub(crate) async fn read_all(headers: &HeaderMap, body: Body, limit: usize, share: &mut Share) -> Result<Bytes, Refusal> {
+pub(crate) async fn read_all(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+    share: &mut Share,
+) -> Result<Bytes, Refusal> {
     let mut reader = Reader::new(headers, body, limit as u64, BODY_TIMEOUT)?;
     let mut whole = BytesMut::new();
     let mut paid = 0;
@@ -78,13 +87,23 @@ impl Reader {
     /// Refuses at once what announces more than `limit` bytes or a content coding.
     pub(crate) fn new(headers: &HeaderMap, body: Body, limit: u64, timeout: Duration) -> Result<Self, Refusal> {
         refuse_encoded(headers)?;
-        let announced: Option<u64> =
-            headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()).and_then(|text| text.parse().ok());
+        let announced: Option<u64> = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok())
+            .and_then(|text| text.parse().ok());
         let waits_for_us = headers.contains_key(header::EXPECT);
-        if announced.is_some_and(|length| length > limit.saturating_add(DISCARD_BYTES) || (length > limit && waits_for_us)) {
+        if announced
+            .is_some_and(|length| length > limit.saturating_add(DISCARD_BYTES) || (length > limit && waits_for_us))
+        {
             return Err(Refusal::body_too_large(limit));
         }
-        Ok(Self { pieces: body.into_data_stream(), read: 0, limit, deadline: Instant::now() + timeout, discard_rest: !waits_for_us })
+        Ok(Self {
+            pieces: body.into_data_stream(),
+            read: 0,
+            limit,
+            deadline: Instant::now() + timeout,
+            discard_rest: !waits_for_us,
+        })
     }
 
     /// The next piece; `None` at the end.
@@ -126,6 +145,15 @@ impl Reader {
 
 /// Compressed bodies would have a second size that no limit sees.
 pub(crate) fn refuse_encoded(headers: &HeaderMap) -> Result<(), Refusal> {
-    let encoded = headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| coding != "identity");
-    if encoded { Err(Refusal::unsupported_media_type("send the body without Content-Encoding")) } else { Ok(()) }
+    let encoded = headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .any(|coding| coding != "identity");
+    if encoded {
+        Err(Refusal::unsupported_media_type(
+            "send the body without Content-Encoding",
+        ))
+    } else {
+        Ok(())
+    }
 }

@@ -56,7 +56,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 
 /// The page at `/docs/`.
 pub(crate) fn pages() -> Router<App> {
-    let policy = SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+    let policy =
+        SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
     Router::from(SwaggerUi::new("/docs").config(Config::from(PATH))).layer(policy)
 }
 
@@ -80,14 +81,26 @@ async fn openapi() -> impl IntoResponse {
 fn document() -> Value {
     let (_, described) = app::routes().split_for_parts();
     let mut document = serde_json::to_value(described).expect("the document should be JSON");
-    let submit = document["paths"][SUBMIT].as_object_mut().and_then(|path| path.remove("post")).expect("the submit route should be there");
+    let submit = document["paths"][SUBMIT]
+        .as_object_mut()
+        .and_then(|path| path.remove("post"))
+        .expect("the submit route should be there");
     for kind in KINDS {
-        let input = hoist(&mut document, &format!("{}Input", camel(kind.name)), (kind.input_schema)());
-        let output = hoist(&mut document, &format!("{}Output", camel(kind.name)), (kind.output_schema)());
+        let input = hoist(
+            &mut document,
+            &format!("{}Input", camel(kind.name)),
+            (kind.input_schema)(),
+        );
+        let output = hoist(
+            &mut document,
+            &format!("{}Output", camel(kind.name)),
+            (kind.output_schema)(),
+        );
         let path = format!("/api/v1/tasks/{}", kind.name.replace('_', "-"));
         document["paths"][path] = json!({"post": operation(kind, submit.clone(), &input, &output)});
     }
-    document["paths"].sort_all_objects();
+    // Another crate may switch on `serde_json/preserve_order`; the text must not depend on it.
+    document.sort_all_objects();
     document
 }
 
@@ -103,11 +116,12 @@ fn operation(kind: &Kind, mut general: Value, input: &Value, output: &Value) -> 
     let mut content = json!({"application/json": {"schema": body, "example": {"input": (kind.example)()}}});
     if kind.media.is_some() {
         let parts = json!({
-            "file": {"type": "string", "contentMediaType": "application/octet-stream", "description": "The media"},
+            "file": {"type": "string", "format": "binary", "description": "The media"},
             "input": {"type": "object", "description": "The rest of the input"},
             "task": envelope,
         });
-        content["multipart/form-data"] = json!({"schema": {"type": "object", "required": ["file"], "properties": parts}});
+        content["multipart/form-data"] =
+            json!({"schema": {"type": "object", "required": ["file"], "properties": parts}});
     }
     general["requestBody"] = json!({"required": true, "content": content});
     let ended = json!({"allOf": [
@@ -142,7 +156,9 @@ fn globalize(value: &mut Value) {
         Value::Object(fields) => {
             for (name, field) in fields {
                 match field {
-                    Value::String(target) if name == "$ref" => *target = target.replace("#/$defs/", "#/components/schemas/"),
+                    Value::String(target) if name == "$ref" => {
+                        *target = target.replace("#/$defs/", "#/components/schemas/")
+                    }
                     _ => globalize(field),
                 }
             }
@@ -153,6 +169,12 @@ fn globalize(value: &mut Value) {
 }
 
 fn camel(snake: &str) -> String {
-    let capital = |word: &str| word.chars().take(1).map(|first| first.to_ascii_uppercase()).chain(word.chars().skip(1)).collect::<String>();
+    let capital = |word: &str| {
+        word.chars()
+            .take(1)
+            .map(|first| first.to_ascii_uppercase())
+            .chain(word.chars().skip(1))
+            .collect::<String>()
+    };
     snake.split('_').map(capital).collect()
 }

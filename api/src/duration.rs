@@ -20,7 +20,9 @@ pub(crate) fn from_json(value: &Value) -> Result<Duration, String> {
 /// Reads a duration from a query or a header: the same forms, a bare number being seconds.
 pub(crate) fn from_text(text: &str) -> Result<Duration, String> {
     let text = text.trim();
-    let digits_end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let digits_end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (digits, unit) = text.split_at(digits_end);
     let seconds_per_unit = match unit {
         "" | "s" => 1.0,
@@ -57,8 +59,15 @@ mod tests {
     #[test]
     fn durations_are_seconds_or_carry_a_unit() {
         let cases = [
-            (json!(30), 30_000), (json!(0), 0), (json!(1.5), 1_500), (json!("30"), 30_000), (json!("30s"), 30_000),
-            (json!("250ms"), 250), (json!("5m"), 300_000), (json!("1h"), 3_600_000), (json!("0.5h"), 1_800_000),
+            (json!(30), 30_000),
+            (json!(0), 0),
+            (json!(1.5), 1_500),
+            (json!("30"), 30_000),
+            (json!("30s"), 30_000),
+            (json!("250ms"), 250),
+            (json!("5m"), 300_000),
+            (json!("1h"), 3_600_000),
+            (json!("0.5h"), 1_800_000),
             (json!("1d"), 86_400_000),
         ];
         for (value, ms) in cases {
@@ -69,8 +78,20 @@ mod tests {
     #[test]
     fn what_is_not_a_duration_is_refused() {
         let wrong = [
-            json!(-1), json!("-5s"), json!(1e300), json!("1e18"), json!(""), json!("s"), json!("1 s"), json!("5 minutes"),
-            json!("1.2.3s"), json!(true), json!(null), json!([30]), json!("NaN"), json!("inf"),
+            json!(-1),
+            json!("-5s"),
+            json!(1e300),
+            json!("1e18"),
+            json!(""),
+            json!("s"),
+            json!("1 s"),
+            json!("5 minutes"),
+            json!("1.2.3s"),
+            json!(true),
+            json!(null),
+            json!([30]),
+            json!("NaN"),
+            json!("inf"),
         ];
         for value in wrong {
             assert!(from_json(&value).is_err(), "{value}");
@@ -80,8 +101,19 @@ mod tests {
     #[test]
     fn instants_are_rfc_3339() {
         assert_eq!(instant_ms("1970-01-01T00:00:01.5Z"), Ok(1_500));
-        assert_eq!(instant_ms("2026-11-20T10:00:00+01:00"), instant_ms("2026-11-20T09:00:00Z"));
-        for wrong in ["", "tomorrow", "2026-11-20", "1969-12-31T23:59:59Z", "2026-11-20T09:00:00", "1700000000", "2026-13-01T00:00:00Z"] {
+        assert_eq!(
+            instant_ms("2026-11-20T10:00:00+01:00"),
+            instant_ms("2026-11-20T09:00:00Z")
+        );
+        for wrong in [
+            "",
+            "tomorrow",
+            "2026-11-20",
+            "1969-12-31T23:59:59Z",
+            "2026-11-20T09:00:00",
+            "1700000000",
+            "2026-13-01T00:00:00Z",
+        ] {
             assert!(instant_ms(wrong).is_err(), "{wrong}");
         }
     }

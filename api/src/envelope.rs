@@ -9,6 +9,7 @@ use zoetrope_queue::Priority;
 use crate::duration;
 use crate::limits::{MAX_ATTEMPTS, MAX_DELAY, MAX_METADATA_BYTES, MAX_TAG_BYTES, MAX_TAGS, MAX_TIMEOUT};
 use crate::problem::{Mistake, Mistakes};
+use crate::view::OWN_TAGS;
 
 /// Fields that the design promises and this version does not have: refused, so that nobody believes they work.
 pub(crate) const NOT_YET: [&str; 4] = ["expires_in", "fairness_key", "unique_key", "webhook"];
@@ -83,13 +84,25 @@ impl Envelope {
             }
         };
         let mut envelope = Self::default();
-        take("priority", &mut |value| priority(&value).map(|read| envelope.priority = read));
-        take("delay", &mut |value| span(&value, Duration::ZERO, MAX_DELAY).map(|read| envelope.delay = Some(read)));
-        take("run_at", &mut |value| run_at(&value, now_ms).map(|read| envelope.run_at_ms = Some(read)));
-        take("timeout", &mut |value| span(&value, Duration::from_millis(1), MAX_TIMEOUT).map(|read| envelope.timeout = Some(read)));
-        take("max_attempts", &mut |value| attempts(&value).map(|read| envelope.max_attempts = Some(read)));
+        take("priority", &mut |value| {
+            priority(&value).map(|read| envelope.priority = read)
+        });
+        take("delay", &mut |value| {
+            span(&value, Duration::ZERO, MAX_DELAY).map(|read| envelope.delay = Some(read))
+        });
+        take("run_at", &mut |value| {
+            run_at(&value, now_ms).map(|read| envelope.run_at_ms = Some(read))
+        });
+        take("timeout", &mut |value| {
+            span(&value, Duration::from_millis(1), MAX_TIMEOUT).map(|read| envelope.timeout = Some(read))
+        });
+        take("max_attempts", &mut |value| {
+            attempts(&value).map(|read| envelope.max_attempts = Some(read))
+        });
         take("tags", &mut |value| tags(&value).map(|read| envelope.tags = read));
-        take("metadata", &mut |value| metadata(&value).map(|()| envelope.metadata = Some(value)));
+        take("metadata", &mut |value| {
+            metadata(&value).map(|()| envelope.metadata = Some(value))
+        });
         if envelope.delay.is_some() && envelope.run_at_ms.is_some() {
             mistakes.push(Mistake::invalid("/run_at", "give `delay` or `run_at`, not both"));
         }
@@ -98,7 +111,9 @@ impl Envelope {
 
     /// How long from now it starts at the earliest.
     pub(crate) fn starts_in(&self, now_ms: u64) -> Duration {
-        let run_at = self.run_at_ms.map(|at| Duration::from_millis(at.saturating_sub(now_ms)));
+        let run_at = self
+            .run_at_ms
+            .map(|at| Duration::from_millis(at.saturating_sub(now_ms)));
         self.delay.or(run_at).unwrap_or_default()
     }
 }
@@ -130,15 +145,27 @@ fn run_at(value: &Value, now_ms: u64) -> Result<u64, String> {
 
 fn attempts(value: &Value) -> Result<u32, String> {
     let attempts = value.as_u64().and_then(|attempts| u32::try_from(attempts).ok());
-    attempts.filter(|attempts| (1..=MAX_ATTEMPTS).contains(attempts)).ok_or_else(|| format!("use an integer from 1 to {MAX_ATTEMPTS}"))
+    attempts
+        .filter(|attempts| (1..=MAX_ATTEMPTS).contains(attempts))
+        .ok_or_else(|| format!("use an integer from 1 to {MAX_ATTEMPTS}"))
 }
 
 fn tags(value: &Value) -> Result<Vec<String>, String> {
-    let wrong = || format!("use a list of at most {MAX_TAGS} texts of 1 to {MAX_TAG_BYTES} bytes without control characters");
-    let list = value.as_array().filter(|list| list.len() <= MAX_TAGS).ok_or_else(wrong)?;
+    let wrong = || {
+        format!(
+            "use a list of at most {MAX_TAGS} texts of 1 to {MAX_TAG_BYTES} bytes, without control characters, that do not begin with {OWN_TAGS:?}"
+        )
+    };
+    let list = value
+        .as_array()
+        .filter(|list| list.len() <= MAX_TAGS)
+        .ok_or_else(wrong)?;
     let mut tags = Vec::new();
     for tag in list {
-        let fits = |tag: &&str| (1..=MAX_TAG_BYTES).contains(&tag.len()) && !tag.chars().any(char::is_control);
+        let fits = |tag: &&str| {
+            let ours = tag.starts_with(OWN_TAGS);
+            (1..=MAX_TAG_BYTES).contains(&tag.len()) && !tag.chars().any(char::is_control) && !ours
+        };
         let tag = tag.as_str().filter(fits).ok_or_else(wrong)?.to_owned();
         if !tags.contains(&tag) {
             tags.push(tag);
@@ -152,7 +179,13 @@ fn metadata(value: &Value) -> Result<(), String> {
         return Err("use a JSON object".to_owned());
     }
     let bytes = value.to_string().len();
-    if bytes > MAX_METADATA_BYTES { Err(format!("it has {bytes} bytes, at most {MAX_METADATA_BYTES} are allowed")) } else { Ok(()) }
+    if bytes > MAX_METADATA_BYTES {
+        Err(format!(
+            "it has {bytes} bytes, at most {MAX_METADATA_BYTES} are allowed"
+        ))
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -164,7 +197,9 @@ mod tests {
     const NOW_MS: u64 = 1_700_000_000_000;
 
     fn read(fields: Value) -> (Envelope, Value, Vec<String>) {
-        let Value::Object(mut fields) = fields else { panic!("an object") };
+        let Value::Object(mut fields) = fields else {
+            panic!("an object")
+        };
         let mut mistakes = Mistakes::at("");
         let envelope = Envelope::take(&mut fields, NOW_MS, &mut mistakes);
         (envelope, Value::Object(fields), mistakes.pointers())
@@ -173,7 +208,10 @@ mod tests {
     #[test]
     fn an_empty_envelope_is_the_default_and_other_fields_are_left() {
         let (envelope, left, mistakes) = read(json!({"input": {"message": "hi"}, "delay": null}));
-        assert_eq!((envelope, left, mistakes), (Envelope::default(), json!({"input": {"message": "hi"}}), vec![]));
+        assert_eq!(
+            (envelope, left, mistakes),
+            (Envelope::default(), json!({"input": {"message": "hi"}}), vec![])
+        );
     }
 
     #[test]
@@ -202,24 +240,55 @@ mod tests {
     #[test]
     fn values_out_of_range_or_of_another_type_are_named_by_pointer() {
         let wrong = [
-            json!({"priority": "HIGH"}), json!({"priority": -9_223_372_036_854_775_808_i64}), json!({"delay": -1}), json!({"delay": "400d"}),
-            json!({"delay": 1e18}), json!({"run_at": "9999-12-31T23:59:59Z"}), json!({"run_at": 5}), json!({"timeout": 0}), json!({"timeout": -1}),
-            json!({"timeout": "25h"}), json!({"max_attempts": 0}), json!({"max_attempts": 21}), json!({"max_attempts": 1.5}),
-            json!({"max_attempts": "3"}), json!({"tags": "a"}), json!({"tags": [""]}), json!({"tags": ["a\nb"]}), json!({"tags": [1]}),
-            json!({"tags": vec!["x"; 17]}), json!({"tags": ["x".repeat(65)]}), json!({"metadata": []}), json!({"metadata": {"k": "x".repeat(4_096)}}),
+            json!({"priority": "HIGH"}),
+            json!({"priority": -9_223_372_036_854_775_808_i64}),
+            json!({"delay": -1}),
+            json!({"delay": "400d"}),
+            json!({"delay": 1e18}),
+            json!({"run_at": "9999-12-31T23:59:59Z"}),
+            json!({"run_at": 5}),
+            json!({"timeout": 0}),
+            json!({"timeout": -1}),
+            json!({"timeout": "25h"}),
+            json!({"max_attempts": 0}),
+            json!({"max_attempts": 21}),
+            json!({"max_attempts": 1.5}),
+            json!({"max_attempts": "3"}),
+            json!({"tags": "a"}),
+            json!({"tags": [""]}),
+            json!({"tags": ["a\nb"]}),
+            json!({"tags": [1]}),
+            json!({"tags": vec!["x"; 17]}),
+            json!({"tags": ["x".repeat(65)]}),
+            json!({"metadata": []}),
+            json!({"metadata": {"k": "x".repeat(4_096)}}),
         ];
         for fields in wrong {
-            let name = fields.as_object().and_then(|fields| fields.keys().next()).expect("a field").clone();
+            let name = fields
+                .as_object()
+                .and_then(|fields| fields.keys().next())
+                .expect("a field")
+                .clone();
             assert_eq!(read(fields.clone()).2, [format!("/{name}")], "{fields}");
         }
-        assert_eq!(read(json!({"delay": 1, "run_at": "2023-11-20T09:00:00Z"})).2, ["/run_at"]);
-        assert_eq!(read(json!({"delay": -1, "tags": 1, "webhook": {}})).2, ["/webhook", "/delay", "/tags"]);
+        assert_eq!(
+            read(json!({"delay": 1, "run_at": "2023-11-20T09:00:00Z"})).2,
+            ["/run_at"]
+        );
+        assert_eq!(
+            read(json!({"delay": -1, "tags": 1, "webhook": {}})).2,
+            ["/webhook", "/delay", "/tags"]
+        );
     }
 
     #[test]
     fn the_documented_fields_are_the_ones_that_are_read() {
         let schema = serde_json::to_value(<EnvelopeFields as utoipa::PartialSchema>::schema()).expect("a schema");
-        let documented = schema["properties"].as_object().expect("properties").keys().map(|name| (name.clone(), json!(null)));
+        let documented = schema["properties"]
+            .as_object()
+            .expect("properties")
+            .keys()
+            .map(|name| (name.clone(), json!(null)));
         assert_eq!(read(Value::Object(documented.collect())).1, json!({}));
     }
 }

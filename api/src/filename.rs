@@ -24,8 +24,16 @@ pub(crate) fn clean(name: &str) -> Option<String> {
 
 /// A `Content-Disposition` that makes browsers save the body under `name`.
 pub(crate) fn attachment(name: &str) -> String {
-    let ascii: String =
-        name.chars().map(|c| if c.is_ascii() && c != '"' && c != '\\' && !c.is_ascii_control() { c } else { '_' }).collect();
+    let ascii: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii() && c != '"' && c != '\\' && !c.is_ascii_control() {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
     let mut header = format!("attachment; filename=\"{ascii}\"");
     if ascii != name {
         header.push_str("; filename*=UTF-8''");
@@ -41,13 +49,18 @@ pub(crate) fn attachment(name: &str) -> String {
 
 /// Control characters, and the marks that reorder or hide text on a screen.
 fn is_deceptive(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Names that Windows gives to devices whatever their extension.
 fn is_device(stem: &str) -> bool {
     let upper = stem.to_ascii_uppercase();
-    let numbered = |prefix: &str| upper.strip_prefix(prefix).is_some_and(|n| n.len() == 1 && n.as_bytes()[0].is_ascii_digit());
+    let numbered = |prefix: &str| {
+        upper
+            .strip_prefix(prefix)
+            .is_some_and(|n| n.len() == 1 && n.as_bytes()[0].is_ascii_digit())
+    };
     matches!(upper.as_str(), "CON" | "PRN" | "AUX" | "NUL") || numbered("COM") || numbered("LPT")
 }
 
@@ -78,13 +91,22 @@ mod tests {
         for (name, expected) in cases {
             assert_eq!(clean(name).as_deref(), expected, "{name:?}");
         }
-        assert_eq!(clean(&"é".repeat(5_000)).map(|name| name.len()), Some(MAX_FILENAME_BYTES));
+        assert_eq!(
+            clean(&"é".repeat(5_000)).map(|name| name.len()),
+            Some(MAX_FILENAME_BYTES)
+        );
     }
 
     #[test]
     fn a_disposition_is_one_header_value_whatever_the_name() {
         assert_eq!(attachment("shot.png"), "attachment; filename=\"shot.png\"");
-        assert_eq!(attachment("a\"b\\c.png"), "attachment; filename=\"a_b_c.png\"; filename*=UTF-8''a%22b%5Cc.png");
-        assert_eq!(attachment("é.png"), "attachment; filename=\"_.png\"; filename*=UTF-8''%C3%A9.png");
+        assert_eq!(
+            attachment("a\"b\\c.png"),
+            "attachment; filename=\"a_b_c.png\"; filename*=UTF-8''a%22b%5Cc.png"
+        );
+        assert_eq!(
+            attachment("é.png"),
+            "attachment; filename=\"_.png\"; filename*=UTF-8''%C3%A9.png"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Hashes of requests that do not depend on the order of keys: two requests are the same if these are.
 
-use sha2::{Digest, Sha256};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// Collects what makes up a request.
 #[derive(Clone)]
@@ -64,19 +64,42 @@ mod tests {
     use super::*;
 
     fn hash(text: &str) -> String {
-        Fingerprint::of("x").json(&serde_json::from_str(text).expect("JSON")).finish()
+        Fingerprint::of("x")
+            .json(&serde_json::from_str(text).expect("JSON"))
+            .finish()
     }
 
     #[test]
     fn order_and_space_do_not_matter() {
-        assert_eq!(hash(r#"{"a": 1, "b": [true, null]}"#), hash(r#"{"b":[true,null],"a":1}"#));
+        assert_eq!(
+            hash(r#"{"a": 1, "b": [true, null]}"#),
+            hash(r#"{"b":[true,null],"a":1}"#)
+        );
     }
 
     #[test]
     fn everything_else_does() {
-        let all = ["1", "\"1\"", "1.0", "[1]", "[[1]]", "[]", "{}", "null", "true", "[1,2]", "[12]", "[2,1]", r#"{"a":1}"#, r#"{"a":[]}"#];
+        let all = [
+            "1",
+            "\"1\"",
+            "1.0",
+            "[1]",
+            "[[1]]",
+            "[]",
+            "{}",
+            "null",
+            "true",
+            "[1,2]",
+            "[12]",
+            "[2,1]",
+            r#"{"a":1}"#,
+            r#"{"a":[]}"#,
+        ];
         let distinct: std::collections::BTreeSet<_> = all.iter().map(|text| hash(text)).collect();
         assert_eq!(distinct.len(), all.len());
-        assert_ne!(Fingerprint::of("x").bytes(b"ab").bytes(b"c").finish(), Fingerprint::of("x").bytes(b"a").bytes(b"bc").finish());
+        assert_ne!(
+            Fingerprint::of("x").bytes(b"ab").bytes(b"c").finish(),
+            Fingerprint::of("x").bytes(b"a").bytes(b"bc").finish()
+        );
     }
 }

@@ -31,12 +31,17 @@ pub(crate) struct Part {
 /// Whether a request says that its body is a form.
 pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     let essence = "multipart/form-data";
-    content_type(headers).get(..essence.len()).is_some_and(|start| start.eq_ignore_ascii_case(essence))
+    content_type(headers)
+        .get(..essence.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(essence))
 }
 
 /// The content type of a request; empty without one.
 pub(crate) fn content_type(headers: &HeaderMap) -> &str {
-    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 impl Form {
@@ -59,18 +64,29 @@ impl Form {
                 }))
             }
         });
-        Ok(Self { parser: multer::Multipart::new(pieces, boundary), parts: 0, unparsed })
+        Ok(Self {
+            parser: multer::Multipart::new(pieces, boundary),
+            parts: 0,
+            unparsed,
+        })
     }
 
     /// The next part; the one before must have been read or is skipped.
     pub(crate) async fn next(&mut self) -> Result<Option<Part>, Refusal> {
-        let Some(field) = self.parser.next_field().await.map_err(refusal)? else { return Ok(None) };
+        let Some(field) = self.parser.next_field().await.map_err(refusal)? else {
+            return Ok(None);
+        };
         self.unparsed.store(0, Ordering::Relaxed);
         self.parts += 1;
         if self.parts > MAX_PARTS {
-            return Err(Refusal::bad_request(format!("the form has more than {MAX_PARTS} parts")));
+            return Err(Refusal::bad_request(format!(
+                "the form has more than {MAX_PARTS} parts"
+            )));
         }
-        Ok(Some(Part { field, unparsed: self.unparsed.clone() }))
+        Ok(Some(Part {
+            field,
+            unparsed: self.unparsed.clone(),
+        }))
     }
 }
 
@@ -112,7 +128,9 @@ fn refusal(error: multer::Error) -> Refusal {
             Ok(refusal) => *refusal,
             Err(_) => Refusal::bad_request("the body ended before it was complete"),
         },
-        multer::Error::IncompleteStream | multer::Error::IncompleteHeaders | multer::Error::IncompleteFieldData { .. } => {
+        multer::Error::IncompleteStream
+        | multer::Error::IncompleteHeaders
+        | multer::Error::IncompleteFieldData { .. } => {
             Refusal::bad_request("the multipart body ends before its last boundary")
         }
         _ => Refusal::bad_request("the multipart body is malformed"),

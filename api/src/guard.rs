@@ -24,8 +24,13 @@ pub(crate) struct Doors {
 impl Doors {
     /// `listens_on` is the setting `HOST`.
     pub(crate) fn new(listens_on: IpAddr, allowed_origins: &[String]) -> Self {
-        let allowed = allowed_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase());
-        Self { loopback_only: listens_on.is_loopback(), allowed_origins: allowed.collect() }
+        let allowed = allowed_origins
+            .iter()
+            .map(|origin| origin.trim_end_matches('/').to_ascii_lowercase());
+        Self {
+            loopback_only: listens_on.is_loopback(),
+            allowed_origins: allowed.collect(),
+        }
     }
 
     /// Why a request with these headers stays outside.
@@ -40,14 +45,18 @@ impl Doors {
             None if version == Version::HTTP_10 && hosts.is_empty() => {}
             None => return Err(Refusal::bad_request("the Host header is missing or unreadable")),
             Some(host) if self.loopback_only && !self.host_fits(host) => {
-                return Err(Refusal::forbidden("this Host is not served here: use localhost or 127.0.0.1"));
+                return Err(Refusal::forbidden(
+                    "this Host is not served here: use localhost or 127.0.0.1",
+                ));
             }
             Some(_) => {}
         }
         for origin in headers.get_all(header::ORIGIN) {
             let fits = origin.to_str().is_ok_and(|origin| self.origin_fits(origin, named));
             if !fits {
-                return Err(Refusal::forbidden("this Origin may not call the api: add it to ALLOWED_ORIGINS"));
+                return Err(Refusal::forbidden(
+                    "this Origin may not call the api: add it to ALLOWED_ORIGINS",
+                ));
             }
         }
         Ok(())
@@ -74,7 +83,11 @@ pub(crate) async fn check(State(doors): State<Doors>, request: Request, next: Ne
 
 /// Whether a host name or address is this machine and nothing else.
 fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
+    let bare = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .trim_end_matches('.')
+        .to_ascii_lowercase();
     match bare.parse::<IpAddr>() {
         Ok(ip) => ip.to_canonical().is_loopback(),
         Err(_) => bare == "localhost" || bare.ends_with(".localhost"),
@@ -82,7 +95,9 @@ fn is_loopback(host: &str) -> bool {
 }
 
 fn same_authority(origin: &str, host: &str) -> bool {
-    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let Some((scheme, authority)) = origin.split_once("://") else {
+        return false;
+    };
     let default_port = if scheme == "https" { ":443" } else { ":80" };
     let bare = |authority: &str| authority.to_ascii_lowercase().trim_end_matches(default_port).to_owned();
     bare(authority) == bare(host)
@@ -120,10 +135,26 @@ mod tests {
     #[test]
     fn on_loopback_only_loopback_names_are_served() {
         let doors = Doors::new(LOCAL, &[]);
-        for host in ["localhost", "localhost:8000", "127.0.0.1:8000", "127.9.9.9", "[::1]:8000", "LOCALHOST:1", "a.localhost"] {
+        for host in [
+            "localhost",
+            "localhost:8000",
+            "127.0.0.1:8000",
+            "127.9.9.9",
+            "[::1]:8000",
+            "LOCALHOST:1",
+            "a.localhost",
+        ] {
             assert!(lets_in(&doors, host, None), "{host}");
         }
-        for host in ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.nip.io", "0.0.0.0", "10.0.0.1", ""] {
+        for host in [
+            "evil.example",
+            "evil.example:8000",
+            "localhost.evil.example",
+            "127.0.0.1.nip.io",
+            "0.0.0.0",
+            "10.0.0.1",
+            "",
+        ] {
             assert!(!lets_in(&doors, host, None), "{host}");
         }
     }
@@ -136,13 +167,27 @@ mod tests {
     #[test]
     fn pages_of_other_origins_are_kept_out() {
         let doors = Doors::new(LOCAL, &["https://dash.example.com/".to_owned()]);
-        for origin in ["http://localhost:8000", "https://dash.example.com", "https://DASH.example.com"] {
+        for origin in [
+            "http://localhost:8000",
+            "https://dash.example.com",
+            "https://DASH.example.com",
+        ] {
             assert!(lets_in(&doors, "localhost:8000", Some(origin)), "{origin}");
         }
-        for origin in ["null", "http://localhost:3000", "https://evil", "https://dash.example.com.evil", "http://dash.example.com", ""] {
+        for origin in [
+            "null",
+            "http://localhost:3000",
+            "https://evil",
+            "https://dash.example.com.evil",
+            "http://dash.example.com",
+            "",
+        ] {
             assert!(!lets_in(&doors, "localhost:8000", Some(origin)), "{origin}");
         }
-        assert!(lets_in(&doors, "dash.example.com", None), "a proxy in front may keep its own name");
+        assert!(
+            lets_in(&doors, "dash.example.com", None),
+            "a proxy in front may keep its own name"
+        );
         assert!(lets_in(&Doors::new(ANY, &[]), "a.example", Some("http://a.example:80")));
     }
 

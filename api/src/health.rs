@@ -71,14 +71,26 @@ async fn readyz(State(app): State<App>) -> Result<Json<HealthView>, Refusal> {
     responses((status = 200, description = "One check per dependency; the worst is `status`", body = HealthView)))]
 async fn detailed(State(app): State<App>) -> Json<HealthView> {
     let (redis, queue, artifacts) = tokio::join!(app.redis_health(), app.queue_status(), artifacts_check(&app));
-    let checks = vec![redis_check(redis), artifacts, workers_check(queue.as_ref().map_err(Arc::as_ref))];
+    let checks = vec![
+        redis_check(redis),
+        artifacts,
+        workers_check(queue.as_ref().map_err(Arc::as_ref)),
+    ];
     Json(HealthView::of(VERSION, checks))
 }
 
 /// An answer of the queue, or `Unavailable` after `HEALTH_TIMEOUT`: a probe must not wait as long as a request.
 pub(crate) async fn in_time<T>(asked: impl Future<Output = Result<T, QueueError>>) -> Result<T, Arc<QueueError>> {
-    let too_late = |_| Err(QueueError::Unavailable(format!("no answer within {} s", HEALTH_TIMEOUT.as_secs())));
-    tokio::time::timeout(HEALTH_TIMEOUT, asked).await.unwrap_or_else(too_late).map_err(Arc::new)
+    let too_late = |_| {
+        Err(QueueError::Unavailable(format!(
+            "no answer within {} s",
+            HEALTH_TIMEOUT.as_secs()
+        )))
+    };
+    tokio::time::timeout(HEALTH_TIMEOUT, asked)
+        .await
+        .unwrap_or_else(too_late)
+        .map_err(Arc::new)
 }
 
 fn redis_check(health: Result<RedisHealth, Arc<QueueError>>) -> HealthCheck {
@@ -94,7 +106,11 @@ fn redis_check(health: Result<RedisHealth, Arc<QueueError>>) -> HealthCheck {
                 detail.push_str("; ");
                 detail.push_str(warning);
             }
-            let status = if health.warnings.is_empty() { HealthStatus::Ok } else { HealthStatus::Degraded };
+            let status = if health.warnings.is_empty() {
+                HealthStatus::Ok
+            } else {
+                HealthStatus::Degraded
+            };
             check("redis", status, detail, Some(health.latency_ms))
         }
     }
@@ -106,7 +122,12 @@ async fn artifacts_check(app: &App) -> HealthCheck {
     match tokio::time::timeout(HEALTH_TIMEOUT, app.artifacts.probe()).await {
         Ok(Ok(())) => check("artifacts", HealthStatus::Ok, "the store answers", latency_ms()),
         Ok(Err(error)) => check("artifacts", HealthStatus::Down, error.to_string(), latency_ms()),
-        Err(_) => check("artifacts", HealthStatus::Down, "the store does not answer", latency_ms()),
+        Err(_) => check(
+            "artifacts",
+            HealthStatus::Down,
+            "the store does not answer",
+            latency_ms(),
+        ),
     }
 }
 
@@ -120,14 +141,35 @@ fn workers_check(status: Result<&QueueStatus, &QueueError>) -> HealthCheck {
         .iter()
         .filter(|worker| !worker.draining && u128::from(worker.seen_ms_ago) < WORKER_SILENT.as_millis())
         .collect();
-    let runs = |kind: &str| live.iter().filter(|worker| worker.kinds.iter().any(|known| known == kind)).count();
+    let runs = |kind: &str| {
+        live.iter()
+            .filter(|worker| worker.kinds.iter().any(|known| known == kind))
+            .count()
+    };
     let by_kind: Vec<_> = KINDS.iter().map(|kind| (kind.name, runs(kind.name))).collect();
-    let told: Vec<_> = by_kind.iter().map(|(kind, workers)| format!("{kind}: {workers}")).collect();
+    let told: Vec<_> = by_kind
+        .iter()
+        .map(|(kind, workers)| format!("{kind}: {workers}"))
+        .collect();
     let complete = by_kind.iter().all(|(_, workers)| *workers > 0);
-    let status = if complete { HealthStatus::Ok } else { HealthStatus::Degraded };
-    check("workers", status, format!("{} live; by kind: {}", live.len(), told.join(", ")), None)
+    let status = if complete {
+        HealthStatus::Ok
+    } else {
+        HealthStatus::Degraded
+    };
+    check(
+        "workers",
+        status,
+        format!("{} live; by kind: {}", live.len(), told.join(", ")),
+        None,
+    )
 }
 
 fn check(name: &str, status: HealthStatus, detail: impl Into<String>, latency_ms: Option<f64>) -> HealthCheck {
-    HealthCheck { name: name.to_owned(), status, detail: detail.into(), latency_ms }
+    HealthCheck {
+        name: name.to_owned(),
+        status,
+        detail: detail.into(),
+        latency_ms,
+    }
 }

@@ -17,7 +17,12 @@ pub(crate) struct Held {
 impl Held {
     /// Nothing yet. `removals` is awaited when the process ends.
     pub(crate) fn new(artifacts: Artifacts, removals: TaskTracker, tenant: Tenant) -> Self {
-        Self { artifacts, removals, tenant, ids: Vec::new() }
+        Self {
+            artifacts,
+            removals,
+            tenant,
+            ids: Vec::new(),
+        }
     }
 
     /// Takes charge of an artifact.
@@ -43,7 +48,9 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let ids = std::mem::take(&mut self.ids);
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
         if ids.is_empty() {
             return;
         }

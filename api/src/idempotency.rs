@@ -31,8 +31,12 @@ pub(crate) fn key_of(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
         return Err(Refusal::bad_request("more than one Idempotency-Key header"));
     }
     let text = first.to_str().unwrap_or_default().trim();
-    let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
-    let fits = (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&bare.len()) && bare.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    let bare = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(text);
+    let fits =
+        (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&bare.len()) && bare.bytes().all(|byte| (0x20..0x7f).contains(&byte));
     if fits {
         return Ok(Some(bare.to_owned()));
     }
@@ -42,7 +46,10 @@ pub(crate) fn key_of(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 
 /// The refusal of a key that was used for something else.
 pub(crate) fn conflict() -> Refusal {
-    Refusal::new(ProblemCode::IdempotencyConflict, "this Idempotency-Key was used for another request")
+    Refusal::new(
+        ProblemCode::IdempotencyConflict,
+        "this Idempotency-Key was used for another request",
+    )
 }
 
 /// What an earlier request left: its fingerprint and the artifact it made.
@@ -62,7 +69,10 @@ pub(crate) struct Memories {
 impl Memories {
     /// In this Redis.
     pub(crate) fn at(url: &str) -> Self {
-        Self { url: url.to_owned(), connection: Arc::default() }
+        Self {
+            url: url.to_owned(),
+            connection: Arc::default(),
+        }
     }
 
     /// Claims a key: `None` if it is new and now in flight, else what is remembered.
@@ -70,20 +80,34 @@ impl Memories {
         let name = keys::idempotency(tenant, route, key);
         let mut connection = self.connection().await?;
         let claimed: Option<String> = redis::cmd("SET")
-            .arg(&name).arg(IN_FLIGHT_MARK).arg("NX").arg("PX").arg(IN_FLIGHT.as_millis() as u64)
-            .query_async(&mut connection).await.map_err(unavailable)?;
+            .arg(&name)
+            .arg(IN_FLIGHT_MARK)
+            .arg("NX")
+            .arg("PX")
+            .arg(IN_FLIGHT.as_millis() as u64)
+            .query_async(&mut connection)
+            .await
+            .map_err(unavailable)?;
         if claimed.is_some() {
             return Ok(None);
         }
-        let known: Option<String> = redis::cmd("GET").arg(&name).query_async(&mut connection).await.map_err(unavailable)?;
+        let known: Option<String> = redis::cmd("GET")
+            .arg(&name)
+            .query_async(&mut connection)
+            .await
+            .map_err(unavailable)?;
         // Gone in between: the other request has just failed, and its client may send it again.
         match known.as_deref() {
-            None | Some(IN_FLIGHT_MARK) => {
-                Err(Refusal::new(ProblemCode::IdempotencyInFlight, "a request with this Idempotency-Key is being answered"))
-            }
+            None | Some(IN_FLIGHT_MARK) => Err(Refusal::new(
+                ProblemCode::IdempotencyInFlight,
+                "a request with this Idempotency-Key is being answered",
+            )),
             Some(text) => match serde_json::from_str(text) {
                 Ok(memory) => Ok(Some(memory)),
-                Err(error) => Err(Refusal::internal("read what is remembered of an Idempotency-Key", &error)),
+                Err(error) => Err(Refusal::internal(
+                    "read what is remembered of an Idempotency-Key",
+                    &error,
+                )),
             },
         }
     }
@@ -93,9 +117,22 @@ impl Memories {
         let name = keys::idempotency(tenant, route, key);
         let text = serde_json::to_string(memory).expect("a memory should be JSON");
         let mut command = redis::cmd("SET");
-        command.arg(&name).arg(&text).arg("NX").arg("GET").arg("PX").arg(IDEMPOTENCY_TTL.as_millis() as u64);
-        let known: Option<String> = command.query_async(&mut self.connection().await?).await.map_err(unavailable)?;
-        if known.is_none_or(|known| known == text) { Ok(()) } else { Err(conflict()) }
+        command
+            .arg(&name)
+            .arg(&text)
+            .arg("NX")
+            .arg("GET")
+            .arg("PX")
+            .arg(IDEMPOTENCY_TTL.as_millis() as u64);
+        let known: Option<String> = command
+            .query_async(&mut self.connection().await?)
+            .await
+            .map_err(unavailable)?;
+        if known.is_none_or(|known| known == text) {
+            Ok(())
+        } else {
+            Err(conflict())
+        }
     }
 
     /// Says that the request is still in progress.
@@ -103,7 +140,10 @@ impl Memories {
         let name = keys::idempotency(tenant, route, key);
         let mut command = redis::cmd("PEXPIRE");
         command.arg(&name).arg(IN_FLIGHT.as_millis() as u64);
-        command.query_async(&mut self.connection().await?).await.map_err(unavailable)
+        command
+            .query_async(&mut self.connection().await?)
+            .await
+            .map_err(unavailable)
     }
 
     /// Remembers the answer.
@@ -111,23 +151,41 @@ impl Memories {
         let name = keys::idempotency(tenant, route, key);
         let text = serde_json::to_string(memory).expect("a memory should be JSON");
         let mut command = redis::cmd("SET");
-        command.arg(&name).arg(text).arg("PX").arg(IDEMPOTENCY_TTL.as_millis() as u64);
-        command.query_async(&mut self.connection().await?).await.map_err(unavailable)
+        command
+            .arg(&name)
+            .arg(text)
+            .arg("PX")
+            .arg(IDEMPOTENCY_TTL.as_millis() as u64);
+        command
+            .query_async(&mut self.connection().await?)
+            .await
+            .map_err(unavailable)
     }
 
     /// Gives a key back: its request made nothing.
     pub(crate) async fn forget(&self, tenant: &Tenant, route: &str, key: &str) -> Result<(), Refusal> {
         let mut command = redis::cmd("DEL");
         command.arg(keys::idempotency(tenant, route, key));
-        command.query_async(&mut self.connection().await?).await.map_err(unavailable)
+        command
+            .query_async(&mut self.connection().await?)
+            .await
+            .map_err(unavailable)
     }
 
     async fn connection(&self) -> Result<ConnectionManager, Refusal> {
         let connect = || async {
-            let config = ConnectionManagerConfig::new().set_response_timeout(Some(RESPONSE_TIMEOUT)).set_number_of_retries(1);
-            redis::Client::open(self.url.as_str())?.get_connection_manager_with_config(config).await
+            let config = ConnectionManagerConfig::new()
+                .set_response_timeout(Some(RESPONSE_TIMEOUT))
+                .set_number_of_retries(1);
+            redis::Client::open(self.url.as_str())?
+                .get_connection_manager_with_config(config)
+                .await
         };
-        self.connection.get_or_try_init(connect).await.cloned().map_err(unavailable)
+        self.connection
+            .get_or_try_init(connect)
+            .await
+            .cloned()
+            .map_err(unavailable)
     }
 }
 
@@ -141,7 +199,10 @@ mod tests {
     use super::*;
 
     fn key(given: &str) -> Option<String> {
-        let headers = HeaderMap::from_iter([(HeaderName::from_static("idempotency-key"), given.parse().expect("a header value"))]);
+        let headers = HeaderMap::from_iter([(
+            HeaderName::from_static("idempotency-key"),
+            given.parse().expect("a header value"),
+        )]);
         key_of(&headers).ok().flatten()
     }
 

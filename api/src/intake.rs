@@ -39,13 +39,29 @@ pub(crate) async fn settle(app: &App, tenant: &Tenant, submission: Submission) -
 }
 
 async fn settle_into(app: &App, tenant: &Tenant, submission: Submission, held: &mut Held) -> Result<NewTask, Refusal> {
-    let Submission { kind, envelope, mut input, media } = submission;
+    let Submission {
+        kind,
+        envelope,
+        mut input,
+        media,
+    } = submission;
     // Inline media must outlive the time in which its task waits for its start.
     let ttl = ARTIFACT_TTL + envelope.starts_in(app.clock.now_ms());
     match (media, kind.media) {
-        (Media::Bytes { bytes, media_type, filename }, Some(field)) => {
+        (
+            Media::Bytes {
+                bytes,
+                media_type,
+                filename,
+            },
+            Some(field),
+        ) => {
             let filename = filename.as_deref().and_then(filename::clean);
-            let new = NewArtifact { content_type: media_type.content_type().to_owned(), filename, ttl };
+            let new = NewArtifact {
+                content_type: media_type.content_type().to_owned(),
+                filename,
+                ttl,
+            };
             let stored = app.artifacts.put(tenant, new, bytes).await?;
             held.add(&stored.artifact);
             app.metrics.stored_bytes.inc_by(stored.size);
@@ -71,7 +87,11 @@ async fn check_artifact(app: &App, tenant: &Tenant, kind: &Kind, id: &str, at: &
     }
     let mut share: Share = app.budget.share();
     share.take(usize::try_from(info.size).unwrap_or(usize::MAX))?;
-    let bytes = app.artifacts.read(tenant, id, field.max_bytes).await?.ok_or_else(missing)?;
+    let bytes = app
+        .artifacts
+        .read(tenant, id, field.max_bytes)
+        .await?
+        .ok_or_else(missing)?;
     let at = at.to_owned();
     let checked = cpu::run(bytes.len(), move || check_media(&field, &bytes, &at).map(|_| ())).await;
     checked.map_err(Refusal::from)
@@ -86,7 +106,11 @@ fn new_task(app: &App, tenant: &Tenant, kind: &Kind, envelope: Envelope, input: 
         max_attempts: envelope.max_attempts.unwrap_or(policy.max_attempts),
         timeout: envelope.timeout.or_else(|| app.settings.timeout_of(kind)),
         backoff: policy.backoff,
-        losses: if policy.live { LossPolicy::Live } else { LossPolicy::DeadLetter },
+        losses: if policy.live {
+            LossPolicy::Live
+        } else {
+            LossPolicy::DeadLetter
+        },
         result_ttl: policy.result_ttl,
         tags: envelope.tags,
         metadata: envelope.metadata.as_ref().map(raw),
@@ -96,10 +120,12 @@ fn new_task(app: &App, tenant: &Tenant, kind: &Kind, envelope: Envelope, input: 
 
 /// The queue's form of an `Idempotency-Key`: one key of a client may be used once on each route.
 pub(crate) fn idempotency(route: &str, key: &str, fingerprint: &str) -> Idempotency {
-    Idempotency { key: format!("{route}\n{key}"), fingerprint: fingerprint.to_owned() }
+    Idempotency {
+        key: format!("{route}\n{key}"),
+        fingerprint: fingerprint.to_owned(),
+    }
 }
 
 fn raw(value: &Value) -> Box<RawValue> {
     to_raw_value(value).expect("a JSON value should be JSON")
 }
-

@@ -25,7 +25,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, JsonProblem> {
     }
     let left = Cell::new(MAX_JSON_VALUES);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { left: &left }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    let value = Strict { left: &left }
+        .deserialize(&mut reader)
+        .and_then(|value| reader.end().map(|()| value));
     value.map_err(|error| {
         if left.get() == 0 {
             return JsonProblem::TooManyValues;
@@ -77,7 +79,9 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
+        Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("number out of range"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -129,15 +133,28 @@ mod tests {
     #[test]
     fn ordinary_json_is_read_as_it_is() {
         let text = br#" {"a": [1, -2, 1.5, true, null, "x\u00e9"], "b": {"c": {}}, "__proto__": 9007199254740993} "#;
-        let value = json!({"a": [1, -2, 1.5, true, null, "x\u{e9}"], "b": {"c": {}}, "__proto__": 9_007_199_254_740_993_u64});
+        let value =
+            json!({"a": [1, -2, 1.5, true, null, "x\u{e9}"], "b": {"c": {}}, "__proto__": 9_007_199_254_740_993_u64});
         assert_eq!(parse(text), Ok(value));
     }
 
     #[test]
     fn text_that_is_not_json_is_malformed() {
         let not_json: [&[u8]; 14] = [
-            b"", b"  ", b"{", b"{\"a\":1,}", b"[1,]", b"NaN", b"-", b"1e400", b"{} {}", b"'a'", b"\xef\xbb\xbf{}",
-            b"{\x00\"\x00a\x00", b"\"\xff\"", b"\"\\ud800\"",
+            b"",
+            b"  ",
+            b"{",
+            b"{\"a\":1,}",
+            b"[1,]",
+            b"NaN",
+            b"-",
+            b"1e400",
+            b"{} {}",
+            b"'a'",
+            b"\xef\xbb\xbf{}",
+            b"{\x00\"\x00a\x00",
+            b"\"\xff\"",
+            b"\"\\ud800\"",
         ];
         for text in not_json {
             refusal(text);

@@ -15,7 +15,9 @@ use crate::submit::find_kind;
 
 /// The routes of this module.
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list_kinds)).routes(routes!(get_kind))
+    OpenApiRouter::new()
+        .routes(routes!(list_kinds))
+        .routes(routes!(get_kind))
 }
 
 /// Every kind.
@@ -28,7 +30,9 @@ struct KindList {
 /// List the kinds of tasks
 #[utoipa::path(get, path = "/api/v1/kinds", tag = "kinds", responses((status = 200, description = "Every kind", body = KindList)))]
 async fn list_kinds() -> Json<KindList> {
-    Json(KindList { items: KINDS.iter().map(KindView::from).collect() })
+    Json(KindList {
+        items: KINDS.iter().map(KindView::from).collect(),
+    })
 }
 
 /// Read one kind

@@ -11,8 +11,12 @@ use zoetrope_shared::telemetry;
 fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         None => run(),
-        Some("openapi") => std::io::stdout().write_all(zoetrope_api::openapi_json().as_bytes()).context("print the document"),
-        Some(other) => anyhow::bail!("unknown argument {other:?}; the only one is `openapi`, settings are environment variables"),
+        Some("openapi") => std::io::stdout()
+            .write_all(zoetrope_api::openapi_json().as_bytes())
+            .context("print the document"),
+        Some(other) => {
+            anyhow::bail!("unknown argument {other:?}; the only one is `openapi`, settings are environment variables")
+        }
     }
 }
 
@@ -25,7 +29,9 @@ async fn run() -> anyhow::Result<()> {
     }
     let shutdown = Shutdown::listen().context("listen for signals")?;
     let address = (settings.host, settings.port);
-    let listener = TcpListener::bind(address).await.with_context(|| format!("listen on HOST {} PORT {}", address.0, address.1))?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listen on HOST {} PORT {}", address.0, address.1))?;
     tracing::info!(address = %listener.local_addr().context("read the address")?, "api.listening");
     zoetrope_api::serve(settings, listener, shutdown.token()).await
 }

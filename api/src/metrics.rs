@@ -5,7 +5,8 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use prometheus::{
-    Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
 };
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -14,8 +15,9 @@ use zoetrope_queue::QueueStatus;
 use crate::app::App;
 
 /// Answers come from a memory of microseconds, from Redis, or after a wait of up to a minute.
-const DURATION_BUCKETS_SECONDS: [f64; 14] =
-    [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 60.0];
+const DURATION_BUCKETS_SECONDS: [f64; 14] = [
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 60.0,
+];
 
 /// The counters of one api.
 #[derive(Debug, Clone)]
@@ -45,25 +47,44 @@ impl Metrics {
     /// All at zero.
     pub(crate) fn new() -> Self {
         let registry = Registry::new();
-        let seconds = HistogramOpts::new("zoetrope_http_request_seconds", "Time to the head of an answer, waiting included")
-            .buckets(DURATION_BUCKETS_SECONDS.to_vec());
+        let seconds = HistogramOpts::new(
+            "zoetrope_http_request_seconds",
+            "Time to the head of an answer, waiting included",
+        )
+        .buckets(DURATION_BUCKETS_SECONDS.to_vec());
         let metrics = Self {
-            requests: counters("zoetrope_http_requests_total", "Requests answered", &["method", "route", "status"]),
+            requests: counters(
+                "zoetrope_http_requests_total",
+                "Requests answered",
+                &["method", "route", "status"],
+            ),
             request_seconds: HistogramVec::new(seconds, &["method", "route"]).expect("the name should be valid"),
             in_flight: gauge("zoetrope_http_requests_in_flight", "Requests being answered"),
-            refusals: counters("zoetrope_http_refusals_total", "Refused requests by problem code", &["code"]),
+            refusals: counters(
+                "zoetrope_http_refusals_total",
+                "Refused requests by problem code",
+                &["code"],
+            ),
             submits: counters(
                 "zoetrope_tasks_submitted_total",
                 "Submitted tasks by kind and outcome: created, replayed, conflict, refused",
                 &["kind", "outcome"],
             ),
-            stored_bytes: IntCounter::new("zoetrope_artifact_bytes_stored_total", "Bytes stored from uploads and inline media")
-                .expect("the name should be valid"),
+            stored_bytes: IntCounter::new(
+                "zoetrope_artifact_bytes_stored_total",
+                "Bytes stored from uploads and inline media",
+            )
+            .expect("the name should be valid"),
             long_polls: gauge("zoetrope_http_long_polls", "Requests that wait for a task"),
             queue_tasks: gauges("zoetrope_queue_tasks", "Tasks by kind and state", &["kind", "state"]),
-            queue_oldest: gauges("zoetrope_queue_oldest_seconds", "Age of the oldest queued task", &["kind"]),
+            queue_oldest: gauges(
+                "zoetrope_queue_oldest_seconds",
+                "Age of the oldest queued task",
+                &["kind"],
+            ),
             workers: gauge("zoetrope_workers", "Workers seen lately"),
-            redis_up: Gauge::new("zoetrope_redis_up", "1 if Redis answered the last question").expect("the name should be valid"),
+            redis_up: Gauge::new("zoetrope_redis_up", "1 if Redis answered the last question")
+                .expect("the name should be valid"),
             registry,
         };
         metrics.register();
@@ -85,7 +106,9 @@ impl Metrics {
             Box::new(self.redis_up.clone()),
         ];
         for collector in all {
-            self.registry.register(collector).expect("every metric should be registered once");
+            self.registry
+                .register(collector)
+                .expect("every metric should be registered once");
         }
     }
 
@@ -94,15 +117,25 @@ impl Metrics {
         self.queue_tasks.reset();
         self.queue_oldest.reset();
         self.redis_up.set(if status.is_some() { 1.0 } else { 0.0 });
-        self.workers.set(status.map_or(0, |status| i64::try_from(status.workers.len()).unwrap_or(i64::MAX)));
+        self.workers
+            .set(status.map_or(0, |status| i64::try_from(status.workers.len()).unwrap_or(i64::MAX)));
         for kind in status.iter().flat_map(|status| &status.kinds) {
-            let states =
-                [("queued", kind.queued), ("running", kind.running), ("scheduled", kind.scheduled), ("waiting", kind.waiting), ("dead", kind.dead)];
+            let states = [
+                ("queued", kind.queued),
+                ("running", kind.running),
+                ("scheduled", kind.scheduled),
+                ("waiting", kind.waiting),
+                ("dead", kind.dead),
+            ];
             for (state, count) in states {
-                self.queue_tasks.with_label_values(&[kind.kind.as_str(), state]).set(count as f64);
+                self.queue_tasks
+                    .with_label_values(&[kind.kind.as_str(), state])
+                    .set(count as f64);
             }
             let oldest_ms = kind.oldest_age_ms.unwrap_or(0);
-            self.queue_oldest.with_label_values(&[kind.kind.as_str()]).set(oldest_ms as f64 / 1_000.0);
+            self.queue_oldest
+                .with_label_values(&[kind.kind.as_str()])
+                .set(oldest_ms as f64 / 1_000.0);
         }
     }
 
@@ -127,7 +160,11 @@ async fn metrics(State(app): State<App>) -> Response {
     let status = app.queue_status().await;
     app.metrics.observe_queue(status.as_ref().ok());
     match app.metrics.text() {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Ok(text) => (
+            [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+            text,
+        )
+            .into_response(),
         Err(error) => {
             tracing::error!(%error, "api.metrics.unreadable: cannot write the metrics as text");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

@@ -26,7 +26,10 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// A refusal with the status that belongs to the code.
     pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
-        Self { problem: Problem::new(code, detail), retry_after: None }
+        Self {
+            problem: Problem::new(code, detail),
+            retry_after: None,
+        }
     }
 
     /// The body is not JSON.
@@ -56,7 +59,10 @@ impl Refusal {
 
     /// A body over its limit.
     pub(crate) fn body_too_large(limit: u64) -> Self {
-        Self::new(ProblemCode::BodyTooLarge, format!("the body is larger than {limit} bytes"))
+        Self::new(
+            ProblemCode::BodyTooLarge,
+            format!("the body is larger than {limit} bytes"),
+        )
     }
 
     /// A body that came too slowly.
@@ -72,7 +78,8 @@ impl Refusal {
 
     /// Too much at once, by nobody's fault.
     pub(crate) fn overloaded(detail: impl Into<String>) -> Self {
-        let refusal = Self::new(ProblemCode::Internal, detail).with_status(StatusCode::SERVICE_UNAVAILABLE, "Overloaded", true);
+        let refusal =
+            Self::new(ProblemCode::Internal, detail).with_status(StatusCode::SERVICE_UNAVAILABLE, "Overloaded", true);
         refusal.come_back_in(OUTAGE)
     }
 
@@ -93,7 +100,10 @@ impl Refusal {
     /// Our fault; what happened goes to the log only.
     pub(crate) fn internal(doing: &str, cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(error = %cause, "api.request.failed: cannot {doing}");
-        Self::new(ProblemCode::Internal, "something went wrong here; the request id leads to the cause in the log")
+        Self::new(
+            ProblemCode::Internal,
+            "something went wrong here; the request id leads to the cause in the log",
+        )
     }
 
     /// With another status than the code's own.
@@ -105,7 +115,10 @@ impl Refusal {
     }
 
     fn come_back_in(self, pause: Duration) -> Self {
-        Self { retry_after: Some(pause), ..self }
+        Self {
+            retry_after: Some(pause),
+            ..self
+        }
     }
 }
 
@@ -114,7 +127,9 @@ impl IntoResponse for Refusal {
         let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
         if let Some(pause) = self.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(pause.as_secs().max(1)));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(pause.as_secs().max(1)));
         }
         response.extensions_mut().insert(self);
         response
@@ -130,7 +145,11 @@ impl From<QueueError> for Refusal {
             }
             QueueError::Full(cause) => {
                 tracing::warn!(%cause, "api.redis.full: cannot enqueue");
-                Self::new(ProblemCode::QueueFull, "the queue is full: send the request again later").come_back_in(FULL)
+                Self::new(
+                    ProblemCode::QueueFull,
+                    "the queue is full: send the request again later",
+                )
+                .come_back_in(FULL)
             }
             QueueError::Invalid { field, detail } => Self::invalid(format!("/{field}"), detail),
             other => Self::internal("use the queue", &other),
@@ -171,7 +190,11 @@ impl Mistake {
 
     /// A mistake of another sort.
     pub(crate) fn new(code: ProblemCode, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), detail: detail.into(), code }
+        Self {
+            pointer: pointer.into(),
+            detail: detail.into(),
+            code,
+        }
     }
 }
 
@@ -203,7 +226,10 @@ const MAX_TOLD: usize = 50;
 impl Mistakes {
     /// Pointers of what is pushed are inside the value at `prefix`.
     pub(crate) fn at(prefix: impl Into<String>) -> Self {
-        Self { prefix: prefix.into(), list: Vec::new() }
+        Self {
+            prefix: prefix.into(),
+            list: Vec::new(),
+        }
     }
 
     pub(crate) fn push(&mut self, mistake: Mistake) {
@@ -215,7 +241,11 @@ impl Mistakes {
 
     /// A field that does not exist.
     pub(crate) fn unknown(&mut self, name: &str, detail: impl Into<String>) {
-        self.push(Mistake::new(ProblemCode::UnknownField, format!("/{}", escape(name)), detail));
+        self.push(Mistake::new(
+            ProblemCode::UnknownField,
+            format!("/{}", escape(name)),
+            detail,
+        ));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -230,12 +260,21 @@ impl Mistakes {
 
     /// The refusal, if anything was pushed; nothing is left then.
     pub(crate) fn check(&mut self) -> Result<(), Refusal> {
-        std::mem::take(self).into_result()
+        let list = std::mem::take(&mut self.list);
+        Self {
+            prefix: self.prefix.clone(),
+            list,
+        }
+        .into_result()
     }
 
     /// An error if anything was pushed.
     pub(crate) fn into_result(self) -> Result<(), Refusal> {
-        if self.is_empty() { Ok(()) } else { Err(Refusal::from(self)) }
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal::from(self))
+        }
     }
 
     #[cfg(test)]
@@ -256,7 +295,10 @@ impl From<Mistakes> for Refusal {
             "" => format!("{}{more}", mistake.detail),
             pointer => format!("{pointer}: {}{more}", mistake.detail),
         });
-        let errors = mistakes.list.into_iter().map(|mistake| ProblemField { pointer: mistake.pointer, detail: mistake.detail });
+        let errors = mistakes.list.into_iter().map(|mistake| ProblemField {
+            pointer: mistake.pointer,
+            detail: mistake.detail,
+        });
         let mut refusal = Self::new(code, detail);
         refusal.problem.errors = errors.collect();
         refusal

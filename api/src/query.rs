@@ -39,7 +39,11 @@ impl Query {
     }
 
     /// One parameter, read.
-    pub(crate) fn read<T>(&self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Result<Option<T>, Refusal> {
+    pub(crate) fn read<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, Refusal> {
         let value = self.get(name).map(read).transpose();
         value.map_err(|detail| Refusal::invalid(pointer(name), detail))
     }
@@ -61,15 +65,29 @@ mod tests {
     #[test]
     fn known_parameters_are_read_once() {
         let query = of("limit=5&state=").expect("a good query");
-        assert_eq!((query.get("limit"), query.get("state"), query.get("kind")), (Some("5"), None, None));
-        assert_eq!(query.read("limit", |text| text.parse::<u8>().map_err(|_| String::new())).expect("a number"), Some(5));
+        assert_eq!(
+            (query.get("limit"), query.get("state"), query.get("kind")),
+            (Some("5"), None, None)
+        );
+        assert_eq!(
+            query
+                .read("limit", |text| text.parse::<u8>().map_err(|_| String::new()))
+                .expect("a number"),
+            Some(5)
+        );
     }
 
     #[test]
     fn unknown_and_repeated_parameters_are_refused_by_name() {
         let refusal = of("limt=5").expect_err("unknown");
-        assert_eq!((refusal.problem.code, refusal.problem.errors[0].pointer.as_str()), (ProblemCode::UnknownField, "?limt"));
+        assert_eq!(
+            (refusal.problem.code, refusal.problem.errors[0].pointer.as_str()),
+            (ProblemCode::UnknownField, "?limt")
+        );
         let refusal = of("limit=5&limit=6").expect_err("repeated");
-        assert_eq!((refusal.problem.code, refusal.problem.errors[0].pointer.as_str()), (ProblemCode::InvalidInput, "?limit"));
+        assert_eq!(
+            (refusal.problem.code, refusal.problem.errors[0].pointer.as_str()),
+            (ProblemCode::InvalidInput, "?limit")
+        );
     }
 }

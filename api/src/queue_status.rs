@@ -28,12 +28,26 @@ async fn queue_status(State(app): State<App>) -> Result<Json<QueueStatusView>, R
     let (status, health) = tokio::join!(app.queue_status(), app.redis_health());
     let status = status.map_err(|error| Refusal::shared(&error))?;
     let health = health.map_err(|error| Refusal::shared(&error))?;
-    let idle = KINDS.iter().filter(|kind| status.kinds.iter().all(|known| known.kind != kind.name));
-    let idle = idle.map(|kind| KindStatus { kind: kind.name.to_owned(), ..KindStatus::default() });
-    let kinds = status.kinds.iter().cloned().chain(idle).map(KindStatusView::from).collect();
+    let idle = KINDS
+        .iter()
+        .filter(|kind| status.kinds.iter().all(|known| known.kind != kind.name));
+    let idle = idle.map(|kind| KindStatus {
+        kind: kind.name.to_owned(),
+        ..KindStatus::default()
+    });
+    let kinds = status
+        .kinds
+        .iter()
+        .cloned()
+        .chain(idle)
+        .map(KindStatusView::from)
+        .collect();
     Ok(Json(QueueStatusView {
         kinds,
         workers: status.workers.len() as u64,
-        redis: RedisStatusView { durability: health.durability, used_memory_bytes: health.used_memory_bytes },
+        redis: RedisStatusView {
+            durability: health.durability,
+            used_memory_bytes: health.used_memory_bytes,
+        },
     }))
 }

@@ -39,7 +39,13 @@ pub(crate) fn wanted(header: Option<&str>, length: u64) -> Wanted {
 /// An empty position is `Some(None)`; one that is not a number is `None`.
 fn position(text: &str) -> Option<Option<u64>> {
     let digits = !text.is_empty() && text.len() <= 19 && text.bytes().all(|byte| byte.is_ascii_digit());
-    if text.is_empty() { Some(None) } else if digits { text.parse().ok().map(Some) } else { None }
+    if text.is_empty() {
+        Some(None)
+    } else if digits {
+        text.parse().ok().map(Some)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -67,8 +73,18 @@ mod tests {
 
     #[test]
     fn what_is_not_one_byte_range_is_ignored() {
-        for header in ["", "bytes", "bytes=", "bytes=-", "items=0-1", "bytes=1-2,4-5", "bytes=5-3", "bytes=a-b", "bytes=+1-2",
-            "bytes=1-99999999999999999999"] {
+        for header in [
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "items=0-1",
+            "bytes=1-2,4-5",
+            "bytes=5-3",
+            "bytes=a-b",
+            "bytes=+1-2",
+            "bytes=1-99999999999999999999",
+        ] {
             assert_eq!(wanted(Some(header), 10), Wanted::All, "{header}");
         }
         assert_eq!(wanted(None, 10), Wanted::All);

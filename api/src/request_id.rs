@@ -15,7 +15,10 @@ pub(crate) struct RequestId(pub(crate) String);
 impl RequestId {
     /// Takes the client's or makes one.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let given = headers.get(HEADER).and_then(|value| value.to_str().ok()).filter(|text| is_harmless(text));
+        let given = headers
+            .get(HEADER)
+            .and_then(|value| value.to_str().ok())
+            .filter(|text| is_harmless(text));
         Self(given.map_or_else(random, ToOwned::to_owned))
     }
 
@@ -32,7 +35,10 @@ fn random() -> String {
 }
 
 fn is_harmless(text: &str) -> bool {
-    (1..=MAX_CHARS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+    (1..=MAX_CHARS).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
 #[cfg(test)]

@@ -26,7 +26,11 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, shutdown: Canc
     let mut connections = JoinSet::new();
     loop {
         let accept = async {
-            let permit = free.clone().acquire_owned().await.expect("the semaphore should never be closed");
+            let permit = free
+                .clone()
+                .acquire_owned()
+                .await
+                .expect("the semaphore should never be closed");
             listener.accept().await.map(|(stream, _)| (stream, permit))
         };
         tokio::select! {
@@ -59,7 +63,10 @@ pub(crate) async fn finish(mut connections: JoinSet<()>) -> usize {
         return 0;
     }
     let cut_off = connections.len();
-    tracing::warn!(connections = cut_off, "api.shutdown.cut_off: requests did not finish within the grace");
+    tracing::warn!(
+        connections = cut_off,
+        "api.shutdown.cut_off: requests did not finish within the grace"
+    );
     connections.shutdown().await;
     cut_off
 }

@@ -49,7 +49,11 @@ pub(crate) enum Media {
     /// An artifact that must exist; `at` points at its id.
     Artifact { id: String, at: String },
     /// Bytes that come with the request, to be stored and put in the place of `field`.
-    Bytes { bytes: Bytes, media_type: MediaType, filename: Option<String> },
+    Bytes {
+        bytes: Bytes,
+        media_type: MediaType,
+        filename: Option<String>,
+    },
 }
 
 /// What is needed to judge a submission.
@@ -124,7 +128,10 @@ impl Judge {
         let mut input = Value::Object(input);
         for error in (kind.check)(&input).err().into_iter().flatten() {
             let mistake = Mistake::from(error);
-            mistakes.push(Mistake { pointer: format!("{at}{}", mistake.pointer), ..mistake });
+            mistakes.push(Mistake {
+                pointer: format!("{at}{}", mistake.pointer),
+                ..mistake
+            });
         }
         mistakes.check()?;
         let media = match kind.media {
@@ -135,31 +142,59 @@ impl Judge {
             mistakes.push(mistake);
             Refusal::from(mistakes)
         })?;
-        let Value::Object(input) = input else { unreachable!("it was made from an object above") };
-        Ok(Submission { kind, envelope, input, media })
+        let Value::Object(input) = input else {
+            unreachable!("it was made from an object above")
+        };
+        Ok(Submission {
+            kind,
+            envelope,
+            input,
+            media,
+        })
     }
 
-    fn media(&self, field: &MediaField, value: Option<&mut Value>, file: Option<File>, at: &str) -> Result<Media, Mistake> {
+    fn media(
+        &self,
+        field: &MediaField,
+        value: Option<&mut Value>,
+        file: Option<File>,
+        at: &str,
+    ) -> Result<Media, Mistake> {
         let at = format!("{at}/{}", field.name);
         if let Some(file) = file {
             let media_type = check_media(field, &file.bytes, "/file")?;
-            return Ok(Media::Bytes { bytes: file.bytes, media_type, filename: file.filename });
+            return Ok(Media::Bytes {
+                bytes: file.bytes,
+                media_type,
+                filename: file.filename,
+            });
         }
-        let Some(Value::Object(reference)) = value else { return Ok(Media::Settled) };
+        let Some(Value::Object(reference)) = value else {
+            return Ok(Media::Settled);
+        };
         if let Some(Value::String(url)) = reference.get("url") {
             let judged = self.netguard.check_url(url, Purpose::Media);
             let forbidden = |error| Mistake::new(ProblemCode::UrlForbidden, format!("{at}/url"), format!("{error}"));
             return judged.map(|_| Media::Settled).map_err(forbidden);
         }
         if let Some(Value::String(id)) = reference.get("artifact") {
-            return Ok(Media::Artifact { id: id.clone(), at: format!("{at}/artifact") });
+            return Ok(Media::Artifact {
+                id: id.clone(),
+                at: format!("{at}/artifact"),
+            });
         }
         // Taken out, not copied: it may have megabytes, and bytes never travel with the input.
-        let Some(Value::String(text)) = reference.remove("base64") else { return Ok(Media::Settled) };
+        let Some(Value::String(text)) = reference.remove("base64") else {
+            return Ok(Media::Settled);
+        };
         let at = format!("{at}/base64");
         let bytes = decode(&text).map_err(|detail| Mistake::new(ProblemCode::MediaInvalid, &at, detail))?;
         let media_type = check_media(field, &bytes, &at)?;
-        Ok(Media::Bytes { bytes, media_type, filename: None })
+        Ok(Media::Bytes {
+            bytes,
+            media_type,
+            filename: None,
+        })
     }
 }
 
@@ -168,7 +203,10 @@ fn take_place(kind: &Kind, input: &mut Map<String, Value>, mistakes: &mut Mistak
     let Some(field) = kind.media else {
         return mistakes.unknown("file", format!("`{}` takes no media", kind.name));
     };
-    if input.insert(field.name.to_owned(), json!({"artifact": UNSTORED})).is_some() {
+    if input
+        .insert(field.name.to_owned(), json!({"artifact": UNSTORED}))
+        .is_some()
+    {
         let detail = format!("send the part `file` or `{}`, not both", field.name);
         mistakes.push(Mistake::invalid(format!("{at}/{}", field.name), detail));
     }
@@ -186,7 +224,9 @@ pub(crate) fn check_media(field: &MediaField, bytes: &[u8], at: &str) -> Result<
     checked.map_err(|problem| {
         let code = match problem {
             MediaProblem::TooManyPixels { .. } => ProblemCode::MediaTooLarge,
-            MediaProblem::Empty | MediaProblem::NotAccepted { .. } | MediaProblem::Unreadable(_) => ProblemCode::MediaInvalid,
+            MediaProblem::Empty | MediaProblem::NotAccepted { .. } | MediaProblem::Unreadable(_) => {
+                ProblemCode::MediaInvalid
+            }
         };
         Mistake::new(code, at, problem.to_string())
     })
@@ -194,13 +234,21 @@ pub(crate) fn check_media(field: &MediaField, bytes: &[u8], at: &str) -> Result<
 
 /// The mistake of media over its field's limit.
 pub(crate) fn too_large(field: &MediaField, at: &str) -> Mistake {
-    Mistake::new(ProblemCode::MediaTooLarge, at, format!("the media is larger than {} bytes", field.max_bytes))
+    Mistake::new(
+        ProblemCode::MediaTooLarge,
+        at,
+        format!("the media is larger than {} bytes", field.max_bytes),
+    )
 }
 
 /// Standard base64 with or without padding, line breaks and a `data:` prefix, whose type is not believed.
 fn decode(text: &str) -> Result<Bytes, String> {
     let payload = match text.strip_prefix("data:") {
-        Some(rest) => rest.split_once(";base64,").ok_or("a data: URL must be of the form data:<type>;base64,<data>")?.1,
+        Some(rest) => {
+            rest.split_once(";base64,")
+                .ok_or("a data: URL must be of the form data:<type>;base64,<data>")?
+                .1
+        }
         None => text,
     };
     let decoded = if payload.bytes().any(|byte| byte.is_ascii_whitespace()) {
@@ -209,7 +257,9 @@ fn decode(text: &str) -> Result<Bytes, String> {
     } else {
         BASE64.decode(payload)
     };
-    decoded.map(Bytes::from).map_err(|error| format!("it is not base64: {error}"))
+    decoded
+        .map(Bytes::from)
+        .map_err(|error| format!("it is not base64: {error}"))
 }
 
 #[cfg(test)]
@@ -226,7 +276,16 @@ mod tests {
 
     #[test]
     fn garbage_is_no_base64() {
-        for text in ["%%%", "aGVsbG8==", "a", "aGVsbG9", "aGVs_G8=", "data:image/png,aGVsbG8=", "data:", "é"] {
+        for text in [
+            "%%%",
+            "aGVsbG8==",
+            "a",
+            "aGVsbG9",
+            "aGVs_G8=",
+            "data:image/png,aGVsbG8=",
+            "data:",
+            "é",
+        ] {
             assert!(decode(text).is_err(), "{text}");
         }
     }

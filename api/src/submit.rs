@@ -87,11 +87,19 @@ async fn submit(
 pub(crate) fn find_kind(name: &str) -> Result<&'static Kind, Refusal> {
     tasks::find(name).ok_or_else(|| {
         let known: Vec<_> = tasks::KINDS.iter().map(|kind| kind.name).collect();
-        Refusal::new(ProblemCode::UnknownKind, format!("no such kind of task; there are: {}", known.join(", ")))
+        Refusal::new(
+            ProblemCode::UnknownKind,
+            format!("no such kind of task; there are: {}", known.join(", ")),
+        )
     })
 }
 
-async fn read(app: &App, kind: &'static Kind, headers: &HeaderMap, body: Body) -> Result<(Submission, String), Refusal> {
+async fn read(
+    app: &App,
+    kind: &'static Kind,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Submission, String), Refusal> {
     let judge = app.judge();
     let purpose = kind.name;
     if form::is_form(headers) {
@@ -112,9 +120,16 @@ async fn read(app: &App, kind: &'static Kind, headers: &HeaderMap, body: Body) -
 /// The bytes of a JSON body. Its type must be said: a form of a foreign page can send `text/plain` and nothing better.
 pub(crate) async fn read_json(headers: &HeaderMap, body: Body, share: &mut body::Share) -> Result<Bytes, Refusal> {
     let content_type = form::content_type(headers);
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     if essence != "application/json" && !(essence.starts_with("application/") && essence.ends_with("+json")) {
-        return Err(Refusal::unsupported_media_type("send application/json or multipart/form-data"));
+        return Err(Refusal::unsupported_media_type(
+            "send application/json or multipart/form-data",
+        ));
     }
     body::read_all(headers, body, MAX_JSON_BYTES, share).await
 }
@@ -123,9 +138,10 @@ pub(crate) async fn read_json(headers: &HeaderMap, body: Body, share: &mut body:
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Refusal> {
     json::parse(bytes).map_err(|problem| match problem {
         json::JsonProblem::Malformed(detail) => Refusal::malformed_json(detail),
-        json::JsonProblem::TooManyValues => {
-            Refusal::new(ProblemCode::BodyTooLarge, format!("the body holds more than {} values", crate::limits::MAX_JSON_VALUES))
-        }
+        json::JsonProblem::TooManyValues => Refusal::new(
+            ProblemCode::BodyTooLarge,
+            format!("the body holds more than {} values", crate::limits::MAX_JSON_VALUES),
+        ),
     })
 }
 
@@ -140,7 +156,10 @@ struct Parts {
 
 async fn read_form(app: &App, kind: &Kind, headers: &HeaderMap, body: Body) -> Result<Parts, Refusal> {
     let largest = kind.media.map_or(0, |field| field.max_bytes);
-    let mut form = Form::open(headers, Reader::new(headers, body, largest + MAX_JSON_BYTES as u64, BODY_TIMEOUT)?)?;
+    let mut form = Form::open(
+        headers,
+        Reader::new(headers, body, largest + MAX_JSON_BYTES as u64, BODY_TIMEOUT)?,
+    )?;
     let mut share = app.budget.share();
     let (mut input, mut task, mut file) = (None, None, None);
     let mut mistakes = Mistakes::at("");
@@ -151,7 +170,10 @@ async fn read_form(app: &App, kind: &Kind, headers: &HeaderMap, body: Body) -> R
             ("task", _) => task.replace(read_part(part, "task", &mut share).await?).is_some(),
             ("file", Some(field)) => {
                 let filename = part.filename();
-                let bytes = part.read(field.max_bytes, &mut share).await?.ok_or_else(|| too_large(&field, "/file"))?;
+                let bytes = part
+                    .read(field.max_bytes, &mut share)
+                    .await?
+                    .ok_or_else(|| too_large(&field, "/file"))?;
                 file.replace(File { bytes, filename }).is_some()
             }
             ("file", None) => {
@@ -172,12 +194,22 @@ async fn read_form(app: &App, kind: &Kind, headers: &HeaderMap, body: Body) -> R
         }
     }
     mistakes.into_result()?;
-    Ok(Parts { input, task, file, _share: share })
+    Ok(Parts {
+        input,
+        task,
+        file,
+        _share: share,
+    })
 }
 
 async fn read_part(part: form::Part, name: &str, share: &mut body::Share) -> Result<Bytes, Refusal> {
     let bytes = part.read(MAX_PART_JSON_BYTES as u64, share).await?;
-    bytes.ok_or_else(|| Refusal::new(ProblemCode::BodyTooLarge, format!("the part `{name}` is larger than {MAX_PART_JSON_BYTES} bytes")))
+    bytes.ok_or_else(|| {
+        Refusal::new(
+            ProblemCode::BodyTooLarge,
+            format!("the part `{name}` is larger than {MAX_PART_JSON_BYTES} bytes"),
+        )
+    })
 }
 
 fn from_form(judge: &Judge, kind: &'static Kind, parts: Parts) -> Result<(Submission, String), Refusal> {
@@ -229,9 +261,17 @@ async fn enqueue(app: &App, ready: Ready) -> Result<(TaskId, bool), Refusal> {
 async fn answer(app: &App, tenant: &Tenant, id: TaskId, replayed: bool, wait: Wait) -> Result<Response, Refusal> {
     let task: Task = match wait.task(app, tenant, id, |task| task.state.is_terminal()).await? {
         Some(task) => task,
-        None => return Err(Refusal::not_found("task: the one that this Idempotency-Key made has expired")),
+        None => {
+            return Err(Refusal::not_found(
+                "task: the one that this Idempotency-Key made has expired",
+            ));
+        }
     };
-    let status = if task.state.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let status = if task.state.is_terminal() {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
     let mut response = view::answer(app, tenant, status, &task).await?;
     let headers = response.headers_mut();
     if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/tasks/{id}")) {

@@ -19,14 +19,25 @@ use crate::tenant::Caller;
 use crate::view;
 use crate::wait::Wait;
 
-const FILTERS: [&str; 8] = ["state", "kind", "tag", "batch_id", "created_after", "q", "limit", "cursor"];
+const FILTERS: [&str; 8] = [
+    "state",
+    "kind",
+    "tag",
+    "batch_id",
+    "created_after",
+    "q",
+    "limit",
+    "cursor",
+];
 
 /// Longest text of a filter, bytes.
 const MAX_FILTER_BYTES: usize = 256;
 
 /// The routes of this module.
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(get_task, cancel_task)).routes(routes!(list_tasks))
+    OpenApiRouter::new()
+        .routes(routes!(get_task, cancel_task))
+        .routes(routes!(list_tasks))
 }
 
 /// Read a task
@@ -60,9 +71,16 @@ async fn get_task(
     let wait = Wait::of(&Query::of(&uri, &["wait"])?, &headers)?;
     let conditional = headers.contains_key(header::IF_NONE_MATCH);
     let done = |task: &zoetrope_queue::Task| {
-        if conditional { !etag::matches(&headers, &etag::of(task)) } else { task.state.is_terminal() }
+        if conditional {
+            !etag::matches(&headers, &etag::of(task))
+        } else {
+            task.state.is_terminal()
+        }
     };
-    let task = wait.task(&app, &tenant, id, done).await?.ok_or_else(|| Refusal::not_found("task"))?;
+    let task = wait
+        .task(&app, &tenant, id, done)
+        .await?
+        .ok_or_else(|| Refusal::not_found("task"))?;
     let mut response = if conditional && etag::matches(&headers, &etag::of(&task)) {
         let mut unchanged = view::hints(&app, &task);
         *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
@@ -106,7 +124,10 @@ async fn cancel_task(
         }
         CancelOutcome::NotFound => return Err(Refusal::not_found("task")),
     };
-    let task = queue.get(tenant.as_str(), id).await?.ok_or_else(|| Refusal::not_found("task"))?;
+    let task = queue
+        .get(tenant.as_str(), id)
+        .await?
+        .ok_or_else(|| Refusal::not_found("task"))?;
     view::answer(&app, &tenant, status, &task).await
 }
 
@@ -131,12 +152,21 @@ async fn cancel_task(
     ))]
 async fn list_tasks(State(app): State<App>, Caller(tenant): Caller, uri: Uri) -> Result<Response, Refusal> {
     let wanted = list_query(&Query::of(&uri, &FILTERS)?)?;
-    let page = app.link.queue()?.list(tenant.as_str(), &wanted).await.map_err(|error| match error {
-        QueueError::Invalid { field, detail } => Refusal::invalid(query::pointer(field), detail),
-        other => other.into(),
-    })?;
+    let page = app
+        .link
+        .queue()?
+        .list(tenant.as_str(), &wanted)
+        .await
+        .map_err(|error| match error {
+            QueueError::Invalid { field, detail } => Refusal::invalid(query::pointer(field), detail),
+            other => other.into(),
+        })?;
     let items = page.items.iter().map(view::brief).collect();
-    Ok(Json(TaskPage { items, next_cursor: page.next_cursor }).into_response())
+    Ok(Json(TaskPage {
+        items,
+        next_cursor: page.next_cursor,
+    })
+    .into_response())
 }
 
 fn list_query(query: &Query) -> Result<ListQuery, Refusal> {
@@ -145,11 +175,18 @@ fn list_query(query: &Query) -> Result<ListQuery, Refusal> {
         _ => Err(format!("it is longer than {MAX_FILTER_BYTES} bytes")),
     };
     let tag = query.read("tag", |text| {
-        if text.starts_with(view::OWN_TAGS) { Err("tags of this name are not yours".to_owned()) } else { short(text) }
+        if text.starts_with(view::OWN_TAGS) {
+            Err("tags of this name are not yours".to_owned())
+        } else {
+            short(text)
+        }
     })?;
     let batch = query.read("batch_id", short)?.map(|id| view::batch_tag(&id));
     if tag.is_some() && batch.is_some() {
-        return Err(Refusal::invalid(query::pointer("batch_id"), "give `tag` or `batch_id`, not both"));
+        return Err(Refusal::invalid(
+            query::pointer("batch_id"),
+            "give `tag` or `batch_id`, not both",
+        ));
     }
     Ok(ListQuery {
         state: query.read("state", state)?,

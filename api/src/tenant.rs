@@ -40,6 +40,8 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        (app.tenants.0)(&parts.headers).map(Self).ok_or_else(|| Refusal::forbidden("no tenant belongs to this request"))
+        (app.tenants.0)(&parts.headers)
+            .map(Self)
+            .ok_or_else(|| Refusal::forbidden("no tenant belongs to this request"))
     }
 }

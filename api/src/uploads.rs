@@ -1,10 +1,10 @@
 //! `POST /api/v1/uploads`: bytes into an artifact as they arrive, told by their content what they are.
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
@@ -20,7 +20,7 @@ use crate::filename;
 use crate::form::{self, Form, Part};
 use crate::idempotency::{self, IN_FLIGHT, Memory, REPLAYED};
 use crate::limits::{ARTIFACT_TTL, MAX_UPLOAD_BYTES, UPLOAD_TIMEOUT};
-use crate::problem::{Mistake, Refusal};
+use crate::problem::{self, Mistake, Refusal};
 use crate::query::Query;
 use crate::tenant::Caller;
 
@@ -67,7 +67,15 @@ async fn upload(
         return Ok(answer(&stored, false));
     };
     let known = app.memories.begin(&tenant, ROUTE, &key).await?;
-    let stored = store(&app, &tenant, &headers, body, filename, known.is_none().then_some(key.as_str())).await;
+    let stored = store(
+        &app,
+        &tenant,
+        &headers,
+        body,
+        filename,
+        known.is_none().then_some(key.as_str()),
+    )
+    .await;
     match (stored, known) {
         (Err(refusal), None) => {
             // If this fails too, the key is free again after `IN_FLIGHT`.
@@ -82,7 +90,13 @@ async fn upload(
 }
 
 /// Settles an upload with a key: the first is remembered, a repeated one answers with what the first has stored.
-async fn remember(app: &App, tenant: &Tenant, key: &str, stored: ArtifactInfo, known: Option<Memory>) -> Result<Response, Refusal> {
+async fn remember(
+    app: &App,
+    tenant: &Tenant,
+    key: &str,
+    stored: ArtifactInfo,
+    known: Option<Memory>,
+) -> Result<Response, Refusal> {
     let mut held = app.held(tenant);
     held.add(&stored.artifact);
     if let Some(known) = &known {
@@ -95,7 +109,10 @@ async fn remember(app: &App, tenant: &Tenant, key: &str, stored: ArtifactInfo, k
             return Ok(answer(&first, true));
         }
     }
-    let memory = Memory { fingerprint: stored.sha256.clone(), artifact: stored.artifact.clone() };
+    let memory = Memory {
+        fingerprint: stored.sha256.clone(),
+        artifact: stored.artifact.clone(),
+    };
     app.memories.finish(tenant, ROUTE, key, &memory).await?;
     held.keep();
     Ok(answer(&stored, false))
@@ -109,7 +126,9 @@ fn answer(info: &ArtifactInfo, replayed: bool) -> Response {
         response.headers_mut().insert(header::LOCATION, location);
     }
     if replayed {
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        response
+            .headers_mut()
+            .insert(REPLAYED, HeaderValue::from_static("true"));
     }
     response
 }
@@ -117,15 +136,22 @@ fn answer(info: &ArtifactInfo, replayed: bool) -> Response {
 /// Where the bytes of an upload come from.
 enum Source {
     Body(Reader),
-    Part(Form, Part),
+    /// The part is gone once it is read: the form goes on only then.
+    Part(Form, Option<Part>),
 }
 
 impl Source {
     async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
-        match self {
-            Self::Body(reader) => reader.next().await,
-            Self::Part(_, part) => part.chunk().await,
+        let part = match self {
+            Self::Body(reader) => return reader.next().await,
+            Self::Part(_, part) => part,
+        };
+        let Some(reading) = part else { return Ok(None) };
+        let chunk = reading.chunk().await?;
+        if chunk.is_none() {
+            *part = None;
         }
+        Ok(chunk)
     }
 }
 
@@ -147,7 +173,8 @@ async fn store(
     if head.is_empty() {
         return Err(refused("the file is empty"));
     }
-    let media_type = MediaType::sniff(&head).ok_or_else(|| refused("its content is no image, video or audio that we take"))?;
+    let media_type =
+        MediaType::sniff(&head).ok_or_else(|| refused("its content is no image, video or audio that we take"))?;
     let new = NewArtifact {
         content_type: media_type.content_type().to_owned(),
         filename: filename.as_deref().and_then(filename::clean),
@@ -172,15 +199,21 @@ async fn store(
 
 async fn open(headers: &HeaderMap, body: Body, filename: Option<String>) -> Result<(Source, Option<String>), Refusal> {
     if !form::is_form(headers) {
-        return Ok((Source::Body(Reader::new(headers, body, MAX_UPLOAD_BYTES, UPLOAD_TIMEOUT)?), filename));
+        return Ok((
+            Source::Body(Reader::new(headers, body, MAX_UPLOAD_BYTES, UPLOAD_TIMEOUT)?),
+            filename,
+        ));
     }
-    let mut form = Form::open(headers, Reader::new(headers, body, MAX_UPLOAD_BYTES + FORM_OVERHEAD, UPLOAD_TIMEOUT)?)?;
+    let mut form = Form::open(
+        headers,
+        Reader::new(headers, body, MAX_UPLOAD_BYTES + FORM_OVERHEAD, UPLOAD_TIMEOUT)?,
+    )?;
     match form.next().await? {
         Some(part) if part.name() == "file" => {
             let filename = filename.or_else(|| part.filename());
-            Ok((Source::Part(form, part), filename))
+            Ok((Source::Part(form, Some(part)), filename))
         }
-        Some(_) => Err(Mistake::new(ProblemCode::UnknownField, "/file", "the form's one part is `file`").into()),
+        Some(other) => Err(not_a_file(&other)),
         None => Err(Mistake::new(ProblemCode::MediaMissing, "/file", "the form has no part `file`").into()),
     }
 }
@@ -214,6 +247,11 @@ async fn copy(
 async fn end(form: &mut Form) -> Result<(), Refusal> {
     match form.next().await? {
         None => Ok(()),
-        Some(part) => Err(Mistake::new(ProblemCode::UnknownField, format!("/{}", crate::problem::escape(&part.name())), "the form's one part is `file`").into()),
+        Some(other) => Err(not_a_file(&other)),
     }
+}
+
+fn not_a_file(part: &Part) -> Refusal {
+    let pointer = format!("/{}", problem::escape(&part.name()));
+    Mistake::new(ProblemCode::UnknownField, pointer, "the form's one part is `file`").into()
 }

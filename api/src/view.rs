@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use zoetrope_queue::{State, Task};
 use zoetrope_shared::artifacts::ArtifactError;
 use zoetrope_shared::offload;
@@ -31,7 +31,11 @@ pub(crate) fn brief(task: &Task) -> TaskView {
 
 /// A task with its result, however large.
 pub(crate) async fn full(app: &App, tenant: &Tenant, task: &Task) -> Result<TaskView, Refusal> {
-    let Some(result) = task.result.as_ref().filter(|result| offload::pointed_at(result).is_some()) else {
+    let Some(result) = task
+        .result
+        .as_ref()
+        .filter(|result| offload::pointed_at(result).is_some())
+    else {
         return Ok(brief(task));
     };
     match offload::load(&app.artifacts, tenant, result.clone()).await {
@@ -75,7 +79,12 @@ pub(crate) fn poll_hint(task: &Task, now_ms: u64) -> Option<Duration> {
         _ => 15,
     };
     let until_start_s = match task.state {
-        State::Scheduled => task.run_at_ms.unwrap_or_default().saturating_sub(now_ms).div_ceil(1_000).min(60),
+        State::Scheduled => task
+            .run_at_ms
+            .unwrap_or_default()
+            .saturating_sub(now_ms)
+            .div_ceil(1_000)
+            .min(60),
         _ => 0,
     };
     Some(Duration::from_secs(by_age_s.max(until_start_s)))
@@ -83,7 +92,11 @@ pub(crate) fn poll_hint(task: &Task, now_ms: u64) -> Option<Duration> {
 
 fn named(task: &Task, mut view: TaskView) -> TaskView {
     let prefix = batch_tag("");
-    view.batch_id = task.tags.iter().find_map(|tag| tag.strip_prefix(&prefix)).map(ToOwned::to_owned);
+    view.batch_id = task
+        .tags
+        .iter()
+        .find_map(|tag| tag.strip_prefix(&prefix))
+        .map(ToOwned::to_owned);
     view.tags.retain(|tag| !tag.starts_with(OWN_TAGS));
     view
 }

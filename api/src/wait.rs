@@ -26,14 +26,20 @@ impl Wait {
     /// The parameter wins over the header. A preference that is not understood is ignored, as RFC 7240 wants.
     pub(crate) fn of(query: &Query, headers: &HeaderMap) -> Result<Self, Refusal> {
         if let Some(asked) = query.read("wait", duration::from_text)? {
-            return Ok(Self { limit: asked.min(MAX_WAIT), preferred: false });
+            return Ok(Self {
+                limit: asked.min(MAX_WAIT),
+                preferred: false,
+            });
         }
         let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
         let asked = preferences
             .flat_map(|text| text.split([',', ';']))
             .filter_map(|preference| preference.trim().strip_prefix("wait="))
             .find_map(|seconds| duration::from_text(seconds.trim_matches('"')).ok());
-        Ok(asked.map_or_else(Self::default, |asked| Self { limit: asked.min(MAX_WAIT), preferred: true }))
+        Ok(asked.map_or_else(Self::default, |asked| Self {
+            limit: asked.min(MAX_WAIT),
+            preferred: true,
+        }))
     }
 
     /// What `Preference-Applied` says, if it says anything.
@@ -57,7 +63,9 @@ impl Wait {
         // With every place taken the task is read at once: its client polls, as it would without `wait`.
         let place = match app.long_polls.try_acquire() {
             Ok(place) => place,
-            Err(TryAcquireError::Closed | TryAcquireError::NoPermits) => return Ok(queue.get(tenant.as_str(), id).await?),
+            Err(TryAcquireError::Closed | TryAcquireError::NoPermits) => {
+                return Ok(queue.get(tenant.as_str(), id).await?);
+            }
         };
         app.metrics.long_polls.inc();
         let _counted = scopeguard(|| app.metrics.long_polls.dec());
@@ -91,12 +99,20 @@ mod tests {
 
     fn wait(query: &str, prefer: Option<&'static str>) -> Result<Wait, Refusal> {
         let query = Query::of(&format!("/x?{query}").parse().expect("a URI"), &["wait"]).expect("a good query");
-        let headers = prefer.map(|text| (axum::http::HeaderName::from_static("prefer"), HeaderValue::from_static(text)));
+        let headers = prefer.map(|text| {
+            (
+                axum::http::HeaderName::from_static("prefer"),
+                HeaderValue::from_static(text),
+            )
+        });
         Wait::of(&query, &headers.into_iter().collect())
     }
 
     fn seconds(seconds: u64, preferred: bool) -> Wait {
-        Wait { limit: Duration::from_secs(seconds), preferred }
+        Wait {
+            limit: Duration::from_secs(seconds),
+            preferred,
+        }
     }
 
     #[test]
@@ -111,7 +127,11 @@ mod tests {
             ("", Some("wait=soon"), Wait::default()),
         ];
         for (query, prefer, expected) in cases {
-            assert_eq!(wait(query, prefer).expect("a good wait"), expected, "{query} {prefer:?}");
+            assert_eq!(
+                wait(query, prefer).expect("a good wait"),
+                expected,
+                "{query} {prefer:?}"
+            );
         }
         assert!(wait("wait=soon", None).is_err());
     }
