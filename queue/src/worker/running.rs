@@ -99,6 +99,15 @@ impl Running {
         self.confirmed + self.lease / 3
     }
 
+    pub(crate) fn is_renewal_due(&self, now: Instant) -> bool {
+        !self.is_lost() && now >= self.renew_at()
+    }
+
+    /// Whether its lease was given up: renewing it would keep the task from others.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.attempt.control.stop_reason() == Some(StopReason::LeaseLost)
+    }
+
     /// What to tell the queue; `None` for an abandoned attempt, of which nothing may be said.
     pub(crate) fn verdict(&self, outcome: Outcome, worker: &str, random: u64) -> Option<Verdict> {
         let stopped = self.attempt.control.stop_reason();

@@ -1,6 +1,8 @@
 //! What a worker knows and decides, without any I/O: which tasks it holds, what its next step says, what follows from
 //! the answer. Time comes in as an argument, so leases and drains are tested by moving a number.
 
+mod room;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,7 @@ use crate::record::{self, millis};
 use crate::status::WorkerInfo;
 use crate::worker::attempt::{Attempt, StopReason};
 use crate::worker::running::{ClaimContext, Running};
-use crate::worker::step::{Claim, Finish, Offer, Renewal, Renewed, StepReply, StepRequest, Verdict};
+use crate::worker::step::{Claim, Finish, Renewal, Renewed, StepReply, StepRequest, Verdict};
 use crate::worker::{StopReport, WorkerConfig};
 
 /// Most claims, and most finishes, in one step.
@@ -24,10 +26,6 @@ const MAX_ITEMS: usize = 128;
 const MAX_RENEWALS: usize = 512;
 /// Most bytes of finished records in one step.
 const MAX_STEP_BYTES: usize = 1024 * 1024;
-/// Tasks claimed beyond the free slots while a kind's runs are short.
-const CLAIM_AHEAD: u32 = 64;
-/// Mean run under which a kind is claimed ahead.
-const SHORT_RUN: Duration = Duration::from_millis(2);
 /// A registration among the idle is renewed this often; scripts distrust one older than 10 s.
 const REGISTER_EVERY: Duration = Duration::from_secs(3);
 /// The registry entry is renewed this often.
@@ -58,6 +56,8 @@ pub(crate) struct Engine {
     told_info: Option<Instant>,
     told_progress: Option<Instant>,
     alone: Option<TaskId>,
+    /// Cancels of tasks that are not known here, while an answer is under way.
+    early_cancels: Vec<TaskId>,
     draining_until: Option<Instant>,
     pub(crate) progressed: Arc<Notify>,
     has_progress: bool,
@@ -83,6 +83,7 @@ impl Engine {
             told_info: None,
             told_progress: None,
             alone: None,
+            early_cancels: Vec::new(),
             draining_until: None,
             progressed: Arc::default(),
             has_progress: false,
@@ -116,8 +117,7 @@ impl Engine {
         };
         self.take_finishes(&mut request.finishes);
         if wanted > 0 || register {
-            request.free = (0..self.used.len()).map(|class| self.free(class)).collect();
-            request.kinds = self.offers();
+            (request.free, request.kinds) = (self.free_units(), self.offers());
         }
         self.woken = false;
         self.in_flight = Some((request.clone(), now));
@@ -138,21 +138,35 @@ impl Engine {
         for (renewal, answer) in request.renewals.iter().zip(&reply.renewed) {
             self.apply_renewal(renewal, *answer, sent);
         }
-        if request.register && reply.registered {
-            self.registered = Some((sent, self.room_by_class()));
+        // A wake-up since then has used the registration up.
+        if reply.registered && !self.woken {
+            self.registered = Some((sent, self.room_left(&request, &reply)));
         }
         let full = !request.tokens.is_empty() && reply.claims.len() == request.tokens.len();
         let alone = reply.alone;
         for claim in reply.claims {
             self.take_claim(claim, &request, reply.now_ms, sent, alone);
         }
+        self.early_cancels.clear();
         // More may wait: the answer was bounded by the tokens, or the script itself made tasks claimable.
         self.woken |= reply.again || (full && self.wanted() > 0);
         self.start_next(now)
     }
 
-    /// An attempt ended.
-    pub(crate) fn ended(&mut self, id: TaskId, outcome: Outcome, now: Instant) -> Vec<Attempt> {
+    /// A handler has come to its end. One that lost its lease may end after its task was claimed here anew.
+    pub(crate) fn attempt_ended(&mut self, id: TaskId, token: &str, outcome: Outcome, now: Instant) -> Vec<Attempt> {
+        let current = self
+            .running
+            .get(&id)
+            .is_some_and(|task| task.attempt.lease_token == token);
+        if current {
+            self.ended(id, outcome, now)
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn ended(&mut self, id: TaskId, outcome: Outcome, now: Instant) -> Vec<Attempt> {
         let Some(task) = self.running.remove(&id) else {
             return Vec::new();
         };
@@ -179,6 +193,10 @@ impl Engine {
     /// Somebody asked to cancel a task: stop it here, if it is here.
     pub(crate) fn cancel(&mut self, id: TaskId, now: Instant) -> Vec<Attempt> {
         let Some(task) = self.running.get(&id) else {
+            // The word may be faster than the answer that brings the task.
+            if self.in_flight.is_some() {
+                self.early_cancels.push(id);
+            }
             return Vec::new();
         };
         task.attempt.control.stop(StopReason::Canceled);
@@ -276,63 +294,9 @@ impl Engine {
         !self.finished.is_empty()
             || self.woken
             || progress_due
-            || self.running.values().any(|task| now >= task.renew_at())
+            || self.running.values().any(|task| task.is_renewal_due(now))
             || self.told_info.is_none_or(|told| now >= told + INFO_EVERY)
             || self.registration_due(now)
-    }
-
-    /// Tasks to ask for: free units of all classes, and more while runs are short.
-    fn wanted(&self) -> usize {
-        if self.draining_until.is_some() || self.alone.is_some() {
-            return 0;
-        }
-        let free: u32 = (0..self.used.len()).map(|class| self.free(class)).sum();
-        let ahead = self
-            .config
-            .kinds
-            .iter()
-            .enumerate()
-            .map(|(slot, _)| self.extra(slot))
-            .max()
-            .unwrap_or(0);
-        MAX_ITEMS.min((free + ahead) as usize)
-    }
-
-    fn free(&self, class: usize) -> u32 {
-        self.config.classes[class].units.saturating_sub(self.used[class])
-    }
-
-    /// Units that a kind may claim beyond its class, less those already claimed ahead.
-    fn extra(&self, slot: usize) -> u32 {
-        let kind = &self.config.kinds[slot];
-        let short = kind.claim_ahead && self.mean_run[slot] < SHORT_RUN;
-        let over = self.used[kind.class].saturating_sub(self.config.classes[kind.class].units);
-        if short { CLAIM_AHEAD.saturating_sub(over) } else { 0 }
-    }
-
-    fn offers(&self) -> Vec<Offer> {
-        let offer = |(slot, kind): (usize, &crate::worker::KindSlot)| Offer {
-            kind: kind.kind.clone(),
-            class: kind.class,
-            cost: kind.cost,
-            lease_ms: millis(kind.lease),
-            extra: self.extra(slot),
-        };
-        self.config.kinds.iter().enumerate().map(offer).collect()
-    }
-
-    fn room_by_class(&self) -> Vec<bool> {
-        let open = self.draining_until.is_none() && self.alone.is_none();
-        (0..self.used.len()).map(|class| open && self.free(class) > 0).collect()
-    }
-
-    /// A registration is due when it is old, or when the classes with room are others than those registered.
-    fn registration_due(&self, now: Instant) -> bool {
-        let room = self.room_by_class();
-        match &self.registered {
-            Some((at, registered)) => *registered != room || (room.contains(&true) && now >= *at + REGISTER_EVERY),
-            None => room.contains(&true),
-        }
     }
 
     fn info_if_due(&mut self, now: Instant) -> String {
@@ -350,13 +314,13 @@ impl Engine {
 
     /// Once one lease is due, all that are past half of that time are renewed with it: one call for all.
     fn take_renewals(&mut self, now: Instant) -> Vec<Renewal> {
-        if !self.running.values().any(|task| now >= task.renew_at()) {
+        if !self.running.values().any(|task| task.is_renewal_due(now)) {
             return Vec::new();
         }
         let due = self
             .running
             .values_mut()
-            .filter(|task| now >= task.confirmed + task.lease / 6);
+            .filter(|task| !task.is_lost() && now >= task.confirmed + task.lease / 6);
         let renew = |task: &mut Running| {
             task.renewing = true;
             Renewal {
@@ -426,6 +390,7 @@ impl Engine {
         };
         match Running::new(claim, context) {
             Ok(task) => {
+                self.forget(id);
                 self.used[self.config.kinds[slot].class] += self.config.kinds[slot].cost;
                 self.running.insert(id, task);
                 self.ahead.push_back(id);
@@ -433,9 +398,21 @@ impl Engine {
             }
             Err(error) => tracing::error!(task = %id, "read a claimed task: {error:#}; its lease will lapse"),
         }
-        if self.draining_until.is_some() {
+        if self.early_cancels.contains(&id) {
+            self.cancel(id, sent);
+        } else if self.draining_until.is_some() {
             self.ahead.retain(|waiting| *waiting != id);
             self.ended(id, Outcome::Released, sent);
+        }
+    }
+
+    /// Ends an attempt whose lease was lost so long ago that its task is here again.
+    fn forget(&mut self, id: TaskId) {
+        if let Some(old) = self.running.remove(&id) {
+            self.give_back(&old);
+            self.ahead.retain(|waiting| *waiting != id);
+            self.report.abandoned += 1;
+            old.attempt.control.stop(StopReason::LeaseLost);
         }
     }
 
