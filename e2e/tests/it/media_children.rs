@@ -38,18 +38,15 @@ async fn start_reading(stage: &Stage) -> (String, Vec<Pid>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stdout, reason = "how long it took is worth reading and too fickle to assert")]
 async fn cancelling_a_running_task_ends_its_media_child() {
     let stage = Stage::builder().env("MAX_WORKERS", "1").start().await;
     let (id, children) = start_reading(&stage).await;
 
-    let answer = stage.http.delete(&format!("/api/v1/tasks/{id}")).await;
     let asked = tokio::time::Instant::now();
-    assert_eq!(
-        (answer.status, &answer.body["cancel_requested"]),
-        (StatusCode::ACCEPTED, &json!(true)),
-        "{}",
-        answer.body
-    );
+    let answer = stage.http.delete(&format!("/api/v1/tasks/{id}")).await;
+    let told = answer.body["cancel_requested"] == true || answer.body["state"] == "canceled";
+    assert!(answer.status.is_success() && told, "{} {}", answer.status, answer.body);
     for child in children {
         ended(child).await;
     }
