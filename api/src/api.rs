@@ -11,8 +11,8 @@ use zoetrope_shared::config::{AuthMode, Settings};
 use zoetrope_shared::shutdown::ShutdownSteps;
 
 use crate::app::App;
+use crate::http::server;
 use crate::limits::{DRAIN_GRACE, SWEEP_EVERY};
-use crate::server;
 use crate::tenant::Tenants;
 
 /// Longest time that each step after the last request may take.

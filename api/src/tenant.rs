@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use zoetrope_shared::tenant::Tenant;
 
 use crate::app::App;
-use crate::problem::Refusal;
+use crate::http::problem::Refusal;
 
 /// Tells the tenant of a request from its headers. Keys will be read here; until then everybody is `default`.
 #[derive(Clone)]

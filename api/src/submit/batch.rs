@@ -19,15 +19,15 @@ use zoetrope_shared::wire::{BatchItem, BatchItemError, BatchState, BatchUrls, Ba
 
 use crate::app::App;
 use crate::cpu;
-use crate::fingerprint::Fingerprint;
-use crate::idempotency::{self, Memory, REPLAYED};
-use crate::intake::{self, Ready};
-use crate::problem::{Mistake, Mistakes, Refusal};
-use crate::query::Query;
-use crate::submission::{Judge, Submission};
-use crate::submit::{find_kind, parse, read_json};
+use crate::http::problem::{Mistake, Mistakes, Refusal};
+use crate::http::query::Query;
+use crate::submit::fingerprint::Fingerprint;
+use crate::submit::idempotency::{self, Memory, REPLAYED};
+use crate::submit::intake::{self, Ready};
+use crate::submit::request::{find_kind, parse, read_json};
+use crate::submit::submission::{Judge, Submission};
+use crate::tasks::view::batch_tag;
 use crate::tenant::Caller;
-use crate::view::batch_tag;
 
 /// Items whose media is stored at the same time.
 const STORING: usize = 8;
@@ -79,7 +79,6 @@ async fn submit_batch(
         Ok::<_, Refusal>((judge_all(&judge, value)?, fingerprint))
     })
     .await?;
-    app.link.reachable().await?;
     let batch_id = match &key {
         // A repeated request answers with the same id although nobody remembers it.
         Some(key) => Fingerprint::of("batch id")
@@ -98,7 +97,8 @@ async fn submit_batch(
     }
     let settled = settle_all(&app, &tenant, judged, &batch_id, key.as_deref(), &fingerprint).await;
     let (items, replayed) = enqueue_all(&app, settled).await?;
-    let counts = count(&app, &tenant, &items).await?;
+    // The tasks are in the queue: an answer without counts is better than a refusal, which would be repeated.
+    let counts = count(&app, &tenant, &items).await.unwrap_or_default();
     Ok(answer(batch_id, items, counts, replayed))
 }
 

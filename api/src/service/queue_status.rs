@@ -9,7 +9,7 @@ use zoetrope_shared::tasks::KINDS;
 use zoetrope_shared::wire::{KindStatusView, Problem, QueueStatusView, RedisStatusView};
 
 use crate::app::App;
-use crate::problem::Refusal;
+use crate::http::problem::Refusal;
 
 /// The route of this module.
 pub(crate) fn routes() -> OpenApiRouter<App> {

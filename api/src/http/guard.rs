@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::problem::Refusal;
+use crate::http::problem::Refusal;
 
 /// What is let in.
 #[derive(Debug, Clone)]

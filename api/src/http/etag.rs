@@ -4,7 +4,7 @@ use axum::http::HeaderMap;
 use axum::http::header::IF_NONE_MATCH;
 use zoetrope_queue::Task;
 
-use crate::fingerprint::Fingerprint;
+use crate::submit::fingerprint::Fingerprint;
 
 /// The tag of a task. Weak: its place in the queue may differ under the same tag, or every task that starts would wake
 /// everybody who waits behind it.

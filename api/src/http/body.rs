@@ -11,8 +11,8 @@ use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::http::problem::Refusal;
 use crate::limits::{BODY_BUDGET_BYTES, BODY_IDLE, BODY_TIMEOUT, DISCARD_BYTES, DISCARD_TIMEOUT};
-use crate::problem::Refusal;
 
 /// The memory that all request bodies share.
 #[derive(Debug, Clone)]
@@ -155,5 +155,45 @@ pub(crate) fn refuse_encoded(headers: &HeaderMap) -> Result<(), Refusal> {
         ))
     } else {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endless(pause: Duration) -> Body {
+        Body::from_stream(futures_util::stream::unfold((), move |()| async move {
+            tokio::time::sleep(pause).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(b"x")), ()))
+        }))
+    }
+
+    async fn status(body: Body, limit: usize) -> u16 {
+        let refusal = read_all(&HeaderMap::new(), body, limit, &mut Budget::new().share())
+            .await
+            .expect_err("it is refused");
+        refusal.problem.status
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stops_or_drips_is_given_up() {
+        assert_eq!(status(endless(BODY_IDLE * 2), 1_000).await, 408);
+        assert_eq!(status(endless(BODY_IDLE / 2), 1_000).await, 408);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_over_the_limit_is_read_on_for_a_bounded_time_only() {
+        assert_eq!(status(endless(Duration::from_millis(1)), 1_000).await, 413);
+    }
+
+    #[tokio::test]
+    async fn bodies_share_one_memory() {
+        let budget = Budget::new();
+        let (mut one, mut other) = (budget.share(), budget.share());
+        one.take(BODY_BUDGET_BYTES).expect("all of it is free");
+        assert_eq!(other.take(1).expect_err("nothing is left").problem.status, 503);
+        drop(one);
+        other.take(BODY_BUDGET_BYTES).expect("it was given back");
     }
 }

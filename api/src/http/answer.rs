@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use zoetrope_shared::wire::{Problem, ProblemCode};
 
 use crate::app::App;
-use crate::problem::Refusal;
-use crate::request_id::{self, RequestId};
+use crate::http::problem::Refusal;
+use crate::http::request_id::{self, RequestId};
 
 /// Content type of every refusal.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";

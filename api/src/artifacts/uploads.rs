@@ -15,13 +15,13 @@ use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::{Problem, ProblemCode, UploadView};
 
 use crate::app::App;
-use crate::body::Reader;
-use crate::filename;
-use crate::form::{self, Form, Part};
-use crate::idempotency::{self, IN_FLIGHT, Memory, REPLAYED};
+use crate::http::body::Reader;
+use crate::http::filename;
+use crate::http::form::{self, Form, Part};
+use crate::http::problem::{self, Mistake, Refusal};
+use crate::http::query::Query;
 use crate::limits::{ARTIFACT_TTL, MAX_UPLOAD_BYTES, UPLOAD_TIMEOUT};
-use crate::problem::{self, Mistake, Refusal};
-use crate::query::Query;
+use crate::submit::idempotency::{self, IN_FLIGHT, Memory, REPLAYED};
 use crate::tenant::Caller;
 
 const ROUTE: &str = "POST /uploads";

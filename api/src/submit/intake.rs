@@ -2,7 +2,7 @@
 
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
-use zoetrope_queue::{Idempotency, LossPolicy, NewTask};
+use zoetrope_queue::{Idempotency, LossPolicy, NewTask, State, Task, TaskId};
 use zoetrope_shared::artifacts::NewArtifact;
 use zoetrope_shared::offload;
 use zoetrope_shared::tasks::Kind;
@@ -10,14 +10,14 @@ use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::ProblemCode;
 
 use crate::app::App;
-use crate::body::Share;
 use crate::cpu;
-use crate::envelope::Envelope;
-use crate::filename;
-use crate::held::Held;
+use crate::http::body::Share;
+use crate::http::filename;
+use crate::http::problem::{Mistake, Refusal};
 use crate::limits::ARTIFACT_TTL;
-use crate::problem::{Mistake, Refusal};
-use crate::submission::{Media, Submission, check_media, too_large};
+use crate::submit::envelope::Envelope;
+use crate::submit::held::Held;
+use crate::submit::submission::{Media, Submission, check_media, too_large};
 
 /// A task that can be enqueued, with the artifacts that were stored for it.
 #[derive(Debug)]
@@ -26,7 +26,8 @@ pub(crate) struct Ready {
     pub(crate) held: Held,
 }
 
-/// Stores what comes with a submission. When it fails, nothing that it stored is left.
+/// Stores what comes with a submission. When it fails, nothing that it stored is left; without Redis nothing is stored,
+/// for no task could use it.
 pub(crate) async fn settle(app: &App, tenant: &Tenant, submission: Submission) -> Result<Ready, Refusal> {
     let mut held = app.held(tenant);
     match settle_into(app, tenant, submission, &mut held).await {
@@ -56,6 +57,7 @@ async fn settle_into(app: &App, tenant: &Tenant, submission: Submission, held: &
             },
             Some(field),
         ) => {
+            app.link.reachable().await?;
             let filename = filename.as_deref().and_then(filename::clean);
             let new = NewArtifact {
                 content_type: media_type.content_type().to_owned(),
@@ -115,6 +117,49 @@ fn new_task(app: &App, tenant: &Tenant, kind: &Kind, envelope: Envelope, input: 
         tags: envelope.tags,
         metadata: envelope.metadata.as_ref().map(raw),
         ..NewTask::new(tenant.as_str(), kind.name, input)
+    }
+}
+
+/// A task as it goes in, for the answer if it cannot be read back.
+pub(crate) fn outline(task: &NewTask, now_ms: u64) -> impl FnOnce(TaskId) -> Task + use<> {
+    let delay_ms = task
+        .delay
+        .map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+    let run_at_ms = delay_ms
+        .map(|delay_ms| now_ms.saturating_add(delay_ms))
+        .or(task.run_at_ms)
+        .filter(|at| *at > now_ms);
+    let (tenant, kind, priority, max_attempts) =
+        (task.tenant.clone(), task.kind.clone(), task.priority, task.max_attempts);
+    let (tags, metadata) = (task.tags.clone(), task.metadata.clone());
+    move |id| Task {
+        id,
+        tenant,
+        kind,
+        state: if run_at_ms.is_some() {
+            State::Scheduled
+        } else {
+            State::Queued
+        },
+        reason: None,
+        priority,
+        attempt: 0,
+        max_attempts,
+        losses: 0,
+        progress: None,
+        queue_position: None,
+        worker: None,
+        cancel_requested: false,
+        created_at_ms: now_ms,
+        run_at_ms,
+        started_at_ms: None,
+        finished_at_ms: None,
+        expires_at_ms: None,
+        input: raw(&Value::Null),
+        result: None,
+        error: None,
+        tags,
+        metadata,
     }
 }
 

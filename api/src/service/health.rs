@@ -14,8 +14,8 @@ use zoetrope_shared::tasks::KINDS;
 use zoetrope_shared::wire::{HealthCheck, HealthStatus, HealthView, Problem};
 
 use crate::app::App;
+use crate::http::problem::Refusal;
 use crate::limits::HEALTH_TIMEOUT;
-use crate::problem::Refusal;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

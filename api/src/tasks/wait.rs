@@ -8,10 +8,10 @@ use zoetrope_queue::{Task, TaskId};
 use zoetrope_shared::tenant::Tenant;
 
 use crate::app::App;
-use crate::duration;
+use crate::http::duration;
+use crate::http::problem::Refusal;
+use crate::http::query::Query;
 use crate::limits::MAX_WAIT;
-use crate::problem::Refusal;
-use crate::query::Query;
 
 /// How long a client is ready to wait.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -12,11 +12,11 @@ use zoetrope_shared::artifacts::ArtifactInfo;
 use zoetrope_shared::wire::Problem;
 
 use crate::app::App;
-use crate::etag;
-use crate::filename;
-use crate::problem::Refusal;
-use crate::query::Query;
-use crate::range::{self, Wanted};
+use crate::http::etag;
+use crate::http::filename;
+use crate::http::problem::Refusal;
+use crate::http::query::Query;
+use crate::http::range::{self, Wanted};
 use crate::tenant::Caller;
 
 /// The route of this module.

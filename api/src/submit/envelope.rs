@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use zoetrope_queue::Priority;
 
-use crate::duration;
+use crate::http::duration;
+use crate::http::problem::{Mistake, Mistakes};
 use crate::limits::{MAX_ATTEMPTS, MAX_DELAY, MAX_METADATA_BYTES, MAX_TAG_BYTES, MAX_TAGS, MAX_TIMEOUT};
-use crate::problem::{Mistake, Mistakes};
-use crate::view::OWN_TAGS;
+use crate::tasks::view::OWN_TAGS;
 
 /// Fields that the design promises and this version does not have: refused, so that nobody believes they work.
 pub(crate) const NOT_YET: [&str; 4] = ["expires_in", "fairness_key", "unique_key", "webhook"];

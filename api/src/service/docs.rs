@@ -15,7 +15,7 @@ use zoetrope_shared::tasks::{KINDS, Kind};
 use zoetrope_shared::wire::{Problem, ProblemCode, TaskView};
 
 use crate::app::{self, App};
-use crate::envelope::{EnvelopeFields, PriorityName};
+use crate::submit::envelope::{EnvelopeFields, PriorityName};
 
 /// Where the document is served.
 const PATH: &str = "/api/v1/openapi.json";

@@ -7,9 +7,9 @@ use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 
-use crate::body::{Reader, Share};
+use crate::http::body::{Reader, Share};
+use crate::http::problem::Refusal;
 use crate::limits::MAX_PARTS;
-use crate::problem::Refusal;
 
 /// Bytes that may arrive without the parser making anything of them. Without this bound a part whose header never
 /// ends would be held in memory up to the limit of the whole body.

@@ -12,8 +12,8 @@ use zoetrope_shared::keys::{self, IDEMPOTENCY_TTL};
 use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::ProblemCode;
 
+use crate::http::problem::Refusal;
 use crate::limits::MAX_IDEMPOTENCY_KEY_BYTES;
-use crate::problem::Refusal;
 
 /// Marks an answer that an earlier request with the same key has made.
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");

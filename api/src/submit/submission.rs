@@ -11,8 +11,8 @@ use zoetrope_shared::netguard::{NetGuard, Purpose};
 use zoetrope_shared::tasks::{Kind, MediaField};
 use zoetrope_shared::wire::ProblemCode;
 
-use crate::envelope::Envelope;
-use crate::problem::{Mistake, Mistakes, Refusal};
+use crate::http::problem::{Mistake, Mistakes, Refusal};
+use crate::submit::envelope::Envelope;
 
 /// Stands in for the artifact of bytes that are not stored yet while the input is checked.
 const UNSTORED: &str = "00000000000000000000000000";

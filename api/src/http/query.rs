@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::http::Uri;
 use url::form_urlencoded;
-
-use crate::problem::{Mistake, Mistakes, Refusal};
 use zoetrope_shared::wire::ProblemCode;
+
+use crate::http::problem::{Mistake, Mistakes, Refusal};
 
 /// The parameters of a request.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use zoetrope_shared::tasks::KINDS;
 use zoetrope_shared::wire::{KindView, Problem};
 
 use crate::app::App;
-use crate::problem::Refusal;
-use crate::submit::find_kind;
+use crate::http::problem::Refusal;
+use crate::submit::request::find_kind;
 
 /// The routes of this module.
 pub(crate) fn routes() -> OpenApiRouter<App> {
