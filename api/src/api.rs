@@ -98,7 +98,7 @@ async fn sweep(app: App, stop: CancellationToken) {
             Ok(0) => {}
             Ok(swept) => tracing::info!(swept, "api.artifacts.swept: {swept} expired artifacts are gone"),
             Err(error) => {
-                tracing::warn!(%error, "api.artifacts.unswept: cannot delete expired artifacts, will do so again")
+                tracing::warn!(%error, "api.artifacts.unswept: cannot delete expired artifacts, will do so again");
             }
         }
         if stop

@@ -144,7 +144,7 @@ impl App {
     }
 }
 
-/// Every route of ours. The OpenAPI document is made from the same list.
+/// Every route of ours. The `OpenAPI` document is made from the same list.
 pub(crate) fn routes() -> OpenApiRouter<App> {
     let moving_bodies = uploads::routes().layer(middleware::from_fn_with_state(
         UPLOAD_TIMEOUT + HANDLER_TIMEOUT,

@@ -1,4 +1,4 @@
-//! `zoetrope-api`: the HTTP process. `zoetrope-api openapi` prints the OpenAPI document instead of serving.
+//! `zoetrope-api`: the HTTP process. `zoetrope-api openapi` prints the `OpenAPI` document instead of serving.
 
 use std::io::Write;
 

@@ -12,7 +12,9 @@ use crate::http::problem::Refusal;
 
 /// Tells the tenant of a request from its headers. Keys will be read here; until then everybody is `default`.
 #[derive(Clone)]
-pub struct Tenants(Arc<dyn Fn(&HeaderMap) -> Option<Tenant> + Send + Sync>);
+pub struct Tenants(Arc<Tell>);
+
+type Tell = dyn Fn(&HeaderMap) -> Option<Tenant> + Send + Sync;
 
 impl Tenants {
     /// Everybody is the tenant `default`.

@@ -137,14 +137,14 @@ fn answer(info: &ArtifactInfo, replayed: bool) -> Response {
 enum Source {
     Body(Reader),
     /// The part is gone once it is read: the form goes on only then.
-    Part(Form, Option<Part>),
+    Part(Box<(Form, Option<Part>)>),
 }
 
 impl Source {
     async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
         let part = match self {
             Self::Body(reader) => return reader.next().await,
-            Self::Part(_, part) => part,
+            Self::Part(form) => &mut form.1,
         };
         let Some(reading) = part else { return Ok(None) };
         let chunk = reading.chunk().await?;
@@ -211,7 +211,7 @@ async fn open(headers: &HeaderMap, body: Body, filename: Option<String>) -> Resu
     match form.next().await? {
         Some(part) if part.name() == "file" => {
             let filename = filename.or_else(|| part.filename());
-            Ok((Source::Part(form, Some(part)), filename))
+            Ok((Source::Part(Box::new((form, Some(part)))), filename))
         }
         Some(other) => Err(not_a_file(&other)),
         None => Err(Mistake::new(ProblemCode::MediaMissing, "/file", "the form has no part `file`").into()),
@@ -237,8 +237,8 @@ async fn copy(
             renewed = Instant::now();
         }
     }
-    if let Source::Part(form, _) = source {
-        end(form).await?;
+    if let Source::Part(form) = source {
+        end(&mut form.0).await?;
     }
     Ok(())
 }

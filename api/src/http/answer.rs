@@ -72,6 +72,7 @@ pub(crate) async fn tell_route(route: Option<MatchedPath>, request: Request, nex
 }
 
 /// The answer to a request whose handler panicked.
+#[expect(clippy::needless_pass_by_value, reason = "the layer gives the panic away")]
 pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic
         .downcast_ref::<String>()
@@ -121,7 +122,7 @@ fn render(response: Response, refusal: Refusal, path: &str, id: &RequestId) -> R
     let problem = Problem {
         instance,
         request_id: Some(id.0.clone()),
-        ..refusal.problem
+        ..*refusal.problem
     };
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);

@@ -19,7 +19,8 @@ const FULL: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}", .problem.detail)]
 pub(crate) struct Refusal {
-    pub(crate) problem: Problem,
+    /// Boxed: a refusal is the error of nearly every function here, and most of them succeed.
+    pub(crate) problem: Box<Problem>,
     pub(crate) retry_after: Option<Duration>,
 }
 
@@ -27,7 +28,7 @@ impl Refusal {
     /// A refusal with the status that belongs to the code.
     pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
         Self {
-            problem: Problem::new(code, detail),
+            problem: Box::new(Problem::new(code, detail)),
             retry_after: None,
         }
     }

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, made from the same list as the routes and from the table of kinds, and its page.
+//! The `OpenAPI` 3.1 document, made from the same list as the routes and from the table of kinds, and its page.
 
 use std::sync::LazyLock;
 
@@ -157,7 +157,7 @@ fn globalize(value: &mut Value) {
             for (name, field) in fields {
                 match field {
                     Value::String(target) if name == "$ref" => {
-                        *target = target.replace("#/$defs/", "#/components/schemas/")
+                        *target = target.replace("#/$defs/", "#/components/schemas/");
                     }
                     _ => globalize(field),
                 }

@@ -132,9 +132,8 @@ async fn artifacts_check(app: &App) -> HealthCheck {
 }
 
 fn workers_check(status: Result<&QueueStatus, &QueueError>) -> HealthCheck {
-    let status = match status {
-        Ok(status) => status,
-        Err(_) => return check("workers", HealthStatus::Degraded, "unknown while Redis is away", None),
+    let Ok(status) = status else {
+        return check("workers", HealthStatus::Degraded, "unknown while Redis is away", None);
     };
     let live: Vec<_> = status
         .workers

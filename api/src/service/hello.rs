@@ -31,7 +31,7 @@ struct Hello {
 struct Links {
     /// The documentation, to be read and tried.
     docs: &'static str,
-    /// The OpenAPI document.
+    /// The `OpenAPI` document.
     openapi: &'static str,
     /// The kinds of tasks.
     kinds: &'static str,

@@ -251,7 +251,7 @@ fn refused_by_queue(error: QueueError, index: usize) -> Refusal {
 fn item_error(refusal: Refusal) -> BatchItemError {
     let Problem {
         code, detail, errors, ..
-    } = refusal.problem;
+    } = *refusal.problem;
     BatchItemError { code, detail, errors }
 }
 

@@ -87,7 +87,7 @@ impl Memories {
             .arg(IN_FLIGHT.as_millis() as u64)
             .query_async(&mut connection)
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| unavailable(&error))?;
         if claimed.is_some() {
             return Ok(None);
         }
@@ -95,7 +95,7 @@ impl Memories {
             .arg(&name)
             .query_async(&mut connection)
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| unavailable(&error))?;
         // Gone in between: the other request has just failed, and its client may send it again.
         match known.as_deref() {
             None | Some(IN_FLIGHT_MARK) => Err(Refusal::new(
@@ -127,7 +127,7 @@ impl Memories {
         let known: Option<String> = command
             .query_async(&mut self.connection().await?)
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| unavailable(&error))?;
         if known.is_none_or(|known| known == text) {
             Ok(())
         } else {
@@ -143,7 +143,7 @@ impl Memories {
         command
             .query_async(&mut self.connection().await?)
             .await
-            .map_err(unavailable)
+            .map_err(|error| unavailable(&error))
     }
 
     /// Remembers the answer.
@@ -159,7 +159,7 @@ impl Memories {
         command
             .query_async(&mut self.connection().await?)
             .await
-            .map_err(unavailable)
+            .map_err(|error| unavailable(&error))
     }
 
     /// Gives a key back: its request made nothing.
@@ -169,7 +169,7 @@ impl Memories {
         command
             .query_async(&mut self.connection().await?)
             .await
-            .map_err(unavailable)
+            .map_err(|error| unavailable(&error))
     }
 
     async fn connection(&self) -> Result<ConnectionManager, Refusal> {
@@ -185,11 +185,11 @@ impl Memories {
             .get_or_try_init(connect)
             .await
             .cloned()
-            .map_err(unavailable)
+            .map_err(|error| unavailable(&error))
     }
 }
 
-fn unavailable(error: redis::RedisError) -> Refusal {
+fn unavailable(error: &redis::RedisError) -> Refusal {
     tracing::warn!(%error, "api.redis.unavailable: cannot remember an Idempotency-Key");
     Refusal::redis_unavailable()
 }

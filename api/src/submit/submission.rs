@@ -135,7 +135,7 @@ impl Judge {
         }
         mistakes.check()?;
         let media = match kind.media {
-            Some(field) => self.media(&field, input.get_mut(field.name), file, at),
+            Some(field) => self.media(&field, &mut input, file, at),
             None => Ok(Media::Settled),
         };
         let media = media.map_err(|mistake| {
@@ -153,13 +153,7 @@ impl Judge {
         })
     }
 
-    fn media(
-        &self,
-        field: &MediaField,
-        value: Option<&mut Value>,
-        file: Option<File>,
-        at: &str,
-    ) -> Result<Media, Mistake> {
+    fn media(&self, field: &MediaField, input: &mut Value, file: Option<File>, at: &str) -> Result<Media, Mistake> {
         let at = format!("{at}/{}", field.name);
         if let Some(file) = file {
             let media_type = check_media(field, &file.bytes, "/file")?;
@@ -169,7 +163,7 @@ impl Judge {
                 filename: file.filename,
             });
         }
-        let Some(Value::Object(reference)) = value else {
+        let Some(Value::Object(reference)) = input.get_mut(field.name) else {
             return Ok(Media::Settled);
         };
         if let Some(Value::String(url)) = reference.get("url") {

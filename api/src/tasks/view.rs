@@ -38,7 +38,7 @@ pub(crate) fn brief(task: &Task) -> TaskView {
     view
 }
 
-/// The answer that shows a task with its result, however large: ETag, and `Retry-After` while it has not ended.
+/// The answer that shows a task with its result, however large: `ETag`, and `Retry-After` while it has not ended.
 pub(crate) async fn answer(app: &App, tenant: &Tenant, status: StatusCode, task: &Task) -> Result<Response, Refusal> {
     let mut view = brief(task);
     if let Some(result) = large_result(app, tenant, task).await? {

@@ -1,6 +1,5 @@
 //! Bad media: refused by its first bytes, by its header or by its address, with code and pointer, and nothing is left.
 
-use reqwest::StatusCode;
 use reqwest::multipart::{Form, Part};
 use serde_json::json;
 

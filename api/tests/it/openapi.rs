@@ -1,4 +1,4 @@
-//! The OpenAPI document: it is what is served, it is committed, and it names every route of every kind.
+//! The `OpenAPI` document: it is what is served, it is committed, and it names every route of every kind.
 
 use serde_json::Value;
 use zoetrope_shared::tasks::KINDS;

@@ -101,7 +101,7 @@ async fn metrics_count_what_happens_by_closed_labels() {
     stage.post("/api/v1/tasks/echo", &json!({})).await;
     stage.get("/nowhere/secret-id").await;
     let answer = stage.get("/metrics").await;
-    let text = String::from_utf8(answer.bytes.clone()).expect("text");
+    let text = String::from_utf8(answer.bytes).expect("text");
     for line in [
         "zoetrope_tasks_submitted_total{kind=\"echo\",outcome=\"created\"} 1",
         "zoetrope_tasks_submitted_total{kind=\"echo\",outcome=\"refused\"} 1",
