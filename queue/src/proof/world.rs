@@ -30,7 +30,7 @@ pub(super) struct World {
     pub(super) prefix: String,
     pub(super) model: Model,
     pub(super) workers: Vec<Sim>,
-    /// Workers that were forgotten; the flag tells that a wake-up went with them.
+    /// Workers that were forgotten; whatever comes into their mailboxes is lost.
     pub(super) dead: Vec<String>,
     /// A wake-up may be lost until the next round of the ticker.
     pub(super) wakeup_lost: bool,
@@ -237,10 +237,14 @@ impl World {
     }
 
     async fn tick(&mut self, worker: usize) {
-        for name in self.dead.drain(..) {
-            let (): () = self.raw.del(format!("{}w:{name}", self.prefix)).await.unwrap();
-        }
         let name = self.workers[worker].name.clone();
+        let holder: Option<String> = self.raw.get(format!("{}tick", self.prefix)).await.unwrap();
+        if holder.is_none_or(|holder| holder == name) {
+            // What was lost with the dead before this round is repaired by it.
+            for dead in &self.dead {
+                let (): () = self.raw.del(format!("{}w:{dead}", self.prefix)).await.unwrap();
+            }
+        }
         let round = ticker::run_once(&self.queue.link, &name).await.unwrap();
         if !round.on_duty {
             let holder: String = self.raw.get(format!("{}tick", self.prefix)).await.unwrap();
