@@ -5,8 +5,9 @@ use image::GrayImage;
 
 /// Ground and contrast are told by blocks of this side: a screen's smallest letters are wider than one block.
 const BLOCK: u32 = 4;
-/// Blocks around a block whose median is its ground: 36 pixels, more than the strokes of a line of text fill by half.
-const GROUND_REACH: u32 = 4;
+/// Blocks around a block whose median is its ground: 20 pixels, which the strokes of small text never fill by half and
+/// the smallest button does. Strokes of large headings may; those are not overlooked in the first place.
+const GROUND_REACH: u32 = 2;
 /// Blocks around a block whose strongest difference sets the scale.
 const CONTRAST_REACH: u32 = 3;
 /// Differences are never measured against less than this: noise would become ink.
@@ -34,9 +35,7 @@ impl Ink {
     pub(super) fn of(page: &GrayImage) -> Self {
         let (width, height) = page.dimensions();
         let ground = Blocks::of(page, median).filtered(GROUND_REACH, median);
-        let differences = GrayImage::from_fn(width, height, |x, y| {
-            image::Luma([page.get_pixel(x, y)[0].abs_diff(ground.at(x, y))])
-        });
+        let differences = GrayImage::from_fn(width, height, |x, y| image::Luma([ground.difference(x, y, page)]));
         let contrast = Blocks::of(&differences, strongest).filtered(CONTRAST_REACH, strongest);
         let marks = differences.enumerate_pixels().map(|(x, y, difference)| {
             let scale = u32::from(contrast.at(x, y).max(LEAST_CONTRAST));
@@ -128,6 +127,21 @@ impl Blocks {
             rows: self.rows,
             levels,
         }
+    }
+
+    /// How much a pixel differs from the ground: of its block, or of those next to the pixel, because the edge between
+    /// two grounds runs through blocks and is no ink.
+    fn difference(&self, x: u32, y: u32, page: &GrayImage) -> u8 {
+        const HALF: u32 = BLOCK / 2;
+        let level = page.get_pixel(x, y)[0];
+        let (left, right) = (x.saturating_sub(HALF), (x + HALF).min(page.width() - 1));
+        let (above, below) = (y.saturating_sub(HALF), (y + HALF).min(page.height() - 1));
+        let nearby = [(left, above), (right, above), (left, below), (right, below)];
+        nearby
+            .into_iter()
+            .map(|(x, y)| level.abs_diff(self.at(x, y)))
+            .min()
+            .unwrap_or(0)
     }
 
     fn at(&self, x: u32, y: u32) -> u8 {

@@ -32,7 +32,7 @@ const WHITE_SHARE: f64 = 0.8;
 /// Adds what a second look finds.
 pub(super) fn add(engine: &Engine, page: &GrayImage, words: &mut Words) -> Result<(), Fault> {
     let mut ink = Ink::of(page);
-    for word in words.iter().filter(|word| word.confidence >= SURE) {
+    for word in words.iter().filter(|word| is_sure(word)) {
         let [x, y, width, height] = word.bbox;
         ink.erase([x.saturating_sub(1), y.saturating_sub(1), width + 2, height + 2]);
     }
@@ -44,6 +44,13 @@ pub(super) fn add(engine: &Engine, page: &GrayImage, words: &mut Words) -> Resul
         words.add_line(found);
     }
     Ok(())
+}
+
+/// A column of letters one below the other is no word, however sure the engine is.
+fn is_sure(word: &Word) -> bool {
+    let [.., width, height] = word.bbox;
+    let column = height > 2 * width && word.text.chars().count() > 1;
+    word.confidence >= SURE && !column
 }
 
 fn read_line(engine: &Engine, page: &GrayImage, ink: &Ink, line: Bounds) -> Result<Vec<Word>, Fault> {

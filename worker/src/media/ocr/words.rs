@@ -77,7 +77,8 @@ impl Words {
     }
 
     /// Puts the words of one line among the others. Of a word that was read twice the surer reading stays. The line
-    /// goes on with the line beside it, or becomes a block before the first one that stands below it.
+    /// goes on with the line beside it, or becomes a block before the first one that stands below it. A letter that
+    /// stands alone is left out: it is an icon more often than a word.
     pub(super) fn add_line(&mut self, line: Vec<Word>) {
         let new: Vec<Word> = line.into_iter().filter(|word| self.make_room(word)).collect();
         if new.is_empty() {
@@ -86,6 +87,7 @@ impl Words {
         let around = union(new.iter().map(|word| word.bbox));
         let (at, key) = match self.line_beside(around) {
             Some(line) => (line.end, self.0[line.start].0),
+            None if is_one_letter(&new) => return,
             None => (self.block_below(around), [self.unused_block(), 0, 0]),
         };
         self.0.splice(at..at, new.into_iter().map(|word| (key, word)));
@@ -142,6 +144,14 @@ impl Words {
     fn unused_block(&self) -> u32 {
         self.0.iter().map(|(key, _)| key[0] + 1).max().unwrap_or(0)
     }
+}
+
+fn is_one_letter(line: &[Word]) -> bool {
+    let mut characters = line
+        .iter()
+        .flat_map(|word| word.text.chars())
+        .filter(|character| character.is_alphanumeric());
+    characters.next().is_some_and(char::is_alphabetic) && characters.next().is_none()
 }
 
 /// The common part of two boxes, as a share of the smaller one.
