@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tokio::process::Command as AsyncCommand;
-use zoetrope_e2e::{Redis, executable, free_port};
+use zoetrope_e2e::{Redis, free_port};
 
 const TASKS: u64 = 50_000;
 const BATCH: u64 = 500;
@@ -23,6 +23,13 @@ const CALLERS: u64 = 64;
 const RATE_TASKS: u64 = 1_000;
 const RATE_PER_S: u64 = 100;
 const PEER: &str = "bullmq-rs";
+
+/// Settings of a benchmark, which no process of ours reads.
+fn variable(name: &str) -> Option<String> {
+    std::env::vars()
+        .find(|(known, _)| known == name)
+        .map(|(_, value)| value)
+}
 
 /// One side's figures; what is not measured is `None`.
 #[derive(Debug, Default)]
@@ -38,12 +45,12 @@ struct Figures {
 #[tokio::main]
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints figures")]
 async fn main() {
-    let ours = measure_ours().await;
-    let folder = std::env::vars()
-        .find(|(name, _)| name == "BENCH_PEERS")
-        .map(|(_, folder)| folder);
+    let worker =
+        PathBuf::from(variable("BENCH_WORKER").expect("BENCH_WORKER should name bench_worker: use `make bench`"));
+    let ours = measure_ours(&worker).await;
+    let folder = variable("BENCH_PEERS");
     let peer = match folder.filter(|folder| !folder.is_empty()).map(PathBuf::from) {
-        Some(folder) if folder.join("run.py").is_file() => match measure_peer(&folder) {
+        Some(folder) if folder.join("run.py").is_file() => match measure_peer(&folder, &worker) {
             Ok(figures) => Some(figures),
             Err(why) => {
                 eprintln!("bench: the peer could not be measured: {why}");
@@ -58,13 +65,18 @@ async fn main() {
     println!("{}", table(&ours, &peer.unwrap_or_default()));
 }
 
-async fn measure_ours() -> Figures {
+async fn measure_ours(worker: &Path) -> Figures {
     let mut best = Figures::default();
     for slots in CONCURRENCIES {
         let redis = Redis::start_on_port(free_port()).await;
         let before = redis.used_memory().await;
-        let batch = bench(&redis, &["batch", &text(TASKS), &text(BATCH), "1", &text(SPEC_BYTES)]).await;
-        let drain = bench(&redis, &["work", &text(TASKS), &text(slots)]).await;
+        let batch = bench(
+            worker,
+            &redis,
+            &["batch", &text(TASKS), &text(BATCH), "1", &text(SPEC_BYTES)],
+        )
+        .await;
+        let drain = bench(worker, &redis, &["work", &text(TASKS), &text(slots)]).await;
         let bytes = (redis.used_memory().await - before) as f64 / TASKS as f64;
         if drain["drain_per_s"].as_f64() > best.drain_per_s {
             best.drain_per_s = drain["drain_per_s"].as_f64();
@@ -75,14 +87,14 @@ async fn measure_ours() -> Figures {
     }
     let redis = Redis::start_on_port(free_port()).await;
     for (place, callers) in [CALLERS, 1].into_iter().enumerate() {
-        let single = bench(&redis, &["single", &text(SINGLE_TASKS), &text(callers)]).await;
+        let single = bench(worker, &redis, &["single", &text(SINGLE_TASKS), &text(callers)]).await;
         best.single_per_s[place] = single["enqueue_per_s"].as_f64();
     }
     let redis = Redis::start_on_port(free_port()).await;
     let (count, per_s) = (text(RATE_TASKS), text(RATE_PER_S));
     let slots = text(CONCURRENCIES[0]);
     let (work, rate) = (["work", &count, &slots], ["rate", &count, &per_s]);
-    let (worked, _) = tokio::join!(bench(&redis, &work), bench(&redis, &rate));
+    let (worked, _) = tokio::join!(bench(worker, &redis, &work), bench(worker, &redis, &rate));
     for (place, share) in ["p50", "p99"].into_iter().enumerate() {
         best.start_ms[place] = worked["latency_us"][share].as_f64().map(|us| us / 1_000.0);
     }
@@ -90,8 +102,8 @@ async fn measure_ours() -> Figures {
 }
 
 /// Runs our worker program and reads its line.
-async fn bench(redis: &Redis, arguments: &[&str]) -> Value {
-    let output = AsyncCommand::new(executable("bench_worker"))
+async fn bench(worker: &Path, redis: &Redis, arguments: &[&str]) -> Value {
+    let output = AsyncCommand::new(worker)
         .arg(redis.url())
         .args(arguments)
         .stdin(Stdio::null())
@@ -104,8 +116,8 @@ async fn bench(redis: &Redis, arguments: &[&str]) -> Value {
 }
 
 /// Builds the peer into our own target folder and runs the folder's script at each concurrency.
-fn measure_peer(folder: &Path) -> Result<Figures, String> {
-    let target = executable("bench_worker").with_file_name("peers");
+fn measure_peer(folder: &Path, worker: &Path) -> Result<Figures, String> {
+    let target = worker.with_file_name("peers");
     let manifest = folder.join("rust").join("Cargo.toml");
     let mut build = Command::new("cargo");
     build
