@@ -113,8 +113,8 @@ async fn remember(
         fingerprint: stored.sha256.clone(),
         artifact: stored.artifact.clone(),
     };
+    held.let_go();
     app.memories.finish(tenant, ROUTE, key, &memory).await?;
-    held.keep();
     Ok(answer(&stored, false))
 }
 

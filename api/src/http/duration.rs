@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use zoetrope_shared::wire::parse_rfc3339_ms;
 
 const FORMS: &str = "seconds as a number, or text such as \"30s\", \"5m\" or \"1h\"";
 
@@ -38,9 +37,8 @@ pub(crate) fn from_text(text: &str) -> Result<Duration, String> {
 
 /// Reads an RFC 3339 instant as Unix milliseconds.
 pub(crate) fn instant_ms(text: &str) -> Result<u64, String> {
-    let instant = OffsetDateTime::parse(text, &Rfc3339)
-        .map_err(|_| "write an RFC 3339 instant such as \"2026-11-20T09:00:00Z\"".to_owned())?;
-    u64::try_from(instant.unix_timestamp_nanos() / 1_000_000).map_err(|_| "it lies before 1970".to_owned())
+    let wrong = || "write an RFC 3339 instant after 1970 such as \"2026-11-20T09:00:00Z\"".to_owned();
+    parse_rfc3339_ms(text).ok_or_else(wrong)
 }
 
 fn from_seconds(seconds: f64) -> Result<Duration, String> {

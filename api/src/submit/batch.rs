@@ -22,6 +22,7 @@ use crate::cpu;
 use crate::http::problem::{Mistake, Mistakes, Refusal};
 use crate::http::query::Query;
 use crate::submit::fingerprint::Fingerprint;
+use crate::submit::held::Held;
 use crate::submit::idempotency::{self, Memory, REPLAYED};
 use crate::submit::intake::{self, Ready};
 use crate::submit::request::{find_kind, parse, read_json};
@@ -96,7 +97,13 @@ async fn submit_batch(
         app.memories.claim(&tenant, ROUTE, key, &memory).await?;
     }
     let settled = settle_all(&app, &tenant, judged, &batch_id, key.as_deref(), &fingerprint).await;
-    let (items, replayed) = enqueue_all(&app, settled).await?;
+    let made = enqueue_all(&app, settled).await?;
+    let replayed = made.iter().any(|made| matches!(made, Ok(Enqueued::Replayed(_))));
+    let items: Vec<_> = made
+        .into_iter()
+        .enumerate()
+        .map(|(index, made)| item(index, made))
+        .collect();
     // The tasks are in the queue: an answer without counts is better than a refusal, which would be repeated.
     let counts = count(&app, &tenant, &items).await.unwrap_or_default();
     Ok(answer(batch_id, items, counts, replayed))
@@ -166,79 +173,79 @@ async fn settle_all(
         .await
 }
 
-/// Adds what is ready, and says for each task what became of it, and whether an earlier request had made any.
-async fn enqueue_all(app: &App, settled: Vec<Result<Ready, Refusal>>) -> Result<(Vec<BatchItem>, bool), Refusal> {
+/// Adds what is ready. One answer per task; those that were refused before keep their refusals.
+async fn enqueue_all(
+    app: &App,
+    settled: Vec<Result<Ready, Refusal>>,
+) -> Result<Vec<Result<Enqueued, Refusal>>, Refusal> {
+    let queue = app.link.queue()?;
     let mut tasks = Vec::new();
     let mut waiting = Vec::new();
     for settled in settled {
-        waiting.push(settled.map(|ready| {
+        waiting.push(settled.map(|mut ready| {
+            ready.held.let_go();
+            let kind = ready.task.kind.clone();
             tasks.push(ready.task);
-            ready.held
+            (kind, ready.held)
         }));
     }
-    let kinds: Vec<String> = tasks.iter().map(|task| task.kind.clone()).collect();
-    let mut answers = match app.link.queue()?.enqueue_batch(tasks).await {
-        Ok(answers) => answers.into_iter().zip(kinds),
+    let mut answers = match queue.enqueue_batch(tasks).await {
+        Ok(answers) => answers.into_iter(),
+        // They may be there after all, and would need their artifacts.
+        Err(error @ QueueError::Unavailable(_)) => return Err(error.into()),
         Err(error) => {
-            for held in waiting.iter_mut().flatten() {
-                match error {
-                    // They may be there after all, and would need their artifacts.
-                    QueueError::Unavailable(_) => held.keep(),
-                    _ => held.discard().await,
-                }
+            for (_, held) in waiting.iter_mut().flatten() {
+                held.discard().await;
             }
             return Err(error.into());
         }
     };
-    let (mut items, mut replayed) = (Vec::new(), false);
-    for (index, held) in waiting.into_iter().enumerate() {
-        let made = match held {
+    let mut made = Vec::new();
+    for (index, waiting) in waiting.into_iter().enumerate() {
+        made.push(match waiting {
             Err(refusal) => Err(refusal),
-            Ok(mut held) => {
-                let Some((answer, kind)) = answers.next() else { break };
-                let outcome = match &answer {
-                    Ok(Enqueued::Created(_)) => "created",
-                    Ok(Enqueued::Replayed(_)) => "replayed",
-                    Ok(Enqueued::Conflict(_)) => "conflict",
-                    Err(_) => "refused",
-                };
-                app.metrics.submits.with_label_values(&[kind.as_str(), outcome]).inc();
-                match answer {
-                    Ok(Enqueued::Created(_)) => held.keep(),
-                    _ => held.discard().await,
-                }
+            Ok((kind, held)) => {
+                let answer = answers.next().expect("the queue should answer every task");
+                finish(app, &kind, held, &answer).await;
                 answer.map_err(|error| refused_by_queue(error, index))
             }
-        };
-        match made {
-            Ok(Enqueued::Created(id)) => items.push(BatchItem {
-                index,
-                task_id: Some(id.to_string()),
-                error: None,
-            }),
-            Ok(Enqueued::Replayed(id)) => {
-                replayed = true;
-                items.push(BatchItem {
-                    index,
-                    task_id: Some(id.to_string()),
-                    error: None,
-                });
-            }
-            Ok(Enqueued::Conflict(_)) => {
-                items.push(BatchItem {
-                    index,
-                    task_id: None,
-                    error: Some(item_error(idempotency::conflict())),
-                });
-            }
-            Err(refusal) => items.push(BatchItem {
-                index,
-                task_id: None,
-                error: Some(item_error(refusal)),
-            }),
-        }
+        });
     }
-    Ok((items, replayed))
+    Ok(made)
+}
+
+/// Counts what became of a task; its artifacts stay exactly if it was made.
+async fn finish(app: &App, kind: &str, mut held: Held, answer: &Result<Enqueued, QueueError>) {
+    let outcome = match answer {
+        Ok(Enqueued::Created(_)) => "created",
+        Ok(Enqueued::Replayed(_)) => "replayed",
+        Ok(Enqueued::Conflict(_)) => "conflict",
+        Err(_) => "refused",
+    };
+    app.metrics.submits.with_label_values(&[kind, outcome]).inc();
+    if outcome != "created" {
+        held.discard().await;
+    }
+}
+
+fn item(index: usize, made: Result<Enqueued, Refusal>) -> BatchItem {
+    let made = match made {
+        Ok(Enqueued::Created(id) | Enqueued::Replayed(id)) => Ok(id),
+        Ok(Enqueued::Conflict(_)) => Err(idempotency::conflict()),
+        Err(refusal) => Err(refusal),
+    };
+    match made {
+        Ok(id) => BatchItem {
+            index,
+            task_id: Some(id.to_string()),
+            error: None,
+        },
+        Err(refusal) => BatchItem {
+            index,
+            task_id: None,
+            error: Some(item_error(refusal)),
+        },
+    }
 }
 
 fn refused_by_queue(error: QueueError, index: usize) -> Refusal {

@@ -1,17 +1,18 @@
-//! Artifacts that a request has stored and no task points at yet. Whatever ends the request before that (a refusal, a
-//! client that goes away, a panic) removes them again.
+//! Artifacts that a request has stored and no task points at yet. Whatever ends the request before its task is on its
+//! way to Redis (a refusal, a client that goes away, a panic) removes them again.
 
 use tokio_util::task::TaskTracker;
 use zoetrope_shared::artifacts::Artifacts;
 use zoetrope_shared::tenant::Tenant;
 
-/// The artifacts of one request. Dropping it removes them; [`Held::keep`] lets them live.
+/// The artifacts of one request. Dropping it removes them, unless they were let go.
 #[derive(Debug)]
 pub(crate) struct Held {
     artifacts: Artifacts,
     removals: TaskTracker,
     tenant: Tenant,
     ids: Vec<String>,
+    let_go: bool,
 }
 
 impl Held {
@@ -22,6 +23,7 @@ impl Held {
             removals,
             tenant,
             ids: Vec::new(),
+            let_go: false,
         }
     }
 
@@ -30,13 +32,15 @@ impl Held {
         self.ids.push(artifact.into());
     }
 
-    /// Something points at them now.
-    pub(crate) fn keep(&mut self) {
-        self.ids.clear();
+    /// From now on something may point at them: a task that is sent to Redis is there even if its client goes away
+    /// before the answer. Only an answer that says otherwise still allows [`Held::discard`].
+    pub(crate) fn let_go(&mut self) {
+        self.let_go = true;
     }
 
-    /// Removes them and waits for it, so that nothing is left when the refusal is read.
+    /// Nothing points at them: removes them and waits for it, so that nothing is left when the refusal is read.
     pub(crate) async fn discard(&mut self) {
+        self.let_go = false;
         // One by one, and forgotten only afterwards: if this future is dropped half-way, `drop` removes the rest.
         while let Some(id) = self.ids.last().cloned() {
             remove(&self.artifacts, &self.tenant, &id).await;
@@ -51,7 +55,7 @@ impl Drop for Held {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        if ids.is_empty() {
+        if self.let_go || ids.is_empty() {
             return;
         }
         let (artifacts, tenant) = (self.artifacts.clone(), self.tenant.clone());

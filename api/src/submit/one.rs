@@ -86,9 +86,10 @@ async fn enqueue(app: &App, ready: Ready) -> Result<InQueue, Refusal> {
     let kind = task.kind.clone();
     let count = |outcome: &str| app.metrics.submits.with_label_values(&[kind.as_str(), outcome]).inc();
     let as_sent = intake::outline(&task, app.clock.now_ms());
-    match app.link.queue()?.enqueue(task).await {
+    let queue = app.link.queue()?;
+    held.let_go();
+    match queue.enqueue(task).await {
         Ok(Enqueued::Created(id)) => {
-            held.keep();
             count("created");
             Ok(InQueue {
                 task: as_sent(id),
@@ -108,12 +109,10 @@ async fn enqueue(app: &App, ready: Ready) -> Result<InQueue, Refusal> {
             count("conflict");
             Err(idempotency::conflict())
         }
+        // The task may be there after all, and would need its artifacts. If not, they go when they expire.
+        Err(error @ QueueError::Unavailable(_)) => Err(error.into()),
         Err(error) => {
-            match error {
-                // The task may be there after all, and would need them. If not, they go when they expire.
-                QueueError::Unavailable(_) => held.keep(),
-                _ => held.discard().await,
-            }
+            held.discard().await;
             count("refused");
             Err(error.into())
         }

@@ -69,3 +69,32 @@ async fn uploads_and_kinds_need_no_redis() {
     assert_eq!(stage.get(&format!("/api/v1/artifacts/{artifact}")).await.status, 200);
     assert_eq!(stage.get("/api/v1/kinds").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_full_redis_refuses_tasks_and_goes_on_answering() {
+    let stage = Stage::start().await;
+    let id = stage.echo("hi").await;
+    let mut redis = stage.redis_connection().await;
+    let mut limit = async |bytes: u64| -> () {
+        let mut command = redis::cmd("CONFIG");
+        command
+            .arg("SET")
+            .arg("maxmemory")
+            .arg(bytes)
+            .query_async(&mut redis)
+            .await
+            .expect("Redis")
+    };
+    limit(1).await;
+    let submit = json!({"image": {"base64": base64(&png(20, 10))}});
+    let batch = json!({"tasks": [{"kind": "ocr", "image": {"base64": base64(&png(2, 2))}}]});
+    for (path, body) in [("/api/v1/tasks/ocr", &submit), ("/api/v1/tasks/batch", &batch)] {
+        let answer = stage.post(path, body).await;
+        answer.is_refused(StatusCode::SERVICE_UNAVAILABLE, "queue_full", "", path);
+        assert!(!answer.header("retry-after").is_empty());
+    }
+    assert_eq!(stage.stored_files(), 0);
+    assert_eq!(stage.delete(&format!("/api/v1/tasks/{id}")).await.status, 200);
+    limit(0).await;
+    assert_eq!(stage.post("/api/v1/tasks/ocr", &submit).await.status, 202);
+}

@@ -4,6 +4,8 @@ use serde_json::json;
 
 use crate::stage::Stage;
 
+const README: &str = include_str!("../../README.md");
+
 #[tokio::test]
 async fn the_front_page_leads_to_everything() {
     let stage = Stage::start().await;
@@ -120,6 +122,7 @@ async fn metrics_count_what_happens_by_closed_labels() {
         .collect();
     assert!(series.iter().all(|name| name.starts_with("zoetrope_")), "{series:?}");
     for name in series {
+        assert!(README.contains(&format!("| `{name}` |")), "{name} is in the README");
         assert!(text.contains(&format!("# HELP {name} ")), "{name} says what it is");
     }
 }

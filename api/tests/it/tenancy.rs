@@ -40,6 +40,41 @@ async fn a_foreign_task_is_not_found_on_any_route() {
 }
 
 #[tokio::test]
+async fn every_documented_route_with_an_id_hides_what_is_foreign() {
+    let stage = Stage::start().await;
+    let task = of(
+        "alice",
+        stage
+            .request(Method::POST, "/api/v1/tasks/echo")
+            .json(&json!({"message": "hi"})),
+    )
+    .await;
+    let upload = of(
+        "alice",
+        stage.request(Method::POST, "/api/v1/uploads").body(png(20, 10)),
+    )
+    .await;
+    let document = stage.get("/api/v1/openapi.json").await.body;
+    let mut tried = 0;
+    for (path, operations) in document["paths"]
+        .as_object()
+        .expect("paths")
+        .iter()
+        .filter(|(path, _)| path.contains("{id}"))
+    {
+        for method in operations.as_object().expect("operations").keys() {
+            for id in [task.text("/id"), upload.text("/artifact")] {
+                let method: Method = method.to_uppercase().parse().expect("a method");
+                let answer = of("bob", stage.request(method, &path.replace("{id}", &id))).await;
+                answer.is_refused(StatusCode::NOT_FOUND, "not_found", "", path);
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried >= 6, "tried {tried}");
+}
+
+#[tokio::test]
 async fn a_foreign_artifact_cannot_be_read_or_used() {
     let stage = Stage::start().await;
     let upload = of(
