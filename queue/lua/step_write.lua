@@ -1,6 +1,6 @@
 -- Carries the plan out, wakes others, registers the worker as idle where it has room, and answers
 --   now, acks, renewals, flags (1 registration done, 2 claims nothing until it is empty, 4 claimed alone, 8 call again), claims
-local again = expired + promoted > 0
+local again = expired + promoted + parked > 0
 local poke = earlier_timer()
 carry_out()
 

@@ -192,7 +192,9 @@ async fn a_full_redis_refuses_new_tasks_and_finishes_the_running_ones() {
     stage.queue.cancel(TENANT, queued).await.unwrap();
     stage.reaches(queued, State::Canceled).await;
     set_maxmemory(&mut stage, "0").await;
-    stage.enqueue("echo").await;
+    gate.add_permits(1);
+    let next = stage.enqueue("echo").await;
+    stage.reaches(next, State::Succeeded).await;
     worker.stop().await;
 }
 

@@ -8,8 +8,8 @@ use zoetrope_queue::MAX_BATCH;
 use crate::stage::{Stage, config, echoes, key, new_task};
 
 const LONGEST_PART: usize = 60;
-/// Commands a task from its enqueue to its end.
-const MOST_CALLS: u64 = 6;
+/// Commands a task from its enqueue to its end, beside the few of each script; the design allows 6.
+const MOST_CALLS: u64 = 4;
 
 #[test]
 fn every_part_of_a_script_is_short_and_says_what_it_is() {
@@ -50,8 +50,8 @@ async fn a_plain_task_costs_few_commands() {
     }
     // What this test itself asked, and what scripts do not call.
     after.retain(|name, _| !["zcount", "evalsha", "info", "blmpop", "hello", "client"].contains(&name.as_str()));
-    let per_task = after.values().sum::<u64>() / MAX_BATCH as u64;
-    assert!(per_task <= MOST_CALLS, "{per_task} calls a task: {after:#?}");
+    let total: u64 = after.values().sum();
+    assert!(total <= MOST_CALLS * MAX_BATCH as u64, "{total} calls: {after:#?}");
 }
 
 /// Calls of each command since the server's start.

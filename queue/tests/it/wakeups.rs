@@ -1,12 +1,13 @@
 //! Idle workers are woken without polling, and a wake-up that is lost is repeated.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::AsyncCommands;
 use tokio::sync::Barrier;
 use zoetrope_queue::{Attempt, Outcome, State};
 
-use crate::stage::{Does, Stage, echoes, hangs, key, new_task};
+use crate::stage::{Does, Stage, config, echoes, hangs, key, new_task};
 
 fn is_idle(worker: &str) -> redis::Cmd {
     let mut command = redis::cmd("ZSCORE");
@@ -88,7 +89,9 @@ async fn a_worker_that_leaves_hands_its_wake_up_on() {
     stage.without_ticks().await;
     let staying = stage.worker("staying", &["echo"], 1, echoes());
     stage.until(&is_idle("staying"), Option::<f64>::is_some).await;
-    let leaving = stage.worker("leaving", &["echo"], 1, hangs());
+    let mut impatient = config("leaving", &["echo"], 1);
+    impatient.drain_grace = Duration::ZERO;
+    let leaving = stage.worker_with(impatient, hangs());
     let id = stage.enqueue("echo").await;
     leaving.stop().await;
     stage.reaches(id, State::Succeeded).await;
@@ -101,7 +104,7 @@ async fn a_due_timer_is_promoted_although_nothing_else_happens() {
     let worker = stage.worker("w1", &["echo"], 1, echoes());
     stage.until(&is_idle("w1"), Option::<f64>::is_some).await;
     let mut soon = new_task("echo");
-    soon.delay = Some(std::time::Duration::from_millis(50));
+    soon.delay = Some(Duration::from_millis(50));
     let id = stage.enqueue_task(soon).await;
     stage.reaches(id, State::Succeeded).await;
     worker.stop().await;
