@@ -1,5 +1,6 @@
 //! Whether an image's header is one we would decode: told from magic bytes and dimensions, without decoding.
 
+use super::jpeg;
 use super::media_type::{MediaType, bmp_dimensions};
 
 /// Most pixels of an image: a 0.75 MB PNG of 16000x16000 costs its decoder 800 MB.
@@ -72,9 +73,11 @@ pub fn check_image(bytes: &[u8], accepts: &[MediaType]) -> Result<ImageHeader, M
 }
 
 fn dimensions(media_type: MediaType, bytes: &[u8]) -> Option<(u64, u64)> {
-    if media_type == MediaType::Bmp {
+    match media_type {
         // `imagesize` reads the negative height of a bitmap with downward rows as four billion.
-        return bmp_dimensions(bytes);
+        MediaType::Bmp => return bmp_dimensions(bytes),
+        MediaType::Jpeg => return jpeg::dimensions(bytes),
+        _ => {}
     }
     let size = imagesize::blob_size(bytes).ok()?;
     Some((size.width as u64, size.height as u64))
@@ -117,6 +120,26 @@ mod tests {
         bytes
     }
 
+    /// A bitmap of the first sort, with sizes of two bytes.
+    fn core_bmp(width: u16, height: u16) -> Vec<u8> {
+        let mut bytes = b"BM".to_vec();
+        bytes.extend([0; 12]);
+        bytes.extend(12_u32.to_le_bytes());
+        bytes.extend(width.to_le_bytes());
+        bytes.extend(height.to_le_bytes());
+        bytes.extend([1, 0, 24, 0]);
+        bytes
+    }
+
+    /// A JPEG whose frame header comes after `before`.
+    fn jpeg(before: &[u8], width: u16, height: u16) -> Vec<u8> {
+        let mut bytes = [b"\xff\xd8", before, b"\xff\xc0\0\x0b\x08"].concat();
+        bytes.extend(height.to_be_bytes());
+        bytes.extend(width.to_be_bytes());
+        bytes.extend([1, 1, 0x11, 0]);
+        bytes
+    }
+
     fn tiff(width: u32, height: u32) -> Vec<u8> {
         let mut bytes = b"II*\0\x08\0\0\0\x02\0".to_vec();
         for (tag, value) in [(0x100_u16, width), (0x101, height)] {
@@ -134,6 +157,8 @@ mod tests {
             (png(320, 240), MediaType::Png),
             (bmp(320, 240), MediaType::Bmp),
             (bmp(320, -240), MediaType::Bmp),
+            (core_bmp(320, 240), MediaType::Bmp),
+            (jpeg(b"\xff\xe0\0\x04JF", 320, 240), MediaType::Jpeg),
             (tiff(320, 240), MediaType::Tiff),
             (gif, MediaType::Gif),
         ];
@@ -144,6 +169,32 @@ mod tests {
                 height: 240,
             };
             assert_eq!(check_image(&bytes, IMAGE_TYPES), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn a_jpeg_may_have_fill_bytes_and_markers_without_a_length_before_its_size() {
+        let befores: [&[u8]; 5] = [
+            b"\xff\xff\xff",
+            b"\xff\xff\xff\xe0\0\x04JF\xff\xff",
+            b"\xff\xe0\0\x04JF\xff\x01",
+            b"\xff\xd0\xff\xd7",
+            // A thumbnail is an image of its own inside a segment: its size is not the image's.
+            b"\xff\xe1\0\x0f\xff\xd8\xff\xc0\0\x0b\x08\0\x01\0\x01\x01\x01",
+        ];
+        for before in befores {
+            let header = check_image(&jpeg(before, 320, 240), IMAGE_TYPES);
+            let size = header.map(|header| (header.width, header.height));
+            assert_eq!(size, Ok((320, 240)), "{before:x?}");
+        }
+        for before in [
+            &b"\xff\xda\0\x02"[..],
+            b"\xff\xd9",
+            b"\xff\xe0\0\x01",
+            b"\xff\xe0\xff\xff",
+        ] {
+            let cut_off = check_image(&jpeg(before, 320, 240), IMAGE_TYPES);
+            assert_eq!(cut_off, Err(MediaProblem::Unreadable(MediaType::Jpeg)), "{before:x?}");
         }
     }
 
