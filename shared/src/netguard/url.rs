@@ -10,8 +10,8 @@ use super::NetGuardConfig;
 use super::error::UrlForbidden;
 use super::names::{is_local_name, is_metadata_name};
 
-/// The longest URL taken.
-pub const MAX_URL_CHARS: usize = 2048;
+/// The longest URL taken, characters: URLs of buckets that are signed with a session's token come to some thousands.
+pub const MAX_URL_CHARS: usize = 8_192;
 
 /// A path segment longer than this is not shown: tokens live there (webhook receivers, signed media).
 const MAX_SHOWN_SEGMENT: usize = 20;
