@@ -1,7 +1,7 @@
 //! The text of URLs: which are refused without any network, for which reason, and what is shown of them.
 
 use url::Url;
-use zoetrope_shared::netguard::{MAX_URL_CHARS, NetGuard, NetGuardConfig, Purpose, UrlForbidden, redact};
+use zoetrope_shared::netguard::{MAX_URL_CHARS, NetGuard, Purpose, UrlForbidden, redact};
 
 use super::{config, opened, strict};
 use UrlForbidden::{
@@ -13,7 +13,8 @@ const HTTP_ONLY: UrlForbidden = UrlForbidden::Scheme {
 };
 
 /// The bad forms that text alone shows, by their number in the threat table of the project.
-/// 31 to 37 need a resolver or a server (see `resolving` and `fetching`), 52 and 53 need the names of the deployment.
+/// 31 to 37 need a resolver or a server (see `resolving` and `fetching`), 52 and 53 the names of the deployment (see
+/// `own_hosts`).
 const BAD: &[(u32, &str, UrlForbidden)] = &[
     (1, "http://127.0.0.1/", Address),
     (2, "http://localhost:6379/", LocalName),
@@ -171,27 +172,6 @@ fn a_url_as_long_as_the_schema_of_media_allows_is_taken() {
         "{longest} characters"
     );
     assert_eq!(strict().check_url(&(url + "a"), Purpose::Media).err(), Some(TooLong));
-}
-
-#[test]
-fn the_deployments_own_names_are_refused_for_webhooks_only() {
-    let config = NetGuardConfig {
-        own_hosts: vec!["api.example.com".into()],
-        ..NetGuardConfig::default()
-    };
-    let guard = NetGuard::new(config);
-    for url in [
-        "https://api.example.com/hook",
-        "https://API.example.com/api/v1/tasks/echo",
-    ] {
-        assert_eq!(
-            guard.check_url(url, Purpose::Webhook).err(),
-            Some(UrlForbidden::OwnHost),
-            "{url}"
-        );
-        assert!(guard.check_url(url, Purpose::Media).is_ok(), "{url}");
-    }
-    assert!(guard.check_url("https://hooks.example.com/", Purpose::Webhook).is_ok());
 }
 
 #[test]
