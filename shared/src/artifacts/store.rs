@@ -240,7 +240,7 @@ impl Artifacts {
             });
             removed
                 .await
-                .map_err(|error| ArtifactError::Unavailable(error.to_string()))?;
+                .map_err(ArtifactError::unavailable)?;
         }
         self.remove(&due).await
     }
@@ -250,7 +250,7 @@ impl Artifacts {
             return Ok(None);
         };
         let bytes = object.bytes().await?;
-        let damaged = |error| ArtifactError::Unavailable(format!("the metadata of artifact {id} is damaged: {error}"));
+        let damaged = |error| ArtifactError::unavailable(format!("the metadata of artifact {id} is damaged: {error}"));
         serde_json::from_slice(&bytes).map(Some).map_err(damaged)
     }
 }

@@ -175,7 +175,7 @@ impl ArtifactWriter {
         self.hash = Some(
             hashed
                 .await
-                .map_err(|error| ArtifactError::Unavailable(error.to_string()))?,
+                .map_err(ArtifactError::unavailable)?,
         );
         Ok(())
     }
@@ -213,7 +213,7 @@ async fn remove(artifacts: Artifacts, due: Due, body: Body) -> Result<(), Artifa
 
 /// A write after a failed one, or one whose future was dropped half-way.
 fn used_up() -> ArtifactError {
-    ArtifactError::Unavailable("the writer was used after a failure".to_owned())
+    ArtifactError::unavailable("the writer was used after a failure")
 }
 
 /// The last component of a client's file name, without characters that change how text around it is read.

@@ -117,3 +117,19 @@ async fn the_sweep_leaves_no_empty_folders() {
         0
     );
 }
+
+#[tokio::test]
+async fn a_failure_of_the_store_shows_no_path_of_this_machine() {
+    let bench = Bench::folder();
+    let Place::Folder(folder) = &bench.place else {
+        unreachable!("it is a folder")
+    };
+    std::fs::write(folder.path().join("tenants"), "a file in the place of a folder").expect("room");
+    let put = bench.artifacts.put(&bench.ours, png(), Bytes::from_static(b"x")).await;
+    let error = put.expect_err("no place to put it");
+    assert_eq!(error.to_string(), "the artifact store is unavailable");
+    let cause = std::error::Error::source(&error)
+        .expect("the cause is kept for the log")
+        .to_string();
+    assert!(cause.contains(&folder.path().display().to_string()), "{cause}");
+}
