@@ -8,12 +8,14 @@
 
 mod backend;
 mod error;
+mod filename;
 mod id;
 mod layout;
 mod store;
 mod writer;
 
 pub use error::ArtifactError;
+pub use filename::{MAX_FILENAME_BYTES, plain_filename};
 pub use id::{ArtifactId, InvalidArtifactId};
 pub use store::{ArtifactInfo, Artifacts, ByteStream, NewArtifact};
 pub use writer::ArtifactWriter;
