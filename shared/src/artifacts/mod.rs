@@ -12,6 +12,7 @@ mod filename;
 mod id;
 mod layout;
 mod store;
+mod sweep;
 mod writer;
 
 pub use error::ArtifactError;

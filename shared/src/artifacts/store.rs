@@ -1,4 +1,4 @@
-//! The store: put, find, read, delete, sweep.
+//! The store: put, find, read, delete. Sweeping is `sweep.rs`.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -21,9 +21,6 @@ use super::layout::{self, Due};
 use super::writer::ArtifactWriter;
 use crate::config::{self, AwsSettings};
 use crate::tenant::Tenant;
-
-/// Deletions that a sweep has under way at once.
-const SWEEP_CONCURRENCY: usize = 8;
 
 /// Bytes of an artifact as they arrive.
 pub type ByteStream = BoxStream<'static, Result<Bytes, ArtifactError>>;
@@ -64,7 +61,7 @@ pub struct Artifacts {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) clock: Arc<dyn Clock>,
     /// The folder of a local store.
-    folder: Option<PathBuf>,
+    pub(super) folder: Option<PathBuf>,
     /// Removal of what dropped writers left behind.
     pub(super) removals: TaskTracker,
 }
@@ -175,31 +172,6 @@ impl Artifacts {
         Ok(true)
     }
 
-    /// Deletes what expired at or before `now_ms`; the answer is how many. Any number of processes may sweep at once.
-    pub async fn sweep(&self, now_ms: u64) -> Result<usize, ArtifactError> {
-        let listed = found(self.store.list_with_delimiter(Some(&layout::EXPIRY.into())).await)?;
-        let hours = listed.map(|listed| listed.common_prefixes).unwrap_or_default();
-        let begun = hours
-            .into_iter()
-            .filter(|folder| layout::hour_of(folder).is_some_and(|h| h <= layout::hour(now_ms)));
-        let mut swept = 0;
-        for folder in begun {
-            let due = self
-                .store
-                .list(Some(&folder))
-                .map_err(ArtifactError::from)
-                .try_filter_map(|object| async move {
-                    Ok(Due::parse(&object.location).filter(|due| due.expires_at_ms <= now_ms))
-                });
-            swept += due
-                .map_ok(|due| self.sweep_one(due))
-                .try_buffer_unordered(SWEEP_CONCURRENCY)
-                .try_fold(0, |count, ()| async move { Ok(count + 1) })
-                .await?;
-        }
-        Ok(swept)
-    }
-
     /// Whether the store answers: asks for an object that is not there.
     pub async fn probe(&self) -> Result<(), ArtifactError> {
         found(self.store.head(&"probe".into()).await).map(|_| ())
@@ -209,40 +181,6 @@ impl Artifacts {
     pub async fn close(&self) {
         self.removals.close();
         self.removals.wait().await;
-    }
-
-    /// Removes all objects of an artifact, the one that makes it visible first, the one that the sweep reads last.
-    pub(super) async fn remove(&self, due: &Due) -> Result<(), ArtifactError> {
-        for path in [
-            layout::info(&due.tenant, due.id),
-            layout::data(&due.tenant, due.id),
-            layout::expiry(due),
-        ] {
-            found(self.store.delete(&path).await)?;
-        }
-        Ok(())
-    }
-
-    async fn sweep_one(&self, due: Due) -> Result<(), ArtifactError> {
-        if let Some(folder) = self.folder.clone() {
-            let unfinished = [layout::data(&due.tenant, due.id), layout::info(&due.tenant, due.id)].map(|path| {
-                // A local store writes to this name first; it neither lists nor deletes it after a crash.
-                folder.join(format!("{path}#1"))
-            });
-            let removed = tokio::task::spawn_blocking(move || {
-                for path in unfinished {
-                    if let Err(error) = std::fs::remove_file(&path)
-                        && error.kind() != std::io::ErrorKind::NotFound
-                    {
-                        tracing::warn!(path = %path.display(), %error, "an unfinished file of an artifact stays behind");
-                    }
-                }
-            });
-            removed
-                .await
-                .map_err(ArtifactError::unavailable)?;
-        }
-        self.remove(&due).await
     }
 
     async fn stored_info(&self, tenant: &Tenant, id: ArtifactId) -> Result<Option<ArtifactInfo>, ArtifactError> {
@@ -256,7 +194,7 @@ impl Artifacts {
 }
 
 /// Not finding an object is an answer.
-fn found<T>(result: object_store::Result<T>) -> Result<Option<T>, ArtifactError> {
+pub(super) fn found<T>(result: object_store::Result<T>) -> Result<Option<T>, ArtifactError> {
     match result.map_err(ArtifactError::from) {
         Ok(value) => Ok(Some(value)),
         Err(ArtifactError::NotFound) => Ok(None),

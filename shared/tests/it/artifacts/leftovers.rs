@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use zoetrope_shared::artifacts::{ArtifactError, NewArtifact};
 
-use super::{AN_HOUR_LATER_MS, Bench, HOUR, Place, large, png};
+use super::{AN_HOUR_LATER_MS, Bench, HOUR, NOON_MS, Place, large, png};
 
 const NOTHING: Vec<String> = Vec::new();
 
@@ -116,6 +116,28 @@ async fn the_sweep_leaves_no_empty_folders() {
         std::fs::read_dir(folder.path()).expect("a readable directory").count(),
         0
     );
+}
+
+#[tokio::test]
+async fn the_sweep_removes_hours_of_the_past_that_a_crash_left_without_artifacts() {
+    let bench = Bench::folder();
+    let Place::Folder(folder) = &bench.place else {
+        unreachable!("it is a folder")
+    };
+    let hours = folder.path().join("expiry");
+    let hour = |ms: u64| hours.join(format!("{:010}", ms / 3_600_000));
+    let (empty, half_written, running) = (hour(0), hour(3_600_000), hour(NOON_MS));
+    for hour in [&empty, &half_written, &running] {
+        std::fs::create_dir_all(hour).expect("room");
+    }
+    std::fs::write(half_written.join("default.0123456789abcdefghjkmnpqrs.7200000#1"), "").expect("room");
+    assert_eq!(bench.sweep(NOON_MS).await, 0);
+    let left: Vec<_> = std::fs::read_dir(&hours)
+        .expect("a readable directory")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    // The hour that runs is left: an artifact may be about to be written into it.
+    assert_eq!(left, [running]);
 }
 
 #[tokio::test]
