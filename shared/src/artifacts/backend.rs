@@ -40,9 +40,10 @@ fn local(url: &Url) -> anyhow::Result<Backend> {
     std::fs::create_dir_all(&folder).with_context(|| format!("create the artifact directory {}", folder.display()))?;
     let store = LocalFileSystem::new_with_prefix(&folder)
         .with_context(|| format!("open the artifact directory {}", folder.display()))?;
-    // Without the clean-up the sweep would leave an empty folder for every hour of the past.
+    // Without the clean-up every deletion would leave its folders. Without the sync a power loss would leave tasks,
+    // which Redis keeps, without the media that was acknowledged with them.
     Ok(Backend {
-        store: Arc::new(store.with_automatic_cleanup(true)),
+        store: Arc::new(store.with_automatic_cleanup(true).with_fsync(true)),
         folder: Some(folder),
     })
 }
@@ -77,4 +78,19 @@ fn s3(url: &Url, aws: &AwsSettings) -> anyhow::Result<Arc<dyn ObjectStore>> {
     }
     let prefix = object_store::path::Path::parse(prefix).with_context(|| format!("read the prefix of `{url}`"))?;
     Ok(Arc::new(PrefixStore::new(store, prefix)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_local_store_syncs_what_it_writes() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let url = Url::from_directory_path(folder.path()).expect("an absolute directory");
+        let backend = local(&url).expect("a store");
+        // No power loss can be had in a test, so this reads the store's own words about its switch.
+        let words = format!("{:?}", backend.store);
+        assert!(words.contains("fsync: true"), "{words}");
+    }
 }

@@ -3,8 +3,9 @@
 //! One store is a local directory or a bucket. What bytes mean, who may have them and when they are made belongs to
 //! the callers; here they are put, found, read in part, deleted, and swept when they expire.
 //!
-//! A write is durable against the death of our process. In a bucket, parts of an upload that died with its process are
-//! the bucket's to forget: give it a lifecycle rule that aborts incomplete multipart uploads.
+//! What is written is synced before it is acknowledged: it survives a power loss as its task does. In a bucket, parts
+//! of an upload that died with its process are the bucket's to forget: give it a lifecycle rule that aborts incomplete
+//! multipart uploads.
 
 mod backend;
 mod error;
