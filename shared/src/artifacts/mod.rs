@@ -6,6 +6,11 @@
 //! What is written is synced before it is acknowledged: it survives a power loss as its task does. In a bucket, parts
 //! of an upload that died with its process are the bucket's to forget: give it a lifecycle rule that aborts incomplete
 //! multipart uploads.
+//!
+//! Tenants are folders by their exact spelling. On a disk that takes `Acme` and `acme` for one name (macOS and Windows
+//! by default) those two tenants share a folder; ids of 128 random bits still keep what they store apart, but whoever
+//! knows an id of one finds it as the other. Keep the store on a disk that tells case apart, or in a bucket, or give
+//! no two tenants names that differ in nothing else.
 
 mod backend;
 mod error;
