@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::task::Priority;
 
 /// Longest sequence of one case.
-const LONGEST: usize = 80;
+const LONGEST: usize = 60;
 
 /// Amounts by which the clock moves: the limits of leases, waits, registrations and results, and what lies between.
 const ADVANCES_MS: [u64; 10] = [

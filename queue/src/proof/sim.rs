@@ -9,8 +9,16 @@ use crate::worker::step::{Finish, Offer, Renewal, StepReply, StepRequest, Verdic
 
 /// Kinds: slot class, cost, lease.
 pub(super) const KINDS: [(&str, usize, u32, u64); 3] = [("a", 0, 1, 3_000), ("b", 0, 2, 15_000), ("c", 1, 1, 10_000)];
-/// Units of each worker by class, and the kinds it runs.
-const SHAPES: [([u32; 2], &[usize]); 3] = [([2, 1], &[0, 1, 2]), ([1, 0], &[0]), ([4, 2], &[1, 2])];
+/// Units of each worker by class, and the kinds it runs. The last shape is for steps at their limits alone.
+const SHAPES: [([u32; 2], &[usize]); 4] = [
+    ([2, 1], &[0, 1, 2]),
+    ([1, 0], &[0]),
+    ([4, 2], &[1, 2]),
+    ([512, 0], &[0]),
+];
+pub(super) const LARGE_SHAPE: usize = 3;
+/// Most tasks that one step asks for.
+const MAX_CLAIMS: u32 = 128;
 
 /// One worker.
 #[derive(Debug)]
@@ -128,7 +136,7 @@ impl Sim {
             extra: if *kind == 0 { extra } else { 0 },
         };
         request.kinds = SHAPES[self.shape].1.iter().map(offer).collect();
-        let wanted = request.free.iter().sum::<u32>() + extra;
+        let wanted = MAX_CLAIMS.min(request.free.iter().sum::<u32>() + extra);
         request.tokens = (0..wanted).map(|position| self.token(position)).collect();
         let room: Vec<bool> = request.free.iter().map(|units| *units > 0).collect();
         request.register = plan.register || self.registered.as_ref() != Some(&room);

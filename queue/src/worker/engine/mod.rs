@@ -2,6 +2,8 @@
 //! the answer. Time comes in as an argument, so leases and drains are tested by moving a number.
 
 mod room;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
