@@ -75,15 +75,10 @@ async fn a_full_redis_refuses_tasks_and_goes_on_answering() {
     let stage = Stage::start().await;
     let id = stage.echo("hi").await;
     let mut redis = stage.redis_connection().await;
-    let mut limit = async |bytes: u64| -> () {
+    let mut limit = async |bytes: u64| {
         let mut command = redis::cmd("CONFIG");
-        command
-            .arg("SET")
-            .arg("maxmemory")
-            .arg(bytes)
-            .query_async(&mut redis)
-            .await
-            .expect("Redis")
+        command.arg("SET").arg("maxmemory").arg(bytes);
+        let (): () = command.query_async(&mut redis).await.expect("Redis");
     };
     limit(1).await;
     let submit = json!({"image": {"base64": base64(&png(20, 10))}});
