@@ -35,16 +35,20 @@ impl Ink {
     pub(super) fn of(page: &GrayImage) -> Self {
         let (width, height) = page.dimensions();
         let ground = Blocks::of(page, median).filtered(GROUND_REACH, median);
-        let differences = GrayImage::from_fn(width, height, |x, y| image::Luma([ground.difference(x, y, page)]));
+        let differences = ground.differences(page);
         let contrast = Blocks::of(&differences, strongest).filtered(CONTRAST_REACH, strongest);
-        let marks = differences.enumerate_pixels().map(|(x, y, difference)| {
-            let scale = u32::from(contrast.at(x, y).max(LEAST_CONTRAST));
-            u32::from(difference[0]) * 100 > scale * INK_HUNDREDTHS
-        });
+        let mut marks = Vec::with_capacity(differences.as_raw().len());
+        for (y, row) in (0..height).zip(differences.as_raw().chunks_exact(width.max(1) as usize)) {
+            let contrasts = contrast.row(y);
+            marks.extend(row.iter().enumerate().map(|(x, difference)| {
+                let scale = u32::from(contrasts[x / BLOCK as usize].max(LEAST_CONTRAST));
+                u32::from(*difference) * 100 > scale * INK_HUNDREDTHS
+            }));
+        }
         Self {
             width,
             height,
-            marks: marks.collect(),
+            marks,
             ground,
         }
     }
@@ -129,19 +133,32 @@ impl Blocks {
         }
     }
 
-    /// How much a pixel differs from the ground: of its block, or of those next to the pixel, because the edge between
-    /// two grounds runs through blocks and is no ink.
-    fn difference(&self, x: u32, y: u32, page: &GrayImage) -> u8 {
+    /// How much each pixel differs from the ground: of its block, or of those next to the pixel, because the edge
+    /// between two grounds runs through blocks and is no ink.
+    fn differences(&self, page: &GrayImage) -> GrayImage {
         const HALF: u32 = BLOCK / 2;
-        let level = page.get_pixel(x, y)[0];
-        let (left, right) = (x.saturating_sub(HALF), (x + HALF).min(page.width() - 1));
-        let (above, below) = (y.saturating_sub(HALF), (y + HALF).min(page.height() - 1));
-        let nearby = [(left, above), (right, above), (left, below), (right, below)];
-        nearby
-            .into_iter()
-            .map(|(x, y)| level.abs_diff(self.at(x, y)))
-            .min()
-            .unwrap_or(0)
+        let (width, height) = page.dimensions();
+        let mut differences = Vec::with_capacity(page.as_raw().len());
+        for (y, row) in (0..height).zip(page.as_raw().chunks_exact(width.max(1) as usize)) {
+            let (above, below) = (self.row(y.saturating_sub(HALF)), self.row((y + HALF).min(height - 1)));
+            differences.extend((0..width).zip(row).map(|(x, level)| {
+                let left = (x.saturating_sub(HALF) / BLOCK) as usize;
+                let right = ((x + HALF).min(width - 1) / BLOCK) as usize;
+                let nearby = [above[left], above[right], below[left], below[right]];
+                nearby
+                    .map(|ground| level.abs_diff(ground))
+                    .into_iter()
+                    .min()
+                    .unwrap_or(0)
+            }));
+        }
+        GrayImage::from_raw(width, height, differences).expect("there is one difference for each pixel")
+    }
+
+    /// The blocks that a row of pixels runs through.
+    fn row(&self, y: u32) -> &[u8] {
+        let start = ((y / BLOCK) * self.columns) as usize;
+        &self.levels[start..start + self.columns as usize]
     }
 
     fn at(&self, x: u32, y: u32) -> u8 {

@@ -108,7 +108,8 @@ fn read_whole_page(engine: &mut Engine, pixels: &GrayImage, input: &OcrInput, pa
         orientation: orientation::told_by_lines(&blocks),
         blocks,
     };
-    let may_be_turned = input.preprocess == OcrPreprocess::Auto && input.layout == OcrLayout::Auto;
+    let free = input.preprocess == OcrPreprocess::Auto && input.layout == OcrLayout::Auto;
+    let may_be_turned = free && !best.blocks.is_empty();
     if !may_be_turned || upright_confidence >= TURNED_BELOW {
         return Ok(best);
     }

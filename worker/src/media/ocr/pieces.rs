@@ -7,6 +7,8 @@ pub(super) type Bounds = [u32; 4];
 
 /// More pieces than this are no text that was overlooked but a picture.
 const MOST_PIECES: usize = 4_000;
+/// More runs of ink than this in all rows are a picture, too.
+const MOST_RUNS: usize = 2_000_000;
 /// Heights of letters, pixels.
 const LETTER_HEIGHTS: std::ops::RangeInclusive<u32> = 2..=70;
 /// A letter, or letters that touch.
@@ -20,11 +22,8 @@ const LINE_HEIGHTS: std::ops::RangeInclusive<u32> = 5..=80;
 
 /// Boxes of lines of text in the ink, in no particular order; empty if it looks like a picture.
 pub(super) fn lines(ink: &Ink) -> Vec<Bounds> {
-    let letters: Vec<Bounds> = connected(ink)
-        .into_iter()
-        .filter(is_letter)
-        .map(|piece| piece.bounds)
-        .collect();
+    let pieces = connected(ink).unwrap_or_default();
+    let letters: Vec<Bounds> = pieces.into_iter().filter(is_letter).map(|piece| piece.bounds).collect();
     if letters.len() > MOST_PIECES {
         return Vec::new();
     }
@@ -110,8 +109,9 @@ fn union(a: Bounds, b: Bounds) -> Bounds {
     ]
 }
 
-/// Pieces whose pixels touch, corners included: runs of each row joined with those of the row above.
-fn connected(ink: &Ink) -> Vec<Piece> {
+/// Pieces whose pixels touch, corners included: runs of each row joined with those of the row above. `None` if there
+/// are more runs than any text has.
+fn connected(ink: &Ink) -> Option<Vec<Piece>> {
     let (_, height) = ink.size();
     let mut pieces: Vec<Piece> = Vec::new();
     // Where a piece has gone that was joined to another one.
@@ -119,6 +119,7 @@ fn connected(ink: &Ink) -> Vec<Piece> {
     let mut above: Vec<(u32, u32, usize)> = Vec::new();
     for y in 0..height {
         let mut here = Vec::new();
+        let mut first = 0;
         for (start, end) in runs(ink.row(y)) {
             let piece = pieces.len();
             pieces.push(Piece {
@@ -126,11 +127,15 @@ fn connected(ink: &Ink) -> Vec<Piece> {
                 area: end - start,
             });
             parents.push(piece);
-            let touching = above.iter().filter(|(left, right, _)| *left <= end && start <= *right);
-            for (.., other) in touching {
+            // Both rows run from left to right: what ended before this run touches no later one either.
+            first += above[first..].iter().take_while(|(_, right, _)| *right < start).count();
+            for (_, _, other) in above[first..].iter().take_while(|(left, ..)| *left <= end) {
                 join(&mut pieces, &mut parents, *other, piece);
             }
             here.push((start, end, piece));
+        }
+        if pieces.len() > MOST_RUNS {
+            return None;
         }
         above = here;
     }
@@ -138,7 +143,7 @@ fn connected(ink: &Ink) -> Vec<Piece> {
         .into_iter()
         .enumerate()
         .filter(|(index, _)| parents[*index] == *index);
-    roots.map(|(_, piece)| piece).collect()
+    Some(roots.map(|(_, piece)| piece).collect())
 }
 
 /// Runs of ink as start and end, the end excluded.
@@ -206,7 +211,7 @@ mod tests {
     fn pixels_that_touch_at_a_corner_are_one_piece() {
         let mut page = GrayImage::from_pixel(40, 40, Luma([255]));
         (0..8).for_each(|n| page.put_pixel(10 + n, 10 + n, Luma([0])));
-        let pieces = connected(&Ink::of(&page));
+        let pieces = connected(&Ink::of(&page)).expect("eight runs are few");
         assert_eq!(
             pieces
                 .iter()
