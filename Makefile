@@ -35,7 +35,6 @@ check: ## formatting, lints, documentation and the house rules
 fmt: ## format the code
 	$(CARGO) fmt --all
 
-bench: setup ## measure the queue (release build), beside BENCH_PEERS where that folder is there
+bench: setup build ## measure the queue (release build), beside BENCH_PEERS where that folder is there
 	$(CARGO) build --release -p zoetrope-queue --example bench_worker
-	$(CARGO) build --release -p zoetrope-e2e --example bench
-	BENCH_PEERS='$(BENCH_PEERS)' $(TARGET_DIR)/release/examples/bench
+	BENCH_WORKER=$(TARGET_DIR)/release/examples/bench_worker BENCH_PEERS='$(BENCH_PEERS)' $(TARGET_DIR)/debug/examples/bench

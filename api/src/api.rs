@@ -12,8 +12,8 @@ use zoetrope_shared::shutdown::ShutdownSteps;
 
 use crate::app::App;
 use crate::boot_stream;
+use crate::http::server;
 use crate::limits::{DRAIN_GRACE, SWEEP_EVERY};
-use crate::server;
 use crate::tenant::Tenants;
 
 /// Longest time that each step after the last request may take.
@@ -36,7 +36,9 @@ impl Api {
         if settings.auth == AuthMode::None {
             tracing::warn!("api.auth.none: AUTH=none, whoever reaches this address may do everything");
         }
-        Ok(Self { app: App::open(settings, tenants)? })
+        Ok(Self {
+            app: App::open(settings, tenants)?,
+        })
     }
 
     /// The routes with everything around them, for tests that need no socket.
@@ -56,19 +58,38 @@ impl Api {
         let connections = server::accept(listener, app.router(), shutdown).await;
         app.stopping.cancel();
         let mut steps = ShutdownSteps::new();
-        steps.step("finish open requests", DRAIN_GRACE + STEP, server::finish(connections)).await;
+        steps
+            .step("finish open requests", DRAIN_GRACE + STEP, server::finish(connections))
+            .await;
         background.cancel();
-        steps.step("stop background duties", STEP, async { while duties.join_next().await.is_some() {} 0 }).await;
+        steps
+            .step("stop background duties", STEP, async {
+                while duties.join_next().await.is_some() {}
+                0
+            })
+            .await;
         app.removals.close();
-        steps.step("remove artifacts of requests that were cut off", STEP, async { app.removals.wait().await; 0 }).await;
-        steps.step("close the artifact store", STEP, async { app.artifacts.close().await; 0 }).await;
+        steps
+            .step("remove artifacts of requests that were cut off", STEP, async {
+                app.removals.wait().await;
+                0
+            })
+            .await;
+        steps
+            .step("close the artifact store", STEP, async {
+                app.artifacts.close().await;
+                0
+            })
+            .await;
         steps.finish();
     }
 }
 
 /// Serves with these settings until `shutdown`.
 pub async fn serve(settings: Settings, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
-    Api::new(settings, Tenants::everybody_is_default())?.serve(listener, shutdown).await;
+    Api::new(settings, Tenants::everybody_is_default())?
+        .serve(listener, shutdown)
+        .await;
     Ok(())
 }
 
@@ -78,9 +99,15 @@ async fn sweep(app: App, stop: CancellationToken) {
         match app.artifacts.sweep(app.clock.now_ms()).await {
             Ok(0) => {}
             Ok(swept) => tracing::info!(swept, "api.artifacts.swept: {swept} expired artifacts are gone"),
-            Err(error) => tracing::warn!(%error, "api.artifacts.unswept: cannot delete expired artifacts, will do so again"),
+            Err(error) => {
+                tracing::warn!(%error, "api.artifacts.unswept: cannot delete expired artifacts, will do so again");
+            }
         }
-        if stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_none() {
+        if stop
+            .run_until_cancelled(tokio::time::sleep(SWEEP_EVERY))
+            .await
+            .is_none()
+        {
             return;
         }
     }

@@ -22,18 +22,22 @@ use zoetrope_shared::netguard::{NetGuard, NetGuardConfig};
 use zoetrope_shared::secrets::SecretKeys;
 use zoetrope_shared::tenant::Tenant;
 
-use crate::body::Budget;
+use crate::artifacts::{download, uploads};
 use crate::cached::Cached;
-use crate::guard::{self, Doors};
-use crate::held::Held;
-use crate::idempotency::{self, Memories};
+use crate::http::body::Budget;
+use crate::http::guard::{self, Doors};
+use crate::http::problem::Refusal;
+use crate::http::{answer, request_id};
 use crate::limits::{BODY_TIMEOUT, HANDLER_TIMEOUT, HEALTH_CACHE, MAX_LONG_POLLS, MAX_WAIT, UPLOAD_TIMEOUT};
 use crate::link::Link;
-use crate::metrics::Metrics;
-use crate::problem::Refusal;
-use crate::submission::Judge;
+use crate::service::metrics::Metrics;
+use crate::service::{docs, health, hello, kinds, metrics, queue_status};
+use crate::submit::held::Held;
+use crate::submit::idempotency::{self, Memories};
+use crate::submit::submission::Judge;
+use crate::submit::{batch, one as submit};
+use crate::tasks::{list, one as tasks};
 use crate::tenant::Tenants;
-use crate::{answer, artifacts, batch, docs, health, hello, kinds, metrics, queue_status, request_id, submit, tasks, uploads};
 
 /// What all requests share. Cloning is cheap.
 #[derive(Clone)]
@@ -73,13 +77,12 @@ impl App {
     pub(crate) fn open(settings: Settings, tenants: Tenants) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let artifacts = Artifacts::open(&settings.artifacts_url, clock.clone())?;
-        let allow_cidrs = settings.netguard_allow_cidrs.clone();
         let shared = Shared {
             link: Link::new(ConnectOptions::new(&settings.redis_url)),
             memories: Memories::at(&settings.redis_url),
             artifacts,
             secrets: settings.secret_keys(),
-            netguard: NetGuard::new(NetGuardConfig { allow_cidrs, ..NetGuardConfig::default() }),
+            netguard: NetGuard::new(NetGuardConfig::of(&settings)),
             clock,
             tenants,
             metrics: Metrics::new(),
@@ -96,7 +99,11 @@ impl App {
 
     /// The judge of submissions that arrive now.
     pub(crate) fn judge(&self) -> Judge {
-        Judge { netguard: self.netguard.clone(), secrets: self.secrets.clone(), now_ms: self.clock.now_ms() }
+        Judge {
+            netguard: self.netguard.clone(),
+            secrets: self.secrets.clone(),
+            now_ms: self.clock.now_ms(),
+        }
     }
 
     /// Nothing yet stored for a request.
@@ -106,20 +113,28 @@ impl App {
 
     /// Redis' condition, at most `HEALTH_CACHE` old.
     pub(crate) async fn redis_health(&self) -> Result<RedisHealth, Arc<QueueError>> {
-        self.redis_health.get(health::in_time(async { self.link.queue()?.health().await })).await
+        self.redis_health
+            .get(health::in_time(async { self.link.queue()?.health().await }))
+            .await
     }
 
     /// The queue's counts, at most `HEALTH_CACHE` old.
     pub(crate) async fn queue_status(&self) -> Result<QueueStatus, Arc<QueueError>> {
-        self.queue_status.get(health::in_time(async { self.link.queue()?.status().await })).await
+        self.queue_status
+            .get(health::in_time(async { self.link.queue()?.status().await }))
+            .await
     }
 
     /// The router with everything around it.
     pub(crate) fn router(&self) -> Router {
-        let doors = Doors::new(self.settings.host, &self.settings.allowed_origins);
         let (routes, _) = routes().split_for_parts();
+        self.wrap(routes.merge(docs::pages()))
+    }
+
+    /// Layers, the last one outermost.
+    fn wrap(&self, routes: Router<Self>) -> Router {
+        let doors = Doors::new(self.settings.host, &self.settings.allowed_origins);
         routes
-            .merge(docs::pages())
             .route_layer(middleware::from_fn(answer::tell_route))
             .layer(CatchPanicLayer::custom(answer::panicked))
             .layer(cors(&self.settings.allowed_origins))
@@ -129,23 +144,33 @@ impl App {
     }
 }
 
-/// Every route of ours. The OpenAPI document is made from the same list.
+/// Every route of ours. The `OpenAPI` document is made from the same list.
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    let moving_bodies = uploads::routes().layer(middleware::from_fn_with_state(UPLOAD_TIMEOUT + HANDLER_TIMEOUT, deadline));
+    let moving_bodies = uploads::routes().layer(middleware::from_fn_with_state(
+        UPLOAD_TIMEOUT + HANDLER_TIMEOUT,
+        deadline,
+    ));
     let others = OpenApiRouter::new()
         .merge(submit::routes())
         .merge(batch::routes())
         .merge(tasks::routes())
-        .merge(artifacts::routes())
+        .merge(list::routes())
+        .merge(download::routes())
         .merge(kinds::routes())
         .merge(queue_status::routes())
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(hello::routes())
         .merge(docs::routes())
-        .layer(middleware::from_fn_with_state(BODY_TIMEOUT + MAX_WAIT + HANDLER_TIMEOUT, deadline));
+        .layer(middleware::from_fn_with_state(
+            BODY_TIMEOUT + MAX_WAIT + HANDLER_TIMEOUT,
+            deadline,
+        ));
     // Bodies are bounded where they are read, each by its own limit.
-    docs::described().merge(moving_bodies).merge(others).layer(DefaultBodyLimit::disable())
+    docs::described()
+        .merge(moving_bodies)
+        .merge(others)
+        .layer(DefaultBodyLimit::disable())
 }
 
 /// The last resort against a handler that hangs: everything it waits for has its own, shorter limit.
@@ -158,7 +183,10 @@ async fn deadline(State(limit): State<Duration>, request: Request, next: Next) -
 
 /// Browsers' pages of `ALLOWED_ORIGINS` may read answers; `guard` keeps all other origins out.
 fn cors(allowed_origins: &[String]) -> CorsLayer {
-    let origins: Vec<HeaderValue> = allowed_origins.iter().filter_map(|origin| origin.trim_end_matches('/').parse().ok()).collect();
+    let origins: Vec<HeaderValue> = allowed_origins
+        .iter()
+        .filter_map(|origin| origin.trim_end_matches('/').parse().ok())
+        .collect();
     let named = HeaderName::from_static;
     CorsLayer::new()
         .allow_origin(origins)
@@ -181,4 +209,48 @@ fn cors(allowed_origins: &[String]) -> CorsLayer {
             idempotency::REPLAYED,
             request_id::HEADER,
         ])
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::routing::get;
+    use serde_json::{Value, json};
+    use tower::ServiceExt;
+    use zoetrope_shared::config::Sources;
+
+    use super::*;
+
+    async fn broken() -> &'static str {
+        panic!("the secret is hunter2")
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_answers_a_problem_that_tells_nothing() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let environment = [("DATA_DIR".to_owned(), folder.path().display().to_string())].into();
+        let settings = Settings::from_sources(&Sources {
+            environment,
+            ..Sources::default()
+        })
+        .expect("good settings");
+        let app = App::open(settings, Tenants::everybody_is_default()).expect("an app");
+        let router = app.wrap(Router::new().route("/broken", get(broken)));
+        let request = Request::get("/broken")
+            .header("host", "localhost")
+            .body(Body::empty())
+            .expect("a request");
+        let answer = router.oneshot(request).await.expect("an answer");
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["content-type"]),
+            (500, &HeaderValue::from_static(answer::PROBLEM_JSON))
+        );
+        let body = to_bytes(answer.into_body(), 10_000).await.expect("a body");
+        let problem: Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!(
+            (&problem["code"], &problem["retryable"]),
+            (&json!("internal"), &json!(true))
+        );
+        assert!(!problem.to_string().contains("hunter2"), "{problem}");
+    }
 }

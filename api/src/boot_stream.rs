@@ -9,10 +9,10 @@ use zoetrope_shared::tasks::stream_ingest;
 use zoetrope_shared::tenant::Tenant;
 
 use crate::app::App;
-use crate::fingerprint::Fingerprint;
-use crate::intake;
+use crate::http::problem::Refusal;
 use crate::limits::{MAX_BOOT_STREAMS, RECONNECT};
-use crate::problem::Refusal;
+use crate::submit::fingerprint::Fingerprint;
+use crate::submit::intake;
 
 /// The label by which it is found in lists.
 const TAG: &str = "boot";
@@ -21,11 +21,15 @@ const ROUTE: &str = "boot stream";
 
 /// Submits the stream as soon as Redis is there. A stream that is refused is logged and not tried again.
 pub(crate) async fn run(app: App, stop: CancellationToken) {
-    let Some(url) = app.settings.rtsp_stream_url.clone() else { return };
+    let Some(url) = app.settings.rtsp_stream_url.clone() else {
+        return;
+    };
     let (mut pause, longest) = RECONNECT;
     loop {
         match ensure(&app, &url).await {
-            Ok(id) => return tracing::info!(task = %id, "api.boot_stream.there: RTSP_STREAM_URL is described by task {id}"),
+            Ok(id) => {
+                return tracing::info!(task = %id, "api.boot_stream.there: RTSP_STREAM_URL is described by task {id}");
+            }
             Err(refusal) if refusal.problem.retryable => tracing::debug!(%refusal, "api.boot_stream.waiting"),
             Err(refusal) => return tracing::error!(%refusal, "api.boot_stream.refused: RTSP_STREAM_URL: {refusal}"),
         }
@@ -49,10 +53,7 @@ async fn ensure(app: &App, url: &Secret) -> Result<TaskId, Refusal> {
         let mut ready = intake::settle(app, &tenant, submission).await?;
         ready.task.idempotency = Some(intake::idempotency(ROUTE, &key, &fingerprint));
         let id = match queue.enqueue(ready.task).await? {
-            Enqueued::Created(id) => {
-                ready.held.keep();
-                return Ok(id);
-            }
+            Enqueued::Created(id) => return Ok(id),
             Enqueued::Replayed(id) | Enqueued::Conflict(id) => id,
         };
         match queue.get(tenant.as_str(), id).await? {
@@ -60,5 +61,7 @@ async fn ensure(app: &App, url: &Secret) -> Result<TaskId, Refusal> {
             _ => key = format!("{fingerprint} after {id}"),
         }
     }
-    Err(Refusal::overloaded("too many streams of RTSP_STREAM_URL have ended lately"))
+    Err(Refusal::overloaded(
+        "too many streams of RTSP_STREAM_URL have ended lately",
+    ))
 }

@@ -16,7 +16,10 @@ pub(crate) struct Cached<T> {
 impl<T: Clone> Cached<T> {
     /// Keeps an answer this long.
     pub(crate) fn new(keep: Duration) -> Self {
-        Self { keep, last: Mutex::new(None) }
+        Self {
+            keep,
+            last: Mutex::new(None),
+        }
     }
 
     /// The kept answer, or a new one.

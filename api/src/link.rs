@@ -28,7 +28,11 @@ impl Link {
     /// Not yet connected: [`Link::run`] does that.
     pub(crate) fn new(options: ConnectOptions) -> Self {
         let last_error = Mutex::new("not connected yet".to_owned());
-        Self(Arc::new(Inner { options, live: OnceLock::new(), last_error }))
+        Self(Arc::new(Inner {
+            options,
+            live: OnceLock::new(),
+            last_error,
+        }))
     }
 
     /// The queue, or why there is none.
@@ -48,7 +52,9 @@ impl Link {
 
     /// Connects, then reads the feed of changes, until `shutdown`.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
-        let Some(queue) = shutdown.run_until_cancelled(self.connect()).await else { return };
+        let Some(queue) = shutdown.run_until_cancelled(self.connect()).await else {
+            return;
+        };
         let (watch, watcher) = queue.watch();
         if self.0.live.set(Live { queue, watch }).is_err() {
             tracing::error!("api.redis.connected_twice: the link is run by two owners");
@@ -74,6 +80,9 @@ impl Link {
     }
 
     fn live(&self) -> Result<&Live, QueueError> {
-        self.0.live.get().ok_or_else(|| QueueError::Unavailable(self.0.last_error.lock().expect("no holder should panic").clone()))
+        self.0
+            .live
+            .get()
+            .ok_or_else(|| QueueError::Unavailable(self.0.last_error.lock().expect("no holder should panic").clone()))
     }
 }

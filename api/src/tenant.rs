@@ -8,11 +8,13 @@ use axum::http::request::Parts;
 use zoetrope_shared::tenant::Tenant;
 
 use crate::app::App;
-use crate::problem::Refusal;
+use crate::http::problem::Refusal;
 
 /// Tells the tenant of a request from its headers. Keys will be read here; until then everybody is `default`.
 #[derive(Clone)]
-pub struct Tenants(Arc<dyn Fn(&HeaderMap) -> Option<Tenant> + Send + Sync>);
+pub struct Tenants(Arc<Tell>);
+
+type Tell = dyn Fn(&HeaderMap) -> Option<Tenant> + Send + Sync;
 
 impl Tenants {
     /// Everybody is the tenant `default`.
@@ -40,6 +42,8 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        (app.tenants.0)(&parts.headers).map(Self).ok_or_else(|| Refusal::forbidden("no tenant belongs to this request"))
+        (app.tenants.0)(&parts.headers)
+            .map(Self)
+            .ok_or_else(|| Refusal::forbidden("no tenant belongs to this request"))
     }
 }

@@ -1,5 +1,8 @@
 //! Any kind's result as rows of name and text, so that a new kind needs no code here.
 
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -12,13 +15,38 @@ const ITEM_WIDTH: usize = 100;
 /// One row for each field of a result.
 pub(crate) fn facts(result: &RawValue) -> Vec<(String, String)> {
     match serde_json::from_str(result.get()) {
-        Ok(Value::Object(fields)) => fields
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| (plain(name), long(value)))
-            .collect(),
-        Ok(other) => vec![("result".to_owned(), long(&other))],
+        Ok(Fields(fields)) => {
+            let known = fields.iter().filter(|(_, value)| !value.is_null());
+            known.map(|(name, value)| (plain(name), long(value))).collect()
+        }
         Err(_) => vec![("result".to_owned(), plain(result.get()))],
+    }
+}
+
+/// The fields of an object in the order in which they were written: the kind says what comes first.
+struct Fields(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
     }
 }
 

@@ -13,7 +13,6 @@ mod plain;
 mod show;
 mod up;
 
-use std::io;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -43,7 +42,9 @@ fn main() -> ExitCode {
 async fn run(cli: &Cli) -> Result<Exit, CliError> {
     let output = out::form(cli);
     if let Command::Completions { shell } = cli.command {
-        clap_complete::generate(shell, &mut Cli::command(), "zoetrope", &mut io::stdout().lock());
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "zoetrope", &mut script);
+        out::data(&String::from_utf8_lossy(&script))?;
         return Ok(Exit::Done);
     }
     let configuration = Configuration::load()?;

@@ -30,7 +30,7 @@ mod tests {
     fn terminal_commands_in_a_picture_are_not_obeyed() {
         assert_eq!(
             plain("a\x1b[31mred\x1b[0m \x1b]0;title\x07b\x08\u{9b}2J\r\n\tc"),
-            "ared b2J\n\tc"
+            "ared b\n\tc"
         );
         assert_eq!(plain("abc\u{202e}fdp.exe"), "abcfdp.exe");
     }

@@ -1,7 +1,6 @@
 //! Tasks as tables for people, as JSON for programs, or as bare ids.
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use zoetrope_queue::State;
 use zoetrope_shared::wire::{TaskView, parse_rfc3339_ms};
 
@@ -14,6 +13,8 @@ use crate::plain::{one_line, plain};
 /// Where stdout is no terminal, and says no width.
 const USUAL_WIDTH: u16 = 120;
 const TAGS_WIDTH: usize = 30;
+/// A line below the header and nothing else: tables are read, and copied from.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─'));
 
 /// Prints one task with everything it found.
 pub(crate) fn task(task: &TaskView, output: Output) -> Result<(), CliError> {
@@ -61,7 +62,7 @@ pub(crate) fn details(task: &TaskView) -> Table {
     if let Some(ahead) = task.queue_position {
         row("ahead of it", ahead.to_string());
     }
-    if let Some(progress) = &task.progress {
+    if let Some(progress) = task.progress.as_ref().filter(|_| !has_ended(task)) {
         row(
             "progress",
             format!(
@@ -87,7 +88,7 @@ pub(crate) fn details(task: &TaskView) -> Table {
 pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table
-        .load_style(UTF8_HORIZONTAL_ONLY)
+        .load_style(STYLE)
         .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header.iter().map(|cell| plain(cell)));
     if !table.is_tty() {

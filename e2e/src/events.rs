@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(240);
 pub struct Event {
     /// The task.
     pub id: String,
-    /// `q` queued, `d` scheduled, `r` running, `s` succeeded, `f` failed, `c` canceled.
+    /// `q` queued again, `d` scheduled again, `r` running, `s` succeeded, `f` failed, `c` canceled, `p` something to read.
     pub letter: char,
     /// Unix milliseconds, by Redis' clock.
     pub at_ms: u64,

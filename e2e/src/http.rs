@@ -66,7 +66,13 @@ impl Http {
     /// Submits a task that has to be accepted, and answers its id.
     pub async fn submit(&self, kind: &str, body: &Value) -> String {
         let answer = self.post(&format!("/api/v1/tasks/{kind}"), body).await;
-        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+        // A short task may have ended before its submit is answered; then the answer is 200.
+        assert!(
+            matches!(answer.status, StatusCode::ACCEPTED | StatusCode::OK),
+            "{} {}",
+            answer.status,
+            answer.body
+        );
         answer.id()
     }
 

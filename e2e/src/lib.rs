@@ -19,7 +19,7 @@ pub use process::{Process, executable, free_port};
 pub use redis::{Durability, Redis};
 pub use site::Site;
 pub use stage::{Stage, StageBuilder};
-pub use tree::{children_of, descendants_of, ended};
+pub use tree::{children_of, descendants_of, ended, until_children_of};
 
 /// The picture that `zoetrope up --demo` shows: text in several sizes and a QR code.
 pub const SCREENSHOT: &[u8] = include_bytes!("../../cli/assets/demo.png");

@@ -17,28 +17,47 @@ pub enum Durability {
     Always,
 }
 
+/// How it is reached.
+#[derive(Debug, Clone, Copy)]
+enum Listen {
+    Socket,
+    /// As other programs expect it.
+    Port(u16),
+}
+
 /// A running server. Its data goes when it is dropped.
 #[derive(Debug)]
 pub struct Redis {
     dir: TempDir,
     durability: Durability,
+    listen: Listen,
     child: Child,
     /// Drains its log, so that it never blocks on a full pipe.
     log: JoinSet<()>,
 }
 
 impl Redis {
-    /// Starts a server and waits until it takes connections.
+    /// Starts a server on a unix socket and waits until it takes connections.
     pub async fn start(durability: Durability) -> Self {
+        Self::start_on(Listen::Socket, durability).await
+    }
+
+    /// Starts a server on this port of 127.0.0.1, without durability.
+    pub async fn start_on_port(port: u16) -> Self {
+        Self::start_on(Listen::Port(port), Durability::None).await
+    }
+
+    async fn start_on(listen: Listen, durability: Durability) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("zt-redis-")
             .tempdir()
             .expect("a temporary folder should be makeable");
         let mut log = JoinSet::new();
-        let child = start(&dir, durability, &mut log).await;
+        let child = start(&dir, listen, durability, &mut log).await;
         Self {
             dir,
             durability,
+            listen,
             child,
             log,
         }
@@ -46,19 +65,42 @@ impl Redis {
 
     /// What `REDIS_URL` has to be.
     pub fn url(&self) -> String {
-        format!("redis+unix://{}", socket(&self.dir).display())
+        match self.listen {
+            Listen::Socket => format!("redis+unix://{}", socket(&self.dir).display()),
+            Listen::Port(port) => format!("redis://127.0.0.1:{port}"),
+        }
     }
 
     /// The same for the `redis` crate.
     pub(crate) fn client(&self) -> redis::Client {
-        redis::Client::open(format!("unix://{}", socket(&self.dir).display())).expect("a socket's path should be a URL")
+        let url = self.url().replace("redis+unix:", "unix:");
+        redis::Client::open(url).expect("a server's URL should be one")
+    }
+
+    /// Memory that its data takes, bytes.
+    pub async fn used_memory(&self) -> u64 {
+        let mut connection = self
+            .client()
+            .get_multiplexed_async_connection()
+            .await
+            .expect("redis should answer");
+        let info: String = redis::cmd("INFO")
+            .arg("memory")
+            .query_async(&mut connection)
+            .await
+            .expect("redis should answer");
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix("used_memory:"))
+            .expect("INFO should tell it");
+        line.trim().parse().expect("memory is a number")
     }
 
     /// SIGKILL, and a new server on what the old one left behind.
     pub async fn kill_and_restart(&mut self) {
         self.child.kill().await.expect("a child should be killable");
         self.log.shutdown().await;
-        self.child = start(&self.dir, self.durability, &mut self.log).await;
+        self.child = start(&self.dir, self.listen, self.durability, &mut self.log).await;
     }
 }
 
@@ -66,13 +108,26 @@ fn socket(dir: &TempDir) -> PathBuf {
     dir.path().join("redis.sock")
 }
 
-async fn start(dir: &TempDir, durability: Durability, log: &mut JoinSet<()>) -> Child {
+async fn start(dir: &TempDir, listen: Listen, durability: Durability, log: &mut JoinSet<()>) -> Child {
     let append_only: &[&str] = match durability {
         Durability::None => &["--appendonly", "no"],
         Durability::Always => &["--appendonly", "yes", "--appendfsync", "always"],
     };
+    let port = match listen {
+        Listen::Socket => 0,
+        Listen::Port(port) => port,
+    };
     let mut child = Command::new("redis-server")
-        .args(["--port", "0", "--save", "", "--maxmemory-policy", "noeviction"])
+        .args([
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--maxmemory-policy",
+            "noeviction",
+            "--port",
+        ])
+        .arg(port.to_string())
         .args(append_only)
         .arg("--unixsocket")
         .arg(socket(dir))

@@ -5,9 +5,10 @@ use std::time::Duration;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::time::timeout;
+use tokio::time::{Instant, interval, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The children of a process that have this name.
 pub fn children_of(parent: Pid, name: &str) -> Vec<Pid> {
@@ -16,6 +17,23 @@ pub fn children_of(parent: Pid, name: &str) -> Vec<Pid> {
         .filter(|process| process.parent == parent && process.name == name)
         .map(|process| process.pid)
         .collect()
+}
+
+/// Waits until a process has children of this name, and answers them.
+pub async fn until_children_of(parent: Pid, name: &str) -> Vec<Pid> {
+    let give_up = Instant::now() + PATIENCE;
+    let mut ticks = interval(LOOK_AGAIN);
+    loop {
+        ticks.tick().await;
+        let children = children_of(parent, name);
+        if !children.is_empty() {
+            return children;
+        }
+        assert!(
+            Instant::now() < give_up,
+            "process {parent} should start {name} within {PATIENCE:?}"
+        );
+    }
 }
 
 /// Every process below this one.

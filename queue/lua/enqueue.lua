@@ -3,7 +3,10 @@
 --   id, tenant, kind, run_at ms or 0, delay ms or 0, offset ms, header tail (kind|..|idem), body, idem hash, fingerprint
 -- Returns one string per task: 'c' created, 'r<id>' replayed idempotency key, 'x<id>' key used for another request.
 local count = tonumber(ARGV[1])
-local answers, seen_keys, per_kind = {}, {}, {}
+local answers, seen_keys, per_kind, keys = {}, {}, {}, {}
+
+for i = 1, count do keys[i] = prefix .. 't:' .. ARGV[3 + (i - 1) * 10] end
+local some_exist = count > 0 and redis.call('EXISTS', unpack(keys)) > 0
 
 local function known_key(tenant, idem)
   local key = prefix .. 'idem:' .. tenant .. ':' .. idem
@@ -20,12 +23,12 @@ local function add(i)
       return (same and 'r' or 'x') .. string.sub(known, 1, 20)
     end
     seen_keys[key] = id .. ' ' .. fingerprint
-    records[#records + 1] = { key, seen_keys[key] }
+    set(key, seen_keys[key])
   end
   local due = math.max(tonumber(run_at), tonumber(delay) > 0 and now + tonumber(delay) or 0)
   local base = math.max(now, due)
-  if redis.call('EXISTS', prefix .. 't:' .. id) == 1 then return 'c' end
-  records[#records + 1] = { prefix .. 't:' .. id, table.concat({ 'Q', now, base, tail }, '|') .. '\n' .. body }
+  if some_exist and redis.call('EXISTS', prefix .. 't:' .. id) == 1 then return 'c' end
+  set(prefix .. 't:' .. id, table.concat({ 'Q', now, base, tail }, '|') .. '\n' .. body)
   put('ix:' .. tenant, now, id)
   per_kind[kind] = (per_kind[kind] or 0) + 1
   if due > now then

@@ -1,7 +1,7 @@
 -- The plan of a script: everything is read and decided first, then `carry_out` writes it all, variadically.
 -- Nothing here can fail after the first write.
 local puts, drops, heads = {}, {}, {}       -- key -> {score, member, ...}, {member, ...}, count taken off the front
-local records, attempts, gone = {}, {}, {}  -- {key, value}, {key, field, value, ...}, keys to unlink
+local records, attempts, gone = {}, {}, {}  -- key, value, ..., {key, field, value, ...}, keys to unlink
 local unclaimed = {}                        -- attempt hashes whose claim ends
 local hints, claimable, parked = {}, {}, 0  -- "id:letter", kinds that gained claimable tasks, ids without a record
 local touched = {}                          -- ids that this script has already decided on
@@ -24,6 +24,11 @@ local function hint(id, letter)
   hints[#hints + 1] = id .. ':' .. letter
 end
 
+local function set(key, value)
+  records[#records + 1] = key
+  records[#records + 1] = value
+end
+
 -- An id without a record is kept aside for fsck, never dropped: dropping it would hide the fault that caused it.
 local function park(id)
   parked = parked + 1
@@ -34,9 +39,11 @@ local function carry_out()
   for key, count in pairs(heads) do redis.call('ZREMRANGEBYRANK', prefix .. key, 0, count - 1) end
   for key, list in pairs(drops) do redis.call('ZREM', prefix .. key, unpack(list)) end
   for key, list in pairs(puts) do redis.call('ZADD', prefix .. key, unpack(list)) end
-  for _, record in ipairs(records) do redis.call('SET', record[1], record[2]) end
-  for _, key in ipairs(unclaimed) do redis.call('HDEL', key, 'k', 'w', 's', 'd', 'p') end
+  -- A full batch writes 4,000 arguments; `unpack` carries just under 8,000.
+  if #records > 0 then redis.call('MSET', unpack(records)) end
   for _, fields in ipairs(attempts) do redis.call('HSET', unpack(fields)) end
+  -- After the writes: progress of an attempt that ends in the same script goes with its claim.
+  for _, key in ipairs(unclaimed) do redis.call('HDEL', key, 'k', 'w', 's', 'd', 'p') end
   for _, lapse in ipairs(lapses) do redis.call('PEXPIRE', lapse[1], lapse[2]) end
   if #gone > 0 then redis.call('UNLINK', unpack(gone)) end
   -- One entry a script, and few entries: hints only shorten waits, readers that fall behind read the task itself.

@@ -31,7 +31,7 @@ local function bury(id, state, reason, outcome, used, losses, started, worker)
   local live = redis.call('GET', prefix .. 't:' .. id)
   local header = parse_header(string.sub(live, 1, 256))
   local line = { 'F', now, state, reason, used, losses, started or 0, worker or '', '', #outcome }
-  records[#records + 1] = { prefix .. 't:' .. id, table.concat(line, '|') .. '\n' .. outcome .. live }
+  set(prefix .. 't:' .. id, table.concat(line, '|') .. '\n' .. outcome .. live)
   gone[#gone + 1] = prefix .. 'a:' .. id
   if state == 'f' then put('dl', now + 2592000000, id) else put('done', now + header.ttl, id) end
   hint(id, state)

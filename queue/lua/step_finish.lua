@@ -13,7 +13,7 @@ local function plan_finish(id, token, verdict, x, y)
   touched[id] = true
   drop('lease', id)
   if verdict == 's' or verdict == 'f' or verdict == 'c' then
-    records[#records + 1] = { prefix .. 't:' .. id, 'F|' .. now .. '|' .. y }
+    set(prefix .. 't:' .. id, 'F|' .. now .. '|' .. y)
     gone[#gone + 1] = prefix .. 'a:' .. id
     put(verdict == 'f' and 'dl' or 'done', now + tonumber(x), id)
     hint(id, verdict)

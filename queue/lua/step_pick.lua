@@ -17,7 +17,8 @@ local function head_score(row)
     row.window = nil
   end
   if not row.window then
-    row.batch = #kinds == 1 and math.max(1, math.min(#tokens, 128)) or BATCH
+    -- One more than can be claimed, to see whether any is left for others.
+    row.batch = #kinds == 1 and math.min(#tokens, 128) + 1 or BATCH
     row.taken = row.taken or 0
     local last = row.taken + row.batch - 1
     row.window = redis.call('ZRANGE', prefix .. 'q:' .. row[1], row.taken, last, 'WITHSCORES')

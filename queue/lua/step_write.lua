@@ -1,6 +1,6 @@
 -- Carries the plan out, wakes others, registers the worker as idle where it has room, and answers
 --   now, acks, renewals, flags (1 registration done, 2 claims nothing until it is empty, 4 claimed alone, 8 call again), claims
-local again = expired + promoted > 0
+local again = expired + promoted + parked > 0
 local poke = earlier_timer()
 carry_out()
 
@@ -13,13 +13,20 @@ elseif hold then
 end
 
 for _, row in ipairs(kinds) do
-  -- What this worker leaves in the queue is the next one's: wake-ups go from hand to hand, one at a time.
-  if row.window and row.next <= #row.window then claimable[row[1]] = true end
   -- A worker that cannot claim must not take wake-ups from those that can.
-  if register and not hold and has_room(row) then
+  local shut = hold or not has_room(row)
+  if register and not shut then
     redis.call('ZADD', prefix .. 'idle:' .. row[1], now, worker)
   elseif register or hold then
     redis.call('ZREM', prefix .. 'idle:' .. row[1], worker)
+  end
+  -- Wake-ups go from hand to hand, one at a time: what this worker leaves, or was woken for and cannot take, is the
+  -- next one's.
+  if row.window and row.next <= #row.window then
+    claimable[row[1]] = true
+  elseif (shut and (register or hold)) or (row.window and #row.window == 2 * row.batch) then
+    local left = redis.call('EXISTS', prefix .. 'q:' .. row[1], prefix .. 'solo:' .. row[1])
+    if left > 0 then claimable[row[1]] = true end
   end
 end
 for kind in pairs(claimable) do wake(kind) end

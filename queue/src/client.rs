@@ -147,7 +147,7 @@ impl Queue {
     }
 }
 
-fn push_task(args: &mut Vec<Vec<u8>>, id: TaskId, task: &NewTask) -> Result<(), QueueError> {
+pub(crate) fn push_task(args: &mut Vec<Vec<u8>>, id: TaskId, task: &NewTask) -> Result<(), QueueError> {
     limits::check(task)?;
     let (tail, body) = record::encode_spec(task);
     if body.len() > MAX_SPEC_BYTES {

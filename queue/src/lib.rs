@@ -11,6 +11,8 @@ mod limits;
 mod listing;
 mod output;
 mod policy;
+#[cfg(test)]
+mod proof;
 mod reading;
 mod record;
 mod scripts;

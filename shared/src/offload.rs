@@ -58,7 +58,7 @@ pub async fn load(
         .await?
         .ok_or(ArtifactError::NotFound)?;
     serde_json::from_slice(&bytes)
-        .map_err(|error| ArtifactError::Unavailable(format!("artifact {id} is damaged: {error}")))
+        .map_err(|error| ArtifactError::unavailable(format!("artifact {id} is damaged: {error}")))
 }
 
 /// The artifact that a value points at, if it is a pointer.

@@ -18,6 +18,10 @@ pub const MAX_MEDIA_BYTES: usize = 128 * 1024 * 1024;
 /// Largest result taken from a child, bytes: every word of a 50 megapixel page in all formats stays below it.
 pub const MAX_RESULT_BYTES: usize = 64 * 1024 * 1024;
 
+/// How the name of a child's private working folder begins. The child unlinks the folder as soon as it stands in it,
+/// so that nothing is left behind whoever is killed, and no file can be made there.
+pub const FOLDER_PREFIX: &str = "zoetrope-media-";
+
 /// One piece of work for a child. The medium follows as the frame's body.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request {

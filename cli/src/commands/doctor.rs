@@ -9,6 +9,7 @@ use std::time::Duration;
 use comfy_table::Table;
 use serde::Serialize;
 use tokio::process::Command;
+use url::Url;
 use zoetrope_queue::{ConnectOptions, Queue, RedisHealth, SystemClock};
 use zoetrope_shared::artifacts::{Artifacts, NewArtifact};
 use zoetrope_shared::config::Settings;
@@ -57,9 +58,13 @@ pub(crate) async fn doctor(client: &Client, configuration: &Configuration, outpu
     checks.extend(["zoetrope-api", "zoetrope-worker", "zoetrope-media"].map(executable));
     checks.push(tesseract(&["eng"]).await);
     let failed = checks.iter().any(|check| check.status == Status::Failed);
+    let mut effective: BTreeMap<_, _> = settings.redacted().into_iter().collect();
+    if !configuration.names_redis {
+        effective.insert("REDIS_URL", "a private server of `zoetrope up`".to_owned());
+    }
     let report = Report {
         checks,
-        configuration: settings.redacted().into_iter().collect(),
+        configuration: effective,
     };
     match output {
         Output::Json => out::json(&report)?,
@@ -223,6 +228,14 @@ fn durability(tier: &str) -> Finding {
 async fn artifacts(settings: &Settings) -> Finding {
     const NAME: &str = "artifacts";
     let url = &settings.artifacts_url;
+    // Looking must not make a folder in whatever place this is run.
+    if Url::parse(url)
+        .ok()
+        .and_then(|url| url.to_file_path().ok())
+        .is_some_and(|folder| !folder.exists())
+    {
+        return ok(NAME, format!("{url} will be made by the first start"));
+    }
     let probe = async {
         let store = Artifacts::open(url, Arc::new(SystemClock))?;
         let tenant = Tenant::default_tenant();

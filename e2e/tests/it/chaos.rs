@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use zoetrope_e2e::{Durability, Event, Events, Http, Ledger, Stage};
 use zoetrope_queue::{Clock, ConnectOptions, Queue, State, SystemClock};
@@ -49,21 +50,29 @@ async fn chaos(durability: Durability, redis_kills: &[usize]) {
     let began = Instant::now();
     submit_all(&stage.http, &mut random, &mut ledger).await;
 
-    let mut losses = Vec::new();
+    let mut deaths = Vec::new();
     for kill in 1..=KILLS {
-        events
-            .until("tasks start", |seen| {
-                starts(seen) >= kill * STARTS_A_KILL && !somebody_is_at_the_last_chance(seen)
-            })
-            .await;
+        let calm = |seen: &[Event]| starts(seen) >= kill * STARTS_A_KILL && !somebody_is_at_the_last_chance(seen);
+        events.until("tasks start", calm).await;
+        // What the last victim held is still in its name, for its leases have not run out yet.
+        look_after(&mut deaths, &queue, &events.so_far()).await;
         let victim = &mut stage.workers[random.below(WORKERS)];
-        losses.extend(lost_with(&queue, &events.so_far(), victim.pid().as_raw_pid()).await);
+        let pid = victim.pid().as_raw_pid();
         victim.kill().await;
+        deaths.push(Death {
+            pid,
+            at_ms: SystemClock.now_ms(),
+            held: Vec::new(),
+        });
         if redis_kills.contains(&kill) {
             stage.redis.kill_and_restart().await;
         }
         victim.restart();
     }
+    events
+        .until("the last victim is missed", |seen| starts(seen) > KILLS * STARTS_A_KILL)
+        .await;
+    look_after(&mut deaths, &queue, &events.so_far()).await;
     let acknowledged = ledger.ids();
     assert_eq!(acknowledged.len(), TASKS);
     events
@@ -89,7 +98,7 @@ async fn chaos(durability: Durability, redis_kills: &[usize]) {
         acknowledged,
         "the api should show every task as succeeded"
     );
-    report(&seen, &losses, took.as_millis(), redis_kills.len());
+    report(&seen, &deaths, took.as_millis(), redis_kills.len());
 }
 
 async fn submit_all(http: &Http, random: &mut Random, ledger: &mut Ledger) {
@@ -138,36 +147,37 @@ fn somebody_is_at_the_last_chance(seen: &[Event]) -> bool {
     attempts.values().any(|count| *count >= 3)
 }
 
-/// An attempt that died with its worker.
-struct Loss {
-    id: String,
+/// A killed worker.
+struct Death {
+    pid: i32,
     at_ms: u64,
+    /// The tasks it took along.
+    held: Vec<String>,
 }
 
-/// The tasks that the worker with this process id holds, which is about to be killed.
-async fn lost_with(queue: &Queue, seen: &[Event], pid: i32) -> Vec<Loss> {
+/// Finds out what the last of the dead held.
+async fn look_after(deaths: &mut [Death], queue: &Queue, seen: &[Event]) {
+    let Some(death) = deaths.last_mut() else { return };
     let mut running = BTreeSet::new();
     for event in seen {
         match event.letter {
             'r' => drop(running.insert(event.id.as_str())),
+            'p' => {}
             _ => drop(running.remove(event.id.as_str())),
         }
     }
-    let mut losses = Vec::new();
+    let mut looks = JoinSet::new();
     for id in running {
-        // Redis may be on its way back: then this kill adds nothing to the figures.
-        let Ok(Some(task)) = queue.get("default", id.parse().expect("events carry ids")).await else {
-            continue;
-        };
-        let held = task.worker.is_some_and(|worker| worker.contains(&format!("-{pid}-")));
-        if held && task.state == State::Running {
-            losses.push(Loss {
-                id: id.to_owned(),
-                at_ms: SystemClock.now_ms(),
-            });
-        }
+        let (queue, id) = (queue.clone(), id.parse().expect("events carry ids"));
+        // Redis may be on its way back: then this task adds nothing to the figures.
+        looks.spawn(async move { queue.get("default", id).await.ok().flatten() });
     }
-    losses
+    let name = format!("-{}-", death.pid);
+    let tasks = looks.join_all().await.into_iter().flatten();
+    let held = tasks.filter(|task| {
+        task.state == State::Running && task.worker.as_ref().is_some_and(|worker| worker.contains(&name))
+    });
+    death.held = held.map(|task| task.id.to_string()).collect();
 }
 
 /// Every succeeded task, page by page.
@@ -192,23 +202,28 @@ async fn read_back(http: &Http) -> BTreeSet<String> {
 }
 
 #[expect(clippy::print_stdout, reason = "these figures are what the test is read for")]
-fn report(seen: &[Event], losses: &[Loss], took_ms: u128, redis_kills: usize) {
-    let next_start = |loss: &Loss| {
+fn report(seen: &[Event], deaths: &[Death], took_ms: u128, redis_kills: usize) {
+    let next_start = |id: &String, died_ms: u64| {
         let again = seen
             .iter()
-            .find(|event| event.id == loss.id && event.letter == 'r' && event.at_ms > loss.at_ms);
-        again.map(|event| event.at_ms - loss.at_ms)
+            .find(|event| event.id == *id && event.letter == 'r' && event.at_ms > died_ms);
+        again.map(|event| event.at_ms - died_ms)
     };
-    let mut recovery: Vec<u64> = losses.iter().filter_map(next_start).collect();
+    let mut recovery: Vec<u64> = deaths
+        .iter()
+        .flat_map(|death| death.held.iter().filter_map(|id| next_start(id, death.at_ms)))
+        .collect();
     recovery.sort_unstable();
     let at = |share: usize| {
         recovery
             .get((recovery.len() * share / 100).min(recovery.len().saturating_sub(1)))
             .copied()
+            .unwrap_or_default()
     };
     println!(
         "chaos, seed {SEED:#x}: {TASKS} tasks in {took_ms} ms, {KILLS} workers and {redis_kills} times Redis killed, \
-         {} re-runs; from a kill to the next start of a task it held, ms: p50 {:?}, p99 {:?}, max {:?} ({} seen)",
+         {} re-runs; from a kill to the next start of a task it held, ms: p50 {}, p99 {}, max {} over {} \
+         (leases of 2 s; a second loss in a row waits 5 s more)",
         starts(seen) - TASKS,
         at(50),
         at(99),

@@ -6,7 +6,7 @@ use image::{DynamicImage, GenericImage, ImageFormat};
 use reqwest::StatusCode;
 use rustix::process::Pid;
 use serde_json::json;
-use zoetrope_e2e::{SCREENSHOT, Stage, children_of, ended};
+use zoetrope_e2e::{SCREENSHOT, Stage, ended, until_children_of};
 
 /// A page just below the limit of 50 megapixels: the screenshot over and over, which takes minutes to read.
 fn huge_page() -> Vec<u8> {
@@ -32,12 +32,8 @@ async fn start_reading(stage: &Stage) -> (String, Vec<Pid>) {
     let answer = stage.http.post_file("/api/v1/tasks/ocr", "huge.png", huge_page()).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
     let id = answer.id();
-    stage
-        .http
-        .until(&id, |task| task["state"] == "running" && !task["progress"].is_null())
-        .await;
-    let children = children_of(stage.workers[0].pid(), "zoetrope-media");
-    assert!(!children.is_empty(), "a running ocr task should have a media child");
+    stage.http.until(&id, |task| task["state"] == "running").await;
+    let children = until_children_of(stage.workers[0].pid(), "zoetrope-media").await;
     (id, children)
 }
 
@@ -46,14 +42,10 @@ async fn cancelling_a_running_task_ends_its_media_child() {
     let stage = Stage::builder().env("MAX_WORKERS", "1").start().await;
     let (id, children) = start_reading(&stage).await;
 
-    let answer = stage.http.delete(&format!("/api/v1/tasks/{id}")).await;
     let asked = tokio::time::Instant::now();
-    assert_eq!(
-        (answer.status, &answer.body["cancel_requested"]),
-        (StatusCode::ACCEPTED, &json!(true)),
-        "{}",
-        answer.body
-    );
+    let answer = stage.http.delete(&format!("/api/v1/tasks/{id}")).await;
+    let told = answer.body["cancel_requested"] == true || answer.body["state"] == "canceled";
+    assert!(answer.status.is_success() && told, "{} {}", answer.status, answer.body);
     for child in children {
         ended(child).await;
     }

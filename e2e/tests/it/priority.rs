@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use zoetrope_e2e::{Events, Stage};
+use zoetrope_shared::wire::parse_rfc3339_ms;
 
 const LOW: usize = 5_000;
 const BATCH: usize = 1_000;
@@ -28,14 +29,16 @@ async fn a_realtime_task_behind_5000_low_ones_starts_next() {
         .await;
 
     let seen = events.so_far();
-    let place = |letter| {
-        seen.iter()
-            .position(|event| event.id == id && event.letter == letter)
-            .expect("it has run")
-    };
-    let overtaken_by = seen[place('q')..place('r')]
+    let task = stage.http.until_ended(&id).await;
+    let submitted_ms =
+        parse_rfc3339_ms(task["created_at"].as_str().expect("tasks have times")).expect("times are RFC 3339");
+    let start = seen
         .iter()
-        .filter(|event| event.letter == 'r')
+        .position(|event| event.id == id && event.letter == 'r')
+        .expect("it has run");
+    let overtaken_by = seen[..start]
+        .iter()
+        .filter(|event| event.letter == 'r' && event.at_ms > submitted_ms)
         .count();
     assert_eq!(overtaken_by, 0, "nothing should start between its submit and its start");
     let still_queued = LOW

@@ -107,7 +107,7 @@ async fn the_demonstration_reads_the_screenshot_and_everything_ends_on_sigterm()
 async fn a_killed_up_takes_its_children_along_and_comes_back_with_its_tasks() {
     let data = data_dir();
     let mut up = Up::start(data.path(), &[]).await;
-    let body = json!({"input": {"message": "kept"}});
+    let body = json!({"input": {"message": "kept"}, "delay": "2s"});
     let id = Http::on_port(up.port).submit("echo", &body).await;
     assert_eq!(up.end_with(Signal::KILL).await, None, "it should die of the signal");
 

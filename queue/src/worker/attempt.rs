@@ -63,7 +63,8 @@ pub struct Attempt {
     pub metadata: Option<Box<RawValue>>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) control: Arc<Control>,
-    pub(crate) link: Arc<Link>,
+    /// Set when the attempt starts; the engine, which makes it, knows no connection.
+    pub(crate) link: Option<Arc<Link>>,
 }
 
 impl Attempt {
@@ -81,7 +82,11 @@ impl Attempt {
 
     /// Where this attempt writes its output chunks.
     pub fn output(&self) -> Output {
-        Output::new(Arc::clone(&self.link), self.id, self.lease_token.clone())
+        let link = self
+            .link
+            .clone()
+            .expect("an attempt that a handler sees has been started");
+        Output::new(link, self.id, self.lease_token.clone())
     }
 
     /// Publishes progress, `percent` of 0 to 100. Cheap: only the newest is kept, and sent at most every 100 ms.

@@ -1,5 +1,5 @@
 //! The worker side: claims tasks, runs their handlers, keeps their leases, reports what became of them.
-//! `engine.rs` decides without any I/O; `run.rs` moves its values; `step.rs` is the wire form of the one round trip.
+//! `engine/` decides without any I/O; `run.rs` moves its values; `step.rs` is the wire form of the one round trip.
 
 mod attempt;
 pub(crate) mod engine;
@@ -7,7 +7,7 @@ mod mailbox;
 mod run;
 mod running;
 pub(crate) mod step;
-mod ticker;
+pub(crate) mod ticker;
 
 use std::sync::Arc;
 use std::time::Duration;

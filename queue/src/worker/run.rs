@@ -33,6 +33,7 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(2);
 
 struct Ended {
     id: TaskId,
+    token: String,
     outcome: Outcome,
 }
 
@@ -62,6 +63,7 @@ pub(crate) async fn run(
         .unwrap_or_else(tokio::runtime::Handle::current);
     let (ended_in, ended) = mpsc::channel(ENDED_BUFFER);
     let attempts = Attempts {
+        link: Arc::clone(&link),
         handler,
         handlers_on,
         ended: ended_in,
@@ -72,7 +74,7 @@ pub(crate) async fn run(
         link: Arc::clone(&link),
         name,
         incarnation,
-        engine: Engine::new(config, Arc::clone(&link)),
+        engine: Engine::new(config),
         attempts,
         poke,
     };
@@ -87,6 +89,7 @@ pub(crate) async fn run(
 
 /// Handlers at work.
 struct Attempts {
+    link: Arc<Link>,
     handler: Arc<dyn Handler>,
     handlers_on: tokio::runtime::Handle,
     ended: mpsc::Sender<Ended>,
@@ -96,12 +99,14 @@ struct Attempts {
 impl Attempts {
     fn start(&mut self, attempts: Vec<Attempt>) {
         while self.set.try_join_next().is_some() {}
-        for attempt in attempts {
-            let (handler, ended, id) = (Arc::clone(&self.handler), self.ended.clone(), attempt.id);
+        for mut attempt in attempts {
+            attempt.link = Some(Arc::clone(&self.link));
+            let (handler, ended) = (Arc::clone(&self.handler), self.ended.clone());
+            let (id, token) = (attempt.id, attempt.lease_token.clone());
             let work = async move {
                 let outcome = attempt::run(handler, attempt).await;
                 // The receiver goes only after every attempt has ended.
-                let _ = ended.send(Ended { id, outcome }).await;
+                let _ = ended.send(Ended { id, token, outcome }).await;
             };
             self.set.spawn_on(work, &self.handlers_on);
         }
@@ -167,8 +172,8 @@ impl Session {
     fn collect(&mut self, first: Ended, more: &mut mpsc::Receiver<Ended>) {
         let now = Instant::now();
         let mut next = Some(first);
-        while let Some(Ended { id, outcome }) = next {
-            let attempts = self.engine.ended(id, outcome, now);
+        while let Some(Ended { id, token, outcome }) = next {
+            let attempts = self.engine.attempt_ended(id, &token, outcome, now);
             self.attempts.start(attempts);
             next = more.try_recv().ok();
         }

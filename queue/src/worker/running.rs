@@ -8,7 +8,6 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::MAX_RESULT_BYTES;
-use crate::connection::Link;
 use crate::error::QueueError;
 use crate::failure::{Failure, Outcome, TaskError};
 use crate::id::TaskId;
@@ -51,7 +50,6 @@ pub(crate) struct ClaimContext {
     pub(crate) now_ms: u64,
     pub(crate) sent: Instant,
     pub(crate) progressed: Arc<Notify>,
-    pub(crate) link: Arc<Link>,
 }
 
 impl Running {
@@ -71,7 +69,7 @@ impl Running {
             metadata: live.body.metadata.map(ToOwned::to_owned),
             timeout: live.body.timeout_ms.map(Duration::from_millis),
             control: Arc::new(Control::new(context.progressed)),
-            link: context.link,
+            link: None,
         };
         Ok(Self {
             attempt,
@@ -100,6 +98,15 @@ impl Running {
 
     pub(crate) fn renew_at(&self) -> Instant {
         self.confirmed + self.lease / 3
+    }
+
+    pub(crate) fn is_renewal_due(&self, now: Instant) -> bool {
+        !self.is_lost() && now >= self.renew_at()
+    }
+
+    /// Whether its lease was given up: renewing it would keep the task from others.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.attempt.control.stop_reason() == Some(StopReason::LeaseLost)
     }
 
     /// What to tell the queue; `None` for an abandoned attempt, of which nothing may be said.

@@ -3,7 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![expect(clippy::disallowed_methods, reason = "tests await the tasks that they spawn")]
 
+mod drain;
+mod ends;
+mod faults;
 mod lifecycle;
+mod limits;
 mod output;
+mod proxy;
+mod prune;
+mod recovery;
 mod redis_server;
+mod scripts;
 mod stage;
+mod startup;
+mod wakeups;

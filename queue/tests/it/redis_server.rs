@@ -2,35 +2,29 @@
 
 use std::process::{Child, Command, Stdio};
 
-/// A `redis-server` of its own on a unix socket, without persistence.
+/// A `redis-server` of its own on a unix socket, without persistence unless its settings say otherwise.
 pub(crate) struct Redis {
     child: Child,
     dir: tempfile::TempDir,
+    settings: Vec<String>,
 }
 
 impl Redis {
     pub(crate) async fn start(settings: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let socket = dir.path().join("redis.sock");
-        let mut command = Command::new("redis-server");
-        command
-            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
-            .arg(&socket);
-        command
-            .arg("--dir")
-            .arg(dir.path())
-            .args(settings)
-            .stdout(Stdio::null());
-        let child = command.spawn().expect("redis-server should be installed: make setup");
-        let redis = Self { child, dir };
-        while redis.try_connection().await.is_none() {
-            tokio::task::yield_now().await;
-        }
+        let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
+        let child = spawn(&dir, &settings);
+        let redis = Self { child, dir, settings };
+        redis.answers().await;
         redis
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("redis+unix://{}", self.dir.path().join("redis.sock").display())
+        format!("redis+unix://{}", self.socket().display())
+    }
+
+    pub(crate) fn socket(&self) -> std::path::PathBuf {
+        socket(&self.dir)
     }
 
     pub(crate) async fn try_connection(&self) -> Option<redis::aio::MultiplexedConnection> {
@@ -39,6 +33,37 @@ impl Redis {
         redis::cmd("PING").query_async::<String>(&mut connection).await.ok()?;
         Some(connection)
     }
+
+    /// Ends it as a power cut would and starts it again on what it had written.
+    #[allow(dead_code, reason = "used by the integration tests, not by the crate's own")]
+    pub(crate) async fn restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = spawn(&self.dir, &self.settings);
+        self.answers().await;
+    }
+
+    async fn answers(&self) {
+        while self.try_connection().await.is_none() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn socket(dir: &tempfile::TempDir) -> std::path::PathBuf {
+    dir.path().join("redis.sock")
+}
+
+fn spawn(dir: &tempfile::TempDir, settings: &[String]) -> Child {
+    Command::new("redis-server")
+        .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
+        .arg(socket(dir))
+        .arg("--dir")
+        .arg(dir.path())
+        .args(settings)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("redis-server should be installed: make setup")
 }
 
 impl Drop for Redis {

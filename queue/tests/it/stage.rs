@@ -14,6 +14,7 @@ use zoetrope_queue::{
     StopReport, Task, TaskId, Worker, WorkerConfig,
 };
 
+use crate::proxy::Proxy;
 use crate::redis_server::Redis;
 
 pub(crate) const TENANT: &str = "acme";
@@ -40,13 +41,43 @@ impl Stage {
         Self { queue, redis, raw }
     }
 
+    /// Another queue on the same Redis, reached through a proxy.
+    pub(crate) async fn queue_behind(&self, proxy: &Proxy) -> Queue {
+        Queue::connect(ConnectOptions::new(proxy.url())).await.unwrap()
+    }
+
     /// Stops Redis' clock `ahead` of where it stands; later calls move it on.
     pub(crate) async fn advance(&mut self, ahead: Duration) {
-        let latest: Option<u64> = self.raw.hget("z:{s00}:meta", "now").await.unwrap();
+        let latest: Option<u64> = self.raw.hget(key("meta"), "now").await.unwrap();
         let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut self.raw).await.unwrap();
         let now = (seconds * 1_000 + micros / 1_000).max(latest.unwrap_or_default());
         let then = now + u64::try_from(ahead.as_millis()).unwrap();
-        let (): () = self.raw.hset("z:{s00}:meta", "now", then).await.unwrap();
+        let (): () = self.raw.hset(key("meta"), "now", then).await.unwrap();
+    }
+
+    /// Takes the duty of the ticker away from all workers: what happens now, steps and mailboxes bring about.
+    pub(crate) async fn without_ticks(&mut self) {
+        let (): () = self.raw.set_ex(key("tick"), "nobody", 3_600).await.unwrap();
+    }
+
+    /// Asks Redis again and again until the answer is as wanted.
+    pub(crate) async fn until<T: redis::FromRedisValue>(
+        &mut self,
+        command: &redis::Cmd,
+        wanted: impl Fn(&T) -> bool,
+    ) -> T {
+        let asking = async {
+            loop {
+                let answer: T = command.query_async(&mut self.raw).await.unwrap();
+                if wanted(&answer) {
+                    return answer;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LIMIT, asking)
+            .await
+            .expect("Redis should come to the wanted answer")
     }
 
     pub(crate) async fn enqueue(&self, kind: &str) -> TaskId {
@@ -84,18 +115,40 @@ impl Stage {
         task
     }
 
+    /// Waits until the task has ended in any way.
+    pub(crate) async fn reaches_end(&self, id: TaskId) -> Task {
+        let (watch, watcher) = self.queue.watch();
+        let stop = CancellationToken::new();
+        let reader = tokio::spawn(watcher.run(stop.clone()));
+        let task = watch
+            .wait_until(TENANT, id, LIMIT, |task| task.state.is_terminal())
+            .await;
+        stop.cancel();
+        reader.await.unwrap();
+        task.unwrap().expect("the task should exist")
+    }
+
     pub(crate) fn worker(&self, name: &str, kinds: &[&str], units: u32, handler: impl Handler) -> RunningWorker {
         self.worker_with(config(name, kinds, units), handler)
     }
 
     pub(crate) fn worker_with(&self, config: WorkerConfig, handler: impl Handler) -> RunningWorker {
-        let stop = CancellationToken::new();
-        let worker = Worker::new(self.queue.clone(), config, Arc::new(handler));
-        RunningWorker {
-            done: tokio::spawn(worker.run(stop.clone())),
-            stop,
-        }
+        worker_on(&self.queue, config, handler)
     }
+}
+
+pub(crate) fn worker_on(queue: &Queue, config: WorkerConfig, handler: impl Handler) -> RunningWorker {
+    let stop = CancellationToken::new();
+    let worker = Worker::new(queue.clone(), config, Arc::new(handler));
+    RunningWorker {
+        done: tokio::spawn(worker.run(stop.clone())),
+        stop,
+    }
+}
+
+/// A key as the queue spells it.
+pub(crate) fn key(name: &str) -> String {
+    format!("z:{{s00}}:{name}")
 }
 
 /// A worker in the background of a test.

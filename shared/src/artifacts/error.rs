@@ -1,4 +1,7 @@
 //! Why a call to the store failed, as far as callers branch on it.
+//!
+//! These sentences reach tenants. The store's own words hold paths, hosts and buckets: they are logged here, once, and
+//! kept as the source.
 
 /// Why a call to the store failed. Not finding an artifact is an answer (`None`, `false`), not an error.
 #[derive(Debug, thiserror::Error)]
@@ -23,11 +26,17 @@ pub enum ArtifactError {
     #[error("the artifact store is full")]
     StorageFull,
     /// The store does not answer or refuses us; the same call may succeed later.
-    #[error("the artifact store is unavailable: {0}")]
-    Unavailable(String),
+    #[error("the artifact store is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl ArtifactError {
+    pub(crate) fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        let cause = cause.into();
+        tracing::warn!(%cause, "the artifact store failed");
+        Self::Unavailable(cause)
+    }
+
     /// Whether the same call may succeed later.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::StorageFull | Self::Unavailable(_))
@@ -53,7 +62,7 @@ impl From<object_store::Error> for ArtifactError {
                 text.push_str(&words);
             }
         }
-        Self::Unavailable(text)
+        Self::unavailable(text)
     }
 }
 
@@ -85,12 +94,11 @@ mod tests {
     }
 
     #[test]
-    fn other_faults_are_unavailable_and_say_their_causes() {
+    fn other_faults_are_unavailable_and_keep_their_causes_to_the_log() {
         let error = ArtifactError::from(generic(std::io::Error::other("the cable is out")));
-        assert!(
-            matches!(&error, ArtifactError::Unavailable(text) if text.contains("the cable is out")),
-            "{error}"
-        );
+        assert_eq!(error.to_string(), "the artifact store is unavailable");
+        let cause = std::error::Error::source(&error).expect("a cause").to_string();
+        assert!(cause.contains("the cable is out"), "{cause}");
         assert!(error.is_transient());
     }
 }

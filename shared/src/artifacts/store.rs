@@ -1,6 +1,7 @@
-//! The store: put, find, read, delete, sweep.
+//! The store: put, find, read, delete. Sweeping is `sweep.rs`.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +14,13 @@ use tokio_util::task::TaskTracker;
 use utoipa::ToSchema;
 use zoetrope_queue::Clock;
 
-use super::backend;
+use super::backend::{self, Backend};
 use super::error::ArtifactError;
 use super::id::ArtifactId;
 use super::layout::{self, Due};
 use super::writer::ArtifactWriter;
-use crate::config;
+use crate::config::{self, AwsSettings};
 use crate::tenant::Tenant;
-
-/// Deletions that a sweep has under way at once.
-const SWEEP_CONCURRENCY: usize = 8;
 
 /// Bytes of an artifact as they arrive.
 pub type ByteStream = BoxStream<'static, Result<Bytes, ArtifactError>>;
@@ -62,6 +60,8 @@ pub struct NewArtifact {
 pub struct Artifacts {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) clock: Arc<dyn Clock>,
+    /// The folder of a local store.
+    pub(super) folder: Option<PathBuf>,
     /// Removal of what dropped writers left behind.
     pub(super) removals: TaskTracker,
 }
@@ -69,16 +69,22 @@ pub struct Artifacts {
 impl Artifacts {
     /// Opens `file:///dir` (made if it is missing) or `s3://bucket/prefix` with the usual `AWS_*` settings.
     pub fn open(url: &str, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let store = backend::open(url, || Ok(config::aws_settings()?))?;
-        Ok(Self::over(store, clock))
+        Ok(Self::over(backend::open(url, || Ok(config::aws_settings()?))?, clock))
     }
 
-    /// Works over any object store; for tests and for whoever embeds us.
-    pub fn over(store: Arc<dyn ObjectStore>, clock: Arc<dyn Clock>) -> Self {
+    /// As [`open`](Self::open), with the bucket's access given.
+    pub fn open_with(url: &str, aws: &AwsSettings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        Ok(Self::over(backend::open(url, || Ok(aws.clone()))?, clock))
+    }
+
+    fn over(backend: Backend, clock: Arc<dyn Clock>) -> Self {
+        let Backend { store, folder } = backend;
+        let removals = TaskTracker::new();
         Self {
             store,
             clock,
-            removals: TaskTracker::new(),
+            folder,
+            removals,
         }
     }
 
@@ -166,34 +172,6 @@ impl Artifacts {
         Ok(true)
     }
 
-    /// Deletes what expired at or before `now_ms`; the answer is how many. Any number of processes may sweep at once.
-    pub async fn sweep(&self, now_ms: u64) -> Result<usize, ArtifactError> {
-        let hours = self
-            .store
-            .list_with_delimiter(Some(&layout::EXPIRY.into()))
-            .await?
-            .common_prefixes;
-        let begun = hours
-            .into_iter()
-            .filter(|folder| layout::hour_of(folder).is_some_and(|h| h <= layout::hour(now_ms)));
-        let mut swept = 0;
-        for folder in begun {
-            let due = self
-                .store
-                .list(Some(&folder))
-                .map_err(ArtifactError::from)
-                .try_filter_map(|object| async move {
-                    Ok(Due::parse(&object.location).filter(|due| due.expires_at_ms <= now_ms))
-                });
-            swept += due
-                .map_ok(|due| async move { self.remove(&due).await })
-                .try_buffer_unordered(SWEEP_CONCURRENCY)
-                .try_fold(0, |count, ()| async move { Ok(count + 1) })
-                .await?;
-        }
-        Ok(swept)
-    }
-
     /// Whether the store answers: asks for an object that is not there.
     pub async fn probe(&self) -> Result<(), ArtifactError> {
         found(self.store.head(&"probe".into()).await).map(|_| ())
@@ -205,30 +183,18 @@ impl Artifacts {
         self.removals.wait().await;
     }
 
-    /// Removes all objects of an artifact, the one that makes it visible first, the one that the sweep reads last.
-    pub(super) async fn remove(&self, due: &Due) -> Result<(), ArtifactError> {
-        for path in [
-            layout::info(&due.tenant, due.id),
-            layout::data(&due.tenant, due.id),
-            layout::expiry(due),
-        ] {
-            found(self.store.delete(&path).await)?;
-        }
-        Ok(())
-    }
-
     async fn stored_info(&self, tenant: &Tenant, id: ArtifactId) -> Result<Option<ArtifactInfo>, ArtifactError> {
         let Some(object) = found(self.store.get(&layout::info(tenant, id)).await)? else {
             return Ok(None);
         };
         let bytes = object.bytes().await?;
-        let damaged = |error| ArtifactError::Unavailable(format!("the metadata of artifact {id} is damaged: {error}"));
+        let damaged = |error| ArtifactError::unavailable(format!("the metadata of artifact {id} is damaged: {error}"));
         serde_json::from_slice(&bytes).map(Some).map_err(damaged)
     }
 }
 
 /// Not finding an object is an answer.
-fn found<T>(result: object_store::Result<T>) -> Result<Option<T>, ArtifactError> {
+pub(super) fn found<T>(result: object_store::Result<T>) -> Result<Option<T>, ArtifactError> {
     match result.map_err(ArtifactError::from) {
         Ok(value) => Ok(Some(value)),
         Err(ArtifactError::NotFound) => Ok(None),

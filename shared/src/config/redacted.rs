@@ -19,6 +19,10 @@ pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
             if settings.auth == AuthMode::On { "on" } else { "none" }.to_owned(),
         ),
         ("ALLOWED_ORIGINS", settings.allowed_origins.join(",")),
+        (
+            "PUBLIC_URL",
+            settings.public_url.as_deref().map(without_password).unwrap_or_default(),
+        ),
         ("SERVER_URL", without_password(&settings.server_url)),
         ("REDIS_URL", without_password(&settings.redis_url)),
         ("DATA_DIR", settings.data_dir.display().to_string()),

@@ -29,6 +29,8 @@ pub struct Settings {
     pub auth: AuthMode,
     /// `ALLOWED_ORIGINS`: browsers' origins, between commas. Default: only our own.
     pub allowed_origins: Vec<String>,
+    /// `PUBLIC_URL`: the api as others reach it; webhooks there are refused. Default: none.
+    pub public_url: Option<String>,
     /// `SERVER_URL`: the api, for the command line. Default <http://127.0.0.1:8000>.
     pub server_url: String,
 
@@ -186,6 +188,7 @@ impl Settings {
                 value::word(&[("on", AuthMode::On), ("none", AuthMode::None)]),
             )?,
             allowed_origins: from.or("ALLOWED_ORIGINS", Vec::new(), value::list(value::origin))?,
+            public_url: from.optional("PUBLIC_URL", value::url(&["http", "https"]))?,
             server_url: from.or(
                 "SERVER_URL",
                 "http://127.0.0.1:8000".to_owned(),

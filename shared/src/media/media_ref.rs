@@ -8,8 +8,8 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// Longest URL, characters.
-const MAX_URL_CHARS: usize = 8_192;
+use crate::netguard::MAX_URL_CHARS;
+
 /// Longest text that is looked at as an artifact's id, characters.
 const MAX_ID_CHARS: usize = 128;
 

@@ -2,6 +2,7 @@
 //! Decoding belongs in the worker's media children, fetching in `netguard`, storing in `artifacts`.
 
 mod image_header;
+mod jpeg;
 mod media_ref;
 mod media_type;
 

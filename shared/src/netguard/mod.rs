@@ -20,7 +20,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use ::url::{Host, Url};
 use ipnet::IpNet;
+
+use crate::config::Settings;
 
 pub use self::address::is_public;
 pub use self::error::{FetchError, UrlForbidden};
@@ -136,6 +139,25 @@ impl fmt::Debug for NetGuard {
 }
 
 impl NetGuardConfig {
+    /// The policy of a deployment: its opened ranges, and its own hosts as `PUBLIC_URL` and `ALLOWED_ORIGINS` name them.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        let urls = settings.public_url.iter().chain(&settings.allowed_origins);
+        // Not every origin is a URL: `*` is none.
+        let hosts = urls.filter_map(|url| Some(Url::parse(url).ok()?.host()?.to_owned()));
+        // On loopback, which is for development, receivers differ from us by their port only.
+        let own = hosts.filter(|host| match host {
+            Host::Domain(_) => true,
+            Host::Ipv4(v4) => !v4.is_loopback(),
+            Host::Ipv6(v6) => !v6.is_loopback(),
+        });
+        Self {
+            allow_cidrs: settings.netguard_allow_cidrs.clone(),
+            own_hosts: own.map(|host| host.to_string()).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Whether `ip` may be reached on a port that is on the list (`port_listed`) or not.
     fn permit(&self, ip: IpAddr, port_listed: bool) -> Result<(), UrlForbidden> {
         let faces = address::faces(ip);

@@ -10,8 +10,8 @@ use super::NetGuardConfig;
 use super::error::UrlForbidden;
 use super::names::{is_local_name, is_metadata_name};
 
-/// The longest URL taken.
-pub const MAX_URL_CHARS: usize = 2048;
+/// The longest URL taken, characters: URLs of buckets that are signed with a session's token come to some thousands.
+pub const MAX_URL_CHARS: usize = 8_192;
 
 /// A path segment longer than this is not shown: tokens live there (webhook receivers, signed media).
 const MAX_SHOWN_SEGMENT: usize = 20;
@@ -154,17 +154,20 @@ pub(super) fn check(config: &NetGuardConfig, text: &str, purpose: Purpose) -> Re
     if port == 0 {
         return Err(UrlForbidden::Port);
     }
+    let host_text = host.to_string();
+    if purpose == Purpose::Webhook && config.own_hosts.iter().any(|own| own.eq_ignore_ascii_case(&host_text)) {
+        return Err(UrlForbidden::OwnHost);
+    }
     match &host {
         Host::Ipv4(v4) => config.permit(IpAddr::V4(*v4), port_listed)?,
         Host::Ipv6(v6) => config.permit(IpAddr::V6(*v6), port_listed)?,
-        Host::Domain(name) => check_name(config, name, purpose, port_listed)?,
+        Host::Domain(name) => check_name(config, name, port_listed)?,
     }
     // What another program might read differently is refused, even where our reading would be allowed.
-    if !written.host.starts_with('[') && !written.host.eq_ignore_ascii_case(&host.to_string()) {
+    if !written.host.starts_with('[') && !written.host.eq_ignore_ascii_case(&host_text) {
         return Err(UrlForbidden::HostSpelling);
     }
-    url.set_host(Some(&host.to_string()))
-        .map_err(|_| UrlForbidden::Malformed)?;
+    url.set_host(Some(&host_text)).map_err(|_| UrlForbidden::Malformed)?;
     Ok(CheckedUrl {
         url,
         host,
@@ -196,15 +199,12 @@ fn unmapped(host: Host<String>) -> Host<String> {
     }
 }
 
-fn check_name(config: &NetGuardConfig, name: &str, purpose: Purpose, port_listed: bool) -> Result<(), UrlForbidden> {
+fn check_name(config: &NetGuardConfig, name: &str, port_listed: bool) -> Result<(), UrlForbidden> {
     if is_metadata_name(name.trim_end_matches('.')) {
         return Err(UrlForbidden::Metadata);
     }
     if is_local_name(name) {
         return Err(UrlForbidden::LocalName);
-    }
-    if purpose == Purpose::Webhook && config.own_hosts.iter().any(|own| own.eq_ignore_ascii_case(name)) {
-        return Err(UrlForbidden::OwnHost);
     }
     // With opened ranges the name may lead into one, where any port goes: decided when it is resolved.
     if port_listed || !config.allow_cidrs.is_empty() {

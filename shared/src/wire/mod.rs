@@ -6,6 +6,7 @@ mod service;
 mod stored;
 mod task;
 mod time;
+mod words;
 
 pub use problem::{Problem, ProblemCode, ProblemField};
 pub use service::{
@@ -16,3 +17,4 @@ pub use task::{
     BatchItem, BatchItemError, BatchState, BatchUrls, BatchView, ErrorView, ProgressView, TaskPage, TaskUrls, TaskView,
 };
 pub use time::{parse_rfc3339_ms, rfc3339_ms};
+pub use words::{TaskPriority, TaskReason, TaskState};

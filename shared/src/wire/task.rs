@@ -10,6 +10,7 @@ use zoetrope_queue::{Priority, Reason, State, Task};
 
 use super::problem::ProblemCode;
 use super::time::rfc3339_ms;
+use super::words::{TaskPriority, TaskReason, TaskState};
 use crate::offload;
 
 /// A task. In a terminal state exactly one of `result` and `error` is set.
@@ -20,13 +21,13 @@ pub struct TaskView {
     /// Kind, such as `ocr`.
     pub kind: String,
     /// `scheduled`, `waiting`, `queued`, `running`, `succeeded`, `failed`, `canceled` or `expired`.
-    #[schema(value_type = String, example = "succeeded")]
+    #[schema(value_type = TaskState)]
     pub state: State,
     /// Why it is in its state, where the state alone does not say, such as `retries_exhausted`.
-    #[schema(value_type = Option<String>, example = "retries_exhausted")]
+    #[schema(value_type = Option<TaskReason>)]
     pub reason: Option<Reason>,
     /// `realtime`, `high`, `normal` or `low`.
-    #[schema(value_type = String, example = "normal")]
+    #[schema(value_type = TaskPriority)]
     pub priority: Priority,
     /// Executions begun; 0 before the first.
     pub attempt: u32,

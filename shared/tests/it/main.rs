@@ -6,3 +6,5 @@ mod netguard;
 mod offloading;
 mod registry;
 mod settings;
+mod stopping;
+mod wire;

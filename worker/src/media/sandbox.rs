@@ -3,6 +3,7 @@
 
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use zoetrope_worker::protocol::FOLDER_PREFIX;
 
 /// Address space, bytes. A 50 megapixel image at 16 bits a channel, its grey copy and Tesseract's own copies fit; what
 /// slips past the decoder's limits ends here, as a crash of this child alone.
@@ -19,6 +20,7 @@ const OOM_SCORE: &[u8] = b"800";
 pub(crate) fn enter() -> anyhow::Result<()> {
     #[cfg(target_os = "linux")]
     enter_linux()?;
+    leave_no_folder()?;
     limit(Resource::Core, 0)?;
     limit(Resource::Nofile, MAX_OPEN_FILES)?;
     limit(Resource::Fsize, MAX_FILE_BYTES)?;
@@ -32,6 +34,16 @@ fn enter_linux() -> anyhow::Result<()> {
     rustix::thread::set_no_new_privs(true).context("give up new privileges")?;
     // Raising the score needs no privilege, but a hardened container may hide the file.
     let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
+    Ok(())
+}
+
+/// Unlinks the working folder, if it is the one that a worker made for this process.
+fn leave_no_folder() -> anyhow::Result<()> {
+    let folder = std::env::current_dir().context("find the working folder")?;
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    if name.starts_with(FOLDER_PREFIX) {
+        std::fs::remove_dir(&folder).context("unlink the working folder")?;
+    }
     Ok(())
 }
 

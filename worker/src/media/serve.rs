@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 
 use anyhow::Context;
-use rustix::process::{Signal, kill_current_process_group};
+use rustix::process::{Signal, getpid, kill_process};
 use zoetrope_worker::protocol::{self, Frame, MAX_MEDIA_BYTES, ProtocolError, Reply, Request};
 use zoetrope_worker::protocol_streams as stream;
 
@@ -77,7 +77,7 @@ fn read_requests(mut socket: UnixStream, requests: &mpsc::SyncSender<Frame>) {
         }
     }
     // The worker is gone or talks nonsense: nobody wants the answer, and nothing here needs an orderly end.
-    let _ = kill_current_process_group(Signal::KILL);
+    let _ = kill_process(getpid(), Signal::KILL);
 }
 
 fn work(engines: &mut Engines, frame: Frame, progress: &Progress<'_>) -> Result<Vec<u8>, Fault> {

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::STREAM_REQUESTS_IN_ONE;
 use crate::metrics::Metrics;
-use crate::protocol::{self, MAX_MEDIA_BYTES, MAX_RESULT_BYTES, ProtocolError, Reply, Request};
+use crate::protocol::{self, FOLDER_PREFIX, MAX_MEDIA_BYTES, MAX_RESULT_BYTES, ProtocolError, Reply, Request};
 
 /// Longest line of a child's standard error that is logged, bytes; a longer one is split.
 const MAX_LOG_LINE_BYTES: u64 = 500;
@@ -34,14 +34,14 @@ pub(super) struct MediaChild {
     metrics: Metrics,
     /// Reads standard error until the child is gone.
     _log: JoinSet<()>,
-    /// The child's working folder, removed with it.
+    /// The child's working folder, removed with it if the child did not come to unlink it.
     _folder: TempDir,
 }
 
 impl MediaChild {
     /// Starts a child with nothing but a socket, an empty folder and two harmless variables.
     pub(super) fn spawn(executable: &Path, metrics: Metrics) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("zoetrope-media-").tempdir()?;
+        let folder = tempfile::Builder::new().prefix(FOLDER_PREFIX).tempdir()?;
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let mut process = Command::new(executable)

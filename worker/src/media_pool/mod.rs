@@ -18,11 +18,11 @@ use crate::metrics::Metrics;
 use crate::protocol::{ProtocolError, Reply, Request};
 use child::MediaChild;
 
-/// A child is replaced after this many requests, so that whatever leaks stays small.
+/// Usual number of requests after which a child is replaced.
 const RECYCLE_AFTER_REQUESTS: u32 = 200;
 /// Requests about streams come many times a second and take milliseconds: this many count as one.
 const STREAM_REQUESTS_IN_ONE: u32 = 100;
-/// A child that holds more than this between two requests is replaced, bytes. Tesseract with a language holds 100 MB.
+/// Usual memory at which a child is replaced, bytes. Tesseract with a language holds 100 MB.
 const RECYCLE_RESIDENT_BYTES: u64 = 512 * 1024 * 1024;
 /// How long a broken child may take to be gone, so that its exit status can be told.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -34,16 +34,27 @@ pub struct MediaPoolConfig {
     pub executable: PathBuf,
     /// Most children at once: the worker's cpu slots.
     pub max_children: usize,
+    /// A child is replaced after this many requests, so that whatever leaks stays small.
+    pub recycle_after_requests: u32,
+    /// A child that holds more than this between two requests is replaced, bytes.
+    pub recycle_resident_bytes: u64,
 }
 
 impl MediaPoolConfig {
+    /// This executable, with the usual limits.
+    pub fn of(executable: PathBuf, max_children: usize) -> Self {
+        Self {
+            executable,
+            max_children,
+            recycle_after_requests: RECYCLE_AFTER_REQUESTS,
+            recycle_resident_bytes: RECYCLE_RESIDENT_BYTES,
+        }
+    }
+
     /// The executable beside the running one.
     pub fn beside_current_exe(max_children: usize) -> std::io::Result<Self> {
         let executable = std::env::current_exe()?.with_file_name("zoetrope-media");
-        Ok(Self {
-            executable,
-            max_children,
-        })
+        Ok(Self::of(executable, max_children))
     }
 }
 
@@ -166,8 +177,13 @@ impl MediaPool {
     }
 
     fn give_back(&self, child: MediaChild) {
-        let worn = child.wear() >= RECYCLE_AFTER_REQUESTS * STREAM_REQUESTS_IN_ONE
-            || child.resident_bytes() > RECYCLE_RESIDENT_BYTES;
+        let MediaPoolConfig {
+            recycle_after_requests,
+            recycle_resident_bytes,
+            ..
+        } = self.0.config;
+        let worn = child.wear() >= recycle_after_requests.saturating_mul(STREAM_REQUESTS_IN_ONE)
+            || child.resident_bytes() > recycle_resident_bytes;
         if !worn && !self.0.permits.is_closed() {
             self.idle().push(child);
         }

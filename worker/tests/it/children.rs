@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -11,11 +12,11 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use serde_json::json;
 use tokio::sync::oneshot;
 use zoetrope_queue::{ErrorClass, Failure};
-use zoetrope_worker::media_pool::{MediaError, MediaPool};
+use zoetrope_worker::media_pool::{MediaError, MediaPool, MediaPoolConfig};
 use zoetrope_worker::protocol::{self, MAX_MEDIA_BYTES, Request};
 
 use crate::pixels::{decoded, tiff};
-use crate::vocabulary::{fixture, ocr, pool, pool_of};
+use crate::vocabulary::{fixture, ocr, pool, pool_of, pool_with};
 
 /// A page of 49 million pixels full of text: minutes of work.
 pub(crate) fn huge_page() -> Vec<u8> {
@@ -83,6 +84,30 @@ async fn one_child_serves_many_requests_of_either_kind() {
             .expect("the screen is sound");
     }
     assert_eq!((warm(&pool).await, metrics.media_children_started()), (pid, 1));
+}
+
+#[tokio::test]
+async fn a_child_is_replaced_after_its_share_of_requests_or_when_it_has_grown() {
+    let child = PathBuf::from(env!("CARGO_BIN_EXE_zoetrope-media"));
+    for config in [
+        MediaPoolConfig {
+            recycle_after_requests: 2,
+            ..MediaPoolConfig::of(child.clone(), 1)
+        },
+        MediaPoolConfig {
+            recycle_resident_bytes: 1,
+            ..MediaPoolConfig::of(child.clone(), 1)
+        },
+    ] {
+        let (pool, metrics) = pool_with(config.clone());
+        for _ in 0..3 {
+            ocr(&pool, fixture("screen.png"), json!({}))
+                .await
+                .expect("the screen is readable");
+        }
+        let expected = if config.recycle_after_requests == 2 { 2 } else { 3 };
+        assert_eq!(metrics.media_children_started(), expected, "{config:?}");
+    }
 }
 
 #[tokio::test]
@@ -192,8 +217,11 @@ async fn a_child_has_limits_no_secrets_and_a_folder_of_its_own() {
         "{}",
         folder.display()
     );
-    pool.close();
-    assert!(!folder.exists(), "{} should be gone with the child", folder.display());
+    assert!(
+        folder.to_string_lossy().ends_with(" (deleted)"),
+        "{} should be unlinked",
+        folder.display()
+    );
 }
 
 #[test]

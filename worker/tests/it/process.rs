@@ -217,3 +217,21 @@ async fn a_worker_that_is_told_to_stop_finishes_what_runs_ends_its_children_and_
     assert_eq!(result_of(&world.ended(echo).await), json!({"message": "last words"}));
     wait_until_gone(&child);
 }
+
+#[tokio::test]
+async fn children_do_not_outlive_a_worker_that_is_killed() {
+    let world = World::new().await;
+    let worker = world.start_worker(&[]);
+    let artifact = world.store(huge_page()).await;
+    let id = world.submit("ocr", &json!({"image": {"artifact": artifact}})).await;
+    world
+        .until(id, |task| {
+            task.progress
+                .as_ref()
+                .is_some_and(|progress| progress.message.starts_with("page"))
+        })
+        .await;
+    let child = watch(worker.children()[0]);
+    drop(worker);
+    wait_until_gone(&child);
+}

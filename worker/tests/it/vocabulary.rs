@@ -14,11 +14,12 @@ pub(crate) fn pool() -> (MediaPool, Metrics) {
 
 /// A pool whose children are another program.
 pub(crate) fn pool_of(executable: &Path) -> (MediaPool, Metrics) {
+    pool_with(MediaPoolConfig::of(executable.to_path_buf(), 1))
+}
+
+/// A pool with its own limits.
+pub(crate) fn pool_with(config: MediaPoolConfig) -> (MediaPool, Metrics) {
     let metrics = Metrics::new().expect("the names of metrics are valid");
-    let config = MediaPoolConfig {
-        executable: executable.to_path_buf(),
-        max_children: 1,
-    };
     (MediaPool::new(config, metrics.clone()), metrics)
 }
 

@@ -3,6 +3,7 @@
 mod addresses;
 mod fetching;
 mod limits;
+mod own_hosts;
 mod resolving;
 mod server;
 mod urls;

@@ -1,7 +1,7 @@
 //! The text of URLs: which are refused without any network, for which reason, and what is shown of them.
 
 use url::Url;
-use zoetrope_shared::netguard::{NetGuard, NetGuardConfig, Purpose, UrlForbidden, redact};
+use zoetrope_shared::netguard::{MAX_URL_CHARS, NetGuard, Purpose, UrlForbidden, redact};
 
 use super::{config, opened, strict};
 use UrlForbidden::{
@@ -13,7 +13,8 @@ const HTTP_ONLY: UrlForbidden = UrlForbidden::Scheme {
 };
 
 /// The bad forms that text alone shows, by their number in the threat table of the project.
-/// 31 to 37 need a resolver or a server (see `resolving` and `fetching`), 52 and 53 need the names of the deployment.
+/// 31 to 37 need a resolver or a server (see `resolving` and `fetching`), 52 and 53 the names of the deployment (see
+/// `own_hosts`).
 const BAD: &[(u32, &str, UrlForbidden)] = &[
     (1, "http://127.0.0.1/", Address),
     (2, "http://localhost:6379/", LocalName),
@@ -138,7 +139,7 @@ fn every_bad_form_is_refused_as_a_stream_whether_it_says_http_or_rtsp() {
 }
 
 #[test]
-fn a_url_of_64_kilobytes_is_refused_and_one_of_2048_characters_is_not() {
+fn a_url_of_64_kilobytes_is_refused_and_one_of_the_longest_length_is_not() {
     let of_length = |length: usize| {
         format!(
             "http://example.com/{}",
@@ -150,29 +151,27 @@ fn a_url_of_64_kilobytes_is_refused_and_one_of_2048_characters_is_not() {
         guard.check_url(&of_length(64 * 1024), Purpose::Media).err(),
         Some(TooLong)
     );
-    assert_eq!(guard.check_url(&of_length(2049), Purpose::Media).err(), Some(TooLong));
-    assert!(guard.check_url(&of_length(2048), Purpose::Media).is_ok());
+    let one_more = of_length(MAX_URL_CHARS + 1);
+    assert_eq!(guard.check_url(&one_more, Purpose::Media).err(), Some(TooLong));
+    assert!(guard.check_url(&of_length(MAX_URL_CHARS), Purpose::Media).is_ok());
 }
 
 #[test]
-fn the_deployments_own_names_are_refused_for_webhooks_only() {
-    let config = NetGuardConfig {
-        own_hosts: vec!["api.example.com".into()],
-        ..NetGuardConfig::default()
-    };
-    let guard = NetGuard::new(config);
-    for url in [
-        "https://api.example.com/hook",
-        "https://API.example.com/api/v1/tasks/echo",
-    ] {
-        assert_eq!(
-            guard.check_url(url, Purpose::Webhook).err(),
-            Some(UrlForbidden::OwnHost),
-            "{url}"
-        );
-        assert!(guard.check_url(url, Purpose::Media).is_ok(), "{url}");
-    }
-    assert!(guard.check_url("https://hooks.example.com/", Purpose::Webhook).is_ok());
+fn a_url_as_long_as_the_schema_of_media_allows_is_taken() {
+    let ocr = zoetrope_shared::tasks::find("ocr").expect("a kind");
+    let schema = (ocr.input_schema)().to_string();
+    let longest = schema.split("\"maxLength\":").filter_map(|rest| {
+        let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+        digits.parse::<usize>().ok()
+    });
+    let longest = longest.max().expect("the schema should say how long a URL may be");
+    let url = format!("{:a<longest$}", "http://example.com/");
+    assert_eq!(
+        strict().check_url(&url, Purpose::Media).err(),
+        None,
+        "{longest} characters"
+    );
+    assert_eq!(strict().check_url(&(url + "a"), Purpose::Media).err(), Some(TooLong));
 }
 
 #[test]

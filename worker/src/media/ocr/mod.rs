@@ -2,9 +2,13 @@
 
 mod blocks;
 mod engine;
+mod ink;
 mod orientation;
+mod pieces;
 mod preprocess;
 mod renderings;
+mod second_look;
+mod words;
 
 pub(crate) use engine::Engine;
 
@@ -18,7 +22,7 @@ use crate::decode::Document;
 use crate::fault::Fault;
 use crate::serve::{Engines, Progress};
 
-use blocks::Area;
+use words::{Area, Words};
 
 pub(crate) use preprocess::grey;
 
@@ -104,7 +108,8 @@ fn read_whole_page(engine: &mut Engine, pixels: &GrayImage, input: &OcrInput, pa
         orientation: orientation::told_by_lines(&blocks),
         blocks,
     };
-    let may_be_turned = input.preprocess == OcrPreprocess::Auto && input.layout == OcrLayout::Auto;
+    let free = input.preprocess == OcrPreprocess::Auto && input.layout == OcrLayout::Auto;
+    let may_be_turned = free && !best.blocks.is_empty();
     if !may_be_turned || upright_confidence >= TURNED_BELOW {
         return Ok(best);
     }
@@ -125,21 +130,29 @@ fn read_whole_page(engine: &mut Engine, pixels: &GrayImage, input: &OcrInput, pa
     Ok(best)
 }
 
-fn read_area(engine: &Engine, pixels: &GrayImage, input: &OcrInput) -> Result<blocks::Words, Fault> {
+fn read_area(engine: &Engine, pixels: &GrayImage, input: &OcrInput) -> Result<Words, Fault> {
     let picture = match input.preprocess {
         OcrPreprocess::Auto => preprocess::auto(pixels),
         OcrPreprocess::None => preprocess::none(pixels),
     };
-    let words = engine.read(&picture, input.layout)?;
-    Ok(blocks::Words::new(words, picture.scale, pixels.dimensions()))
+    let mut words = Words::new(engine.read(&picture, input.layout)?, picture.scale, pixels.dimensions());
+    if input.preprocess == OcrPreprocess::Auto && input.layout != OcrLayout::SingleLine {
+        second_look::add(engine, pixels, &mut words)?;
+    }
+    Ok(words)
 }
 
 /// Words and their boxes of one image, for `image_analysis`.
 pub(crate) fn find_text(engine: &mut Engine, pixels: &GrayImage) -> Result<Vec<Block>, Fault> {
     engine.load(&["eng".to_owned()])?;
     let picture = preprocess::auto(pixels);
-    let words = engine.read(&picture, OcrLayout::Auto)?;
-    Ok(blocks::Words::new(words, picture.scale, pixels.dimensions()).in_blocks(0))
+    let mut words = Words::new(
+        engine.read(&picture, OcrLayout::Auto)?,
+        picture.scale,
+        pixels.dimensions(),
+    );
+    second_look::add(engine, pixels, &mut words)?;
+    Ok(words.in_blocks(0))
 }
 
 /// Lines of a stream's frame: one pass that inverts and evens what it must, enlarges only small frames, and never looks
@@ -148,7 +161,7 @@ pub(crate) fn read_quickly(engine: &mut Engine, pixels: &GrayImage, languages: &
     engine.load(languages)?;
     let picture = preprocess::quick(pixels);
     let words = engine.read(&picture, OcrLayout::Auto)?;
-    Ok(blocks::Words::new(words, picture.scale, pixels.dimensions()).in_blocks(0))
+    Ok(Words::new(words, picture.scale, pixels.dimensions()).in_blocks(0))
 }
 
 fn trim(blocks: &mut [Block], level: OcrLevel) {

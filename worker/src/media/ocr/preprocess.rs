@@ -23,6 +23,8 @@ const DARK_BELOW: u8 = 128;
 const CUT_SHARE: f64 = 0.005;
 /// Grey levels between the darkest and the lightest that need no stretching.
 const ENOUGH_CONTRAST: u8 = 170;
+/// Grey levels that are never stretched to all: they are noise.
+const LEAST_SPAN: u8 = 8;
 
 /// What the engine is given.
 pub(crate) struct Picture {
@@ -81,10 +83,11 @@ fn improved(pixels: &GrayImage, enlarged: u64) -> Picture {
         image::imageops::invert(&mut pixels);
         levels.reverse();
     }
-    stretch_contrast(&mut pixels, &levels);
+    stretch_faint(&mut pixels, &levels);
     if u64::from(pixels.width()) * u64::from(pixels.height()) <= enlarged {
+        let (width, height) = (pixels.width() * SCREEN_SCALE, pixels.height() * SCREEN_SCALE);
         return Picture {
-            pixels: enlarge(&pixels, SCREEN_SCALE),
+            pixels: resized(&pixels, width, height, FilterType::Lanczos3),
             scale: SCREEN_SCALE as f32,
             dots_per_inch: SCREEN_DOTS_PER_INCH * SCREEN_SCALE as i32,
         };
@@ -96,21 +99,34 @@ fn improved(pixels: &GrayImage, enlarged: u64) -> Picture {
     }
 }
 
-fn enlarge(pixels: &GrayImage, times: u32) -> GrayImage {
-    let (width, height) = (pixels.width() * times, pixels.height() * times);
+/// The pixels at another size.
+pub(super) fn resized(pixels: &GrayImage, width: u32, height: u32, filter: FilterType) -> GrayImage {
     let source = ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8)
         .expect("a grey image has one byte a pixel");
     let mut target = Image::new(width, height, PixelType::U8);
-    let lanczos = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
     Resizer::new()
-        .resize(&source, &mut target, &lanczos)
+        .resize(&source, &mut target, &options)
         .expect("both images are grey and not empty");
     GrayImage::from_raw(width, height, target.into_vec()).expect("the buffer was made for this size")
 }
 
-fn stretch_contrast(pixels: &mut GrayImage, levels: &[u64; 256]) {
+/// Spreads levels so that these shares of the pixels, counted from the darkest, become black and white.
+pub(super) fn spread(pixels: &mut GrayImage, black: f64, white: f64) {
+    let levels = histogram(pixels);
+    stretch(pixels, percentile(&levels, black), percentile(&levels, white));
+}
+
+fn stretch_faint(pixels: &mut GrayImage, levels: &[u64; 256]) {
     let (low, high) = (percentile(levels, CUT_SHARE), percentile(levels, 1.0 - CUT_SHARE));
-    if high <= low || high - low >= ENOUGH_CONTRAST {
+    if high.saturating_sub(low) < ENOUGH_CONTRAST {
+        stretch(pixels, low, high);
+    }
+}
+
+/// Makes `low` black and `high` white; nothing to do if that would only make noise.
+fn stretch(pixels: &mut GrayImage, low: u8, high: u8) {
+    if high.saturating_sub(low) < LEAST_SPAN {
         return;
     }
     let span = u32::from(high - low);
@@ -178,7 +194,7 @@ mod tests {
         let mut faint = GrayImage::from_pixel(100, 100, Luma([200]));
         (0..100).for_each(|x| faint.put_pixel(x, 50, Luma([150])));
         let levels = histogram(&faint);
-        stretch_contrast(&mut faint, &levels);
+        stretch_faint(&mut faint, &levels);
         assert_eq!((faint.get_pixel(0, 0)[0], faint.get_pixel(0, 50)[0]), (255, 0));
     }
 }

@@ -1,0 +1,103 @@
+//! From a listener to answered requests, and the ordered end: stop accepting, wake those who wait, finish, give up.
+//!
+//! The accept loop is our own because `axum::serve` sets neither a time limit for a request's head nor a bound on
+//! connections.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::limits::{DRAIN_GRACE, HEAD_TIMEOUT, MAX_CONNECTIONS, MAX_HEAD_BYTES, MAX_HEADERS};
+
+/// Pause after `accept` failed, which is nearly always for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts until `shutdown`; what is still open then is told to finish and returned.
+pub(crate) async fn accept(listener: TcpListener, router: Router, shutdown: CancellationToken) -> JoinSet<()> {
+    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let accept = async {
+            let permit = free
+                .clone()
+                .acquire_owned()
+                .await
+                .expect("the semaphore should never be closed");
+            listener.accept().await.map(|(stream, _)| (stream, permit))
+        };
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            // Ended connections are collected as they end, or the set would grow for ever.
+            Some(_) = connections.join_next() => {}
+            accepted = accept => match accepted {
+                Ok((stream, permit)) => {
+                    let (router, shutdown) = (router.clone(), shutdown.clone());
+                    connections.spawn(async move {
+                        serve_one(stream, router, shutdown).await;
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "api.accept.failed: cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    connections
+}
+
+/// Lets open requests finish within the grace. Returns how many had to be cut off.
+pub(crate) async fn finish(mut connections: JoinSet<()>) -> usize {
+    let all = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN_GRACE, all).await.is_ok() {
+        return 0;
+    }
+    let cut_off = connections.len();
+    tracing::warn!(
+        connections = cut_off,
+        "api.shutdown.cut_off: requests did not finish within the grace"
+    );
+    connections.shutdown().await;
+    cut_off
+}
+
+async fn serve_one(stream: TcpStream, router: Router, shutdown: CancellationToken) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "api.connection.nodelay: cannot turn off delays");
+    }
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_headers(MAX_HEADERS)
+        .max_header_size(MAX_HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled(), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    // A client that goes away or sends nonsense is its own business.
+                    tracing::debug!(%error, "api.connection.ended");
+                }
+                return;
+            }
+        }
+    }
+}

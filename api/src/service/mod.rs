@@ -1,0 +1,8 @@
+//! The service about itself: one resource per file.
+
+pub(crate) mod docs;
+pub(crate) mod health;
+pub(crate) mod hello;
+pub(crate) mod kinds;
+pub(crate) mod metrics;
+pub(crate) mod queue_status;

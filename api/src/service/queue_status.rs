@@ -1,0 +1,53 @@
+//! `GET /api/v1/queue/status`: how busy each kind is, for people and autoscalers.
+
+use axum::Json;
+use axum::extract::State;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use zoetrope_queue::KindStatus;
+use zoetrope_shared::tasks::KINDS;
+use zoetrope_shared::wire::{KindStatusView, Problem, QueueStatusView, RedisStatusView};
+
+use crate::app::App;
+use crate::http::problem::Refusal;
+
+/// The route of this module.
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(queue_status))
+}
+
+/// How busy the queue is
+///
+/// Every kind of this version is listed, idle ones with zeros; figures are at most a second old.
+#[utoipa::path(get, path = "/api/v1/queue/status", tag = "operations",
+    responses(
+        (status = 200, description = "Counts by kind", body = QueueStatusView),
+        (status = 503, description = "Redis is away", body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn queue_status(State(app): State<App>) -> Result<Json<QueueStatusView>, Refusal> {
+    let (status, health) = tokio::join!(app.queue_status(), app.redis_health());
+    let status = status.map_err(|error| Refusal::shared(&error))?;
+    let health = health.map_err(|error| Refusal::shared(&error))?;
+    let idle = KINDS
+        .iter()
+        .filter(|kind| status.kinds.iter().all(|known| known.kind != kind.name));
+    let idle = idle.map(|kind| KindStatus {
+        kind: kind.name.to_owned(),
+        ..KindStatus::default()
+    });
+    let kinds = status
+        .kinds
+        .iter()
+        .cloned()
+        .chain(idle)
+        .map(KindStatusView::from)
+        .collect();
+    Ok(Json(QueueStatusView {
+        kinds,
+        workers: status.workers.len() as u64,
+        redis: RedisStatusView {
+            durability: health.durability,
+            used_memory_bytes: health.used_memory_bytes,
+        },
+    }))
+}

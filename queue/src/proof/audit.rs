@@ -1,0 +1,214 @@
+//! Compares all that Redis holds with the model: every task in the one place where it should be, every record to the
+//! byte, no key that nobody accounts for, no wake-up lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use redis::AsyncCommands;
+
+use crate::id::TaskId;
+use crate::proof::model::{Model, Task};
+use crate::proof::sim::KINDS;
+use crate::proof::world::{TENANTS, World};
+
+/// Registrations older than this are not trusted by the scripts.
+const FRESH_MS: u64 = 10_000;
+
+type Scores = BTreeMap<String, Vec<(String, u64)>>;
+type Fields = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Checks every invariant.
+pub(super) async fn compare(world: &mut World) {
+    let mut keys: Vec<String> = world.raw.keys("*").await.unwrap();
+    keys.sort();
+    let found = Found::read(world, &keys).await;
+    assert_eq!(found.indexes, indexes(&world.model));
+    assert_eq!(found.records, records(&world.model));
+    assert_eq!(found.attempts, attempts(&world.model));
+    for name in &found.others {
+        assert!(is_furniture(name), "nobody accounts for the key {name}");
+    }
+    assert_eq!(found.hold, world.model.hold);
+    assert_eq!(
+        found.registry,
+        world.model.registry.keys().cloned().collect::<BTreeSet<_>>()
+    );
+    wake_ups(world, &found);
+}
+
+/// What Redis holds, by meaning.
+#[derive(Default)]
+struct Found {
+    indexes: Scores,
+    records: BTreeMap<String, String>,
+    attempts: Fields,
+    idle: Scores,
+    /// Workers whose mailbox holds something that a step follows.
+    mail: BTreeSet<String>,
+    hold: Option<String>,
+    registry: BTreeSet<String>,
+    others: Vec<String>,
+}
+
+impl Found {
+    async fn read(world: &mut World, keys: &[String]) -> Self {
+        let mut found = Self::default();
+        let mut pipe = redis::pipe();
+        for key in keys {
+            match kind_of_key(name_of(world, key)) {
+                Holds::Index => pipe.zrange_withscores(key, 0, -1),
+                Holds::Text => pipe.get(key),
+                Holds::Fields => pipe.hgetall(key),
+                Holds::Mail => pipe.lrange(key, 0, -1),
+                Holds::Other => pipe.exists(key),
+            };
+        }
+        let values: Vec<redis::Value> = pipe.query_async(&mut world.raw).await.unwrap();
+        for (key, value) in keys.iter().zip(values) {
+            let name = name_of(world, key).to_owned();
+            match kind_of_key(&name) {
+                Holds::Index => {
+                    let scores: Vec<(String, u64)> = redis::from_redis_value(value).unwrap();
+                    let into = match name.strip_prefix("idle:") {
+                        Some(_) => &mut found.idle,
+                        None => &mut found.indexes,
+                    };
+                    into.insert(name, scores);
+                }
+                Holds::Text if name == "hold" => found.hold = redis::from_redis_value(value).unwrap(),
+                Holds::Text => drop(found.records.insert(name, redis::from_redis_value(value).unwrap())),
+                Holds::Fields => {
+                    let fields: BTreeMap<String, String> = redis::from_redis_value(value).unwrap();
+                    if name == "workers" {
+                        found.registry = fields.into_keys().collect();
+                    } else {
+                        found.attempts.insert(name, without_zeros(fields));
+                    }
+                }
+                Holds::Mail => {
+                    let items: Vec<String> = redis::from_redis_value(value).unwrap();
+                    if items.iter().any(|item| item != "t") {
+                        found.mail.insert(name["w:".len()..].to_owned());
+                    }
+                }
+                Holds::Other => found.others.push(name),
+            }
+        }
+        found
+    }
+}
+
+enum Holds {
+    Index,
+    Text,
+    Fields,
+    Mail,
+    Other,
+}
+
+fn kind_of_key(name: &str) -> Holds {
+    match name.split(':').next().unwrap_or_default() {
+        "q" | "solo" | "lease" | "tm" | "wait" | "park" | "done" | "dl" | "ix" | "idle" => Holds::Index,
+        "t" | "idem" | "hold" => Holds::Text,
+        "a" | "workers" => Holds::Fields,
+        "w" => Holds::Mail,
+        _ => Holds::Other,
+    }
+}
+
+/// Keys that no task accounts for: registries, hints, counters, the last replies, the ticker's duty.
+fn is_furniture(name: &str) -> bool {
+    matches!(name, "meta" | "kinds" | "ev" | "tick") || name.starts_with("rt:") || name.starts_with("rp:")
+}
+
+fn name_of<'a>(world: &World, key: &'a str) -> &'a str {
+    key.strip_prefix(&world.prefix).expect("keys of this case alone")
+}
+
+fn indexes(model: &Model) -> Scores {
+    let mut indexes = Scores::new();
+    let mut add = |name: String, entries: Vec<(u64, TaskId)>| {
+        if !entries.is_empty() {
+            let entries = entries.into_iter().map(|(score, id)| (id.to_string(), score));
+            indexes.insert(name, entries.collect());
+        }
+    };
+    for (kind, ..) in KINDS {
+        add(format!("q:{kind}"), model.queued(kind));
+        add(format!("solo:{kind}"), model.solo(kind));
+    }
+    add("lease".to_owned(), model.leased());
+    add("tm".to_owned(), model.scheduled());
+    add("done".to_owned(), model.ended(false));
+    add("dl".to_owned(), model.ended(true));
+    for tenant in TENANTS {
+        let created = model.index(|task| (task.spec.tenant == tenant).then_some(task.created));
+        add(format!("ix:{tenant}"), created);
+    }
+    indexes
+}
+
+fn records(model: &Model) -> BTreeMap<String, String> {
+    let tasks = model
+        .tasks
+        .iter()
+        .map(|(id, task)| (format!("t:{id}"), task.record.clone()));
+    let keys = model.keys.iter().map(|((tenant, hash), (id, fingerprint))| {
+        let key = format!("idem:{tenant}:{hash}");
+        (key, format!("{id} {fingerprint}"))
+    });
+    tasks.chain(keys).collect()
+}
+
+/// An attempt hash is there exactly while a task runs or has used something up.
+fn attempts(model: &Model) -> Fields {
+    let hash = |task: &Task| {
+        let mut fields = BTreeMap::from([
+            ("n".to_owned(), task.used.to_string()),
+            ("l".to_owned(), task.losses.to_string()),
+        ]);
+        if let Some(lease) = task.lease() {
+            fields.insert("k".to_owned(), lease.token.clone());
+            fields.insert("w".to_owned(), lease.worker.clone());
+            fields.insert("s".to_owned(), lease.started.to_string());
+            fields.insert("d".to_owned(), lease.length.to_string());
+            fields.extend(lease.cancel.then(|| ("x".to_owned(), "1".to_owned())));
+            fields.extend(task.progress.clone().map(|text| ("p".to_owned(), text)));
+        }
+        without_zeros(fields)
+    };
+    let live = model.tasks.iter().filter(|(_, task)| !task.has_ended());
+    let hashes = live.map(|(id, task)| (format!("a:{id}"), hash(task)));
+    hashes.filter(|(_, fields)| !fields.is_empty()).collect()
+}
+
+/// A count of nothing may be written or left out.
+fn without_zeros(mut fields: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    fields.retain(|name, value| !(matches!(name.as_str(), "n" | "l") && value == "0"));
+    fields
+}
+
+/// If a kind has claimable tasks and a worker waits for that kind, then somebody who can pass the word on is about to
+/// step: a worker with mail, with an unanswered step, or with reason to look again. Only the death of such a worker
+/// suspends this, until the next round of the ticker. A task to be run alone may also wait for the worker that has
+/// taken this on.
+fn wake_ups(world: &World, found: &Found) {
+    let lost = world.wakeup_lost || world.dead.iter().any(|name| found.mail.contains(name));
+    for (kind, ..) in KINDS {
+        let solo = !world.model.solo(kind).is_empty() && world.model.hold.is_none();
+        let claimable = solo || !world.model.queued(kind).is_empty();
+        let waiting = found
+            .idle
+            .get(&format!("idle:{kind}"))
+            .is_some_and(|entries| entries.iter().any(|(_, since)| since + FRESH_MS >= world.model.now));
+        let about_to_step = world
+            .workers
+            .iter()
+            .filter(|sim| sim.serves(kind))
+            .any(|sim| sim.woken || sim.unanswered || found.mail.contains(&sim.name));
+        assert!(
+            !claimable || !waiting || about_to_step || lost,
+            "{kind} has work, {:?} wait for it, and nobody is about to step",
+            found.idle
+        );
+    }
+}

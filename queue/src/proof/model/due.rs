@@ -1,0 +1,117 @@
+//! What time and losses do to tasks: expiries, promotions, and the ends that no worker tells.
+
+use std::collections::BTreeSet;
+
+use super::{DEAD_LETTER_MS, Lease, Model, Place};
+use crate::id::TaskId;
+use crate::task::State;
+
+const LOSS_WAITS_MS: [u64; 3] = [0, 5_000, 30_000];
+
+impl Model {
+    /// Ends overdue leases among the first `limit` of `leases`; returns how many.
+    pub(super) fn expire(&mut self, leases: &[(u64, TaskId)], limit: usize, touched: &BTreeSet<TaskId>) -> usize {
+        let overdue = leases.iter().take_while(|(deadline, _)| *deadline <= self.now);
+        let overdue: Vec<TaskId> = overdue.take(limit).map(|(_, id)| *id).collect();
+        let lost: Vec<&TaskId> = overdue.iter().filter(|id| !touched.contains(id)).collect();
+        for id in &lost {
+            self.lose(**id);
+        }
+        lost.len()
+    }
+
+    fn lose(&mut self, id: TaskId) {
+        let task = &self.tasks[&id];
+        let lease = task.lease().expect("only leases expire").clone();
+        let (used, live) = (task.used, task.is_live_kind());
+        let last_renewal = lease.deadline - lease.length;
+        let long_life = last_renewal.saturating_sub(lease.started) > 4 * lease.length;
+        let losses = if long_life { 1 } else { task.losses + 1 };
+        if lease.cancel {
+            self.tasks.get_mut(&id).expect("it was just read").losses = losses;
+            self.bury_canceled(id, Some(&lease));
+        } else if losses >= 3 && !live {
+            let outcome = format!(
+                "{{\"code\":\"worker_lost\",\"class\":\"non_retryable\",\"message\":\"the workers that ran it died \
+                 {losses} times in a row\",\"retryable\":false,\"attempt\":{used}}}"
+            );
+            self.tasks.get_mut(&id).expect("it was just read").losses = losses;
+            self.bury(id, State::Failed, "worker_lost", &outcome, Some(&lease));
+        } else {
+            self.unclaim(id, used - 1, losses);
+            match LOSS_WAITS_MS[losses.min(3) as usize - 1] {
+                0 => self.requeue(id),
+                wait => self.schedule(id, wait),
+            }
+        }
+    }
+
+    /// Queues the due ones among the first `limit` of `timers`; returns how many.
+    pub(super) fn promote(&mut self, timers: &[(u64, TaskId)], limit: usize) -> usize {
+        let now = self.now;
+        let due = timers.iter().take_while(|(due, _)| *due <= now).take(limit);
+        due.map(|(_, id)| self.requeue(*id)).count()
+    }
+
+    /// One round of the ticker: how many it expired, promoted, pruned.
+    pub(in crate::proof) fn tick(&mut self) -> (usize, usize, usize) {
+        let (leases, timers) = (self.leased(), self.scheduled());
+        // All three are planned on what was there before the round.
+        let pruned = self.prune(100);
+        let expired = self.expire(&leases, 64, &BTreeSet::new());
+        let promoted = self.promote(&timers, 64);
+        let now = self.now;
+        self.registry.retain(|_, seen| now.saturating_sub(*seen) <= 60_000);
+        (expired, promoted, pruned)
+    }
+
+    /// Ends the claim; what the task has used up stays.
+    pub(super) fn unclaim(&mut self, id: TaskId, used: u32, losses: u32) {
+        let task = self.tasks.get_mut(&id).expect("a claimed task exists");
+        (task.used, task.losses, task.progress) = (used, losses, None);
+    }
+
+    pub(super) fn requeue(&mut self, id: TaskId) {
+        let task = self.tasks.get_mut(&id).expect("a live task exists");
+        let alone = task.losses >= 2 && !task.is_live_kind();
+        task.place = if alone { Place::Solo } else { Place::Queued };
+    }
+
+    pub(super) fn schedule(&mut self, id: TaskId, wait: u64) {
+        let due = self.now + wait;
+        self.tasks.get_mut(&id).expect("a live task exists").place = Place::Scheduled { due };
+    }
+
+    pub(super) fn bury_canceled(&mut self, id: TaskId, lease: Option<&Lease>) {
+        let outcome = format!(
+            "{{\"code\":\"canceled\",\"class\":\"non_retryable\",\"message\":\"canceled on request\",\
+             \"retryable\":false,\"attempt\":{}}}",
+            self.tasks[&id].used
+        );
+        self.bury(id, State::Canceled, "cancel_requested", &outcome, lease);
+    }
+
+    fn bury(&mut self, id: TaskId, state: State, reason: &str, outcome: &str, lease: Option<&Lease>) {
+        self.commit(id);
+        let now = self.now;
+        let task = self.tasks.get_mut(&id).expect("a live task exists");
+        let letter = crate::record::state_letter(state);
+        let (started, worker) = lease.map_or((0, ""), |lease| (lease.started, lease.worker.as_str()));
+        task.record = format!(
+            "F|{now}|{letter}|{reason}|{}|{}|{started}|{worker}||{}\n{outcome}{}",
+            task.used,
+            task.losses,
+            outcome.len(),
+            task.record
+        );
+        let kept = match state {
+            State::Failed => DEAD_LETTER_MS,
+            _ => crate::record::millis(task.spec.result_ttl),
+        };
+        task.place = Place::Ended {
+            state,
+            until: now + kept,
+            token: String::new(),
+        };
+    }
+}

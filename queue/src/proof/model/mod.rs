@@ -1,0 +1,241 @@
+//! The queue as it should be: plain maps, no Redis. Each method is one script; what it answers and what it leaves
+//! behind is compared with the real one, to the byte. It is meant to be read: where it and a script differ, one of
+//! the two is wrong.
+
+mod due;
+mod pick;
+mod step;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::id::TaskId;
+use crate::record;
+use crate::task::{CancelOutcome, LossPolicy, NewTask, State};
+
+/// An ended task is kept at least as long as its idempotency key may be repeated.
+const IDEMPOTENCY_MS: u64 = 86_400_000;
+const DEAD_LETTER_MS: u64 = 30 * 86_400_000;
+
+/// Everything that Redis should hold.
+#[derive(Debug, Default)]
+pub(in crate::proof) struct Model {
+    pub(in crate::proof) now: u64,
+    pub(in crate::proof) tasks: BTreeMap<TaskId, Task>,
+    /// (tenant, hash of the key) -> (task, fingerprint).
+    pub(in crate::proof) keys: BTreeMap<(String, String), (TaskId, String)>,
+    /// Keys that outlive their record, and for how long.
+    pub(in crate::proof) lapsing: BTreeMap<(String, String), u64>,
+    /// Who waits to run a task alone.
+    pub(in crate::proof) hold: Option<String>,
+    /// Worker -> when it last described itself.
+    pub(in crate::proof) registry: BTreeMap<String, u64>,
+    /// Tasks whose outcome was accepted.
+    committed: BTreeSet<TaskId>,
+    answers: BTreeMap<String, step::Answered>,
+}
+
+/// One task.
+#[derive(Debug, Clone)]
+pub(in crate::proof) struct Task {
+    pub(in crate::proof) spec: NewTask,
+    /// What its record should be, live or ended.
+    pub(in crate::proof) record: String,
+    pub(in crate::proof) created: u64,
+    base: u64,
+    pub(in crate::proof) used: u32,
+    pub(in crate::proof) losses: u32,
+    pub(in crate::proof) progress: Option<String>,
+    pub(in crate::proof) place: Place,
+}
+
+/// Where a task is: by being one value, this is the invariant that a task is in one place.
+#[derive(Debug, Clone)]
+pub(in crate::proof) enum Place {
+    Queued,
+    Solo,
+    Scheduled { due: u64 },
+    Running(Lease),
+    Ended { state: State, until: u64, token: String },
+}
+
+/// A claim.
+#[derive(Debug, Clone)]
+pub(in crate::proof) struct Lease {
+    pub(in crate::proof) worker: String,
+    pub(in crate::proof) token: String,
+    pub(in crate::proof) started: u64,
+    pub(in crate::proof) length: u64,
+    pub(in crate::proof) deadline: u64,
+    pub(in crate::proof) cancel: bool,
+}
+
+impl Task {
+    /// Score in the queue of its kind, the same for its whole life.
+    pub(in crate::proof) fn score(&self) -> u64 {
+        self.base + self.spec.priority.offset_ms()
+    }
+
+    pub(in crate::proof) fn is_live_kind(&self) -> bool {
+        self.spec.losses == LossPolicy::Live
+    }
+
+    pub(in crate::proof) fn lease(&self) -> Option<&Lease> {
+        match &self.place {
+            Place::Running(lease) => Some(lease),
+            Place::Queued | Place::Solo | Place::Scheduled { .. } | Place::Ended { .. } => None,
+        }
+    }
+
+    pub(in crate::proof) fn has_ended(&self) -> bool {
+        matches!(self.place, Place::Ended { .. })
+    }
+
+    fn idempotency(&self) -> Option<(String, String)> {
+        let idem = self.spec.idempotency.as_ref()?;
+        Some((self.spec.tenant.clone(), record::key_hash(&idem.key)))
+    }
+}
+
+impl Model {
+    /// Ids and scores of the tasks for which `score` has one, in the order of a sorted set.
+    pub(in crate::proof) fn index(&self, score: impl Fn(&Task) -> Option<u64>) -> Vec<(u64, TaskId)> {
+        let mut entries: Vec<(u64, TaskId)> = self
+            .tasks
+            .iter()
+            .filter_map(|(id, task)| Some((score(task)?, *id)))
+            .collect();
+        entries.sort_unstable();
+        entries
+    }
+
+    pub(in crate::proof) fn queued(&self, kind: &str) -> Vec<(u64, TaskId)> {
+        self.index(|task| (task.spec.kind == kind && matches!(task.place, Place::Queued)).then(|| task.score()))
+    }
+
+    pub(in crate::proof) fn solo(&self, kind: &str) -> Vec<(u64, TaskId)> {
+        self.index(|task| (task.spec.kind == kind && matches!(task.place, Place::Solo)).then(|| task.score()))
+    }
+
+    pub(in crate::proof) fn scheduled(&self) -> Vec<(u64, TaskId)> {
+        self.index(|task| match task.place {
+            Place::Scheduled { due } => Some(due),
+            _ => None,
+        })
+    }
+
+    pub(in crate::proof) fn leased(&self) -> Vec<(u64, TaskId)> {
+        self.index(|task| task.lease().map(|lease| lease.deadline))
+    }
+
+    /// Ended tasks, dead letters apart from the others.
+    pub(in crate::proof) fn ended(&self, dead: bool) -> Vec<(u64, TaskId)> {
+        self.index(|task| match task.place {
+            Place::Ended { state, until, .. } if (state == State::Failed) == dead => Some(until),
+            _ => None,
+        })
+    }
+
+    pub(in crate::proof) fn enqueue(&mut self, batch: &[(TaskId, NewTask)]) -> Vec<String> {
+        batch.iter().map(|(id, spec)| self.enqueue_one(*id, spec)).collect()
+    }
+
+    /// Whether this enqueue, if it came again, would meet its own traces.
+    pub(in crate::proof) fn remembers(&self, id: TaskId, spec: &NewTask) -> bool {
+        let key = |key: &str| (spec.tenant.clone(), record::key_hash(key));
+        match &spec.idempotency {
+            Some(idem) => self.keys.contains_key(&key(&idem.key)),
+            None => self.tasks.contains_key(&id),
+        }
+    }
+
+    fn enqueue_one(&mut self, id: TaskId, spec: &NewTask) -> String {
+        if let Some(idem) = &spec.idempotency {
+            let key = (spec.tenant.clone(), record::key_hash(&idem.key));
+            if let Some((known, fingerprint)) = self.keys.get(&key) {
+                return match *fingerprint == idem.fingerprint {
+                    true if *known == id => "c".to_owned(),
+                    true => format!("r{known}"),
+                    false => format!("x{known}"),
+                };
+            }
+            self.keys.insert(key, (id, idem.fingerprint.clone()));
+        }
+        if self.tasks.contains_key(&id) {
+            return "c".to_owned();
+        }
+        let delayed = spec.delay.map(|delay| self.now + record::millis(delay));
+        let due = delayed.or(spec.run_at_ms).unwrap_or_default();
+        let base = due.max(self.now);
+        let (tail, body) = record::encode_spec(spec);
+        let task = Task {
+            spec: spec.clone(),
+            record: format!("Q|{}|{base}|{tail}\n{body}", self.now),
+            created: self.now,
+            base,
+            used: 0,
+            losses: 0,
+            progress: None,
+            place: if due > self.now {
+                Place::Scheduled { due }
+            } else {
+                Place::Queued
+            },
+        };
+        self.tasks.insert(id, task);
+        "c".to_owned()
+    }
+
+    pub(in crate::proof) fn cancel(&mut self, tenant: &str, id: TaskId) -> CancelOutcome {
+        let Some(task) = self.tasks.get_mut(&id).filter(|task| task.spec.tenant == tenant) else {
+            return CancelOutcome::NotFound;
+        };
+        match &mut task.place {
+            Place::Ended {
+                state: State::Canceled, ..
+            } => CancelOutcome::Canceled,
+            Place::Ended { state, .. } => CancelOutcome::AlreadyFinished(*state),
+            Place::Running(lease) => {
+                lease.cancel = true;
+                CancelOutcome::Requested
+            }
+            Place::Queued | Place::Solo | Place::Scheduled { .. } => {
+                self.bury_canceled(id, None);
+                CancelOutcome::Canceled
+            }
+        }
+    }
+
+    /// Removes what has been kept long enough, at most `limit`; returns how many.
+    pub(in crate::proof) fn prune(&mut self, limit: usize) -> usize {
+        let over = self.ended(false).into_iter().chain(self.ended(true));
+        let over: Vec<TaskId> = over
+            .filter(|(until, _)| *until <= self.now)
+            .map(|(_, id)| id)
+            .take(limit)
+            .collect();
+        for id in &over {
+            let task = self.tasks.remove(id).expect("it was just listed");
+            let Some(key) = task.idempotency().filter(|key| self.keys[key].0 == *id) else {
+                continue;
+            };
+            match (task.created + IDEMPOTENCY_MS).checked_sub(self.now) {
+                None | Some(0) => drop(self.keys.remove(&key)),
+                Some(rest) => drop(self.lapsing.insert(key, rest)),
+            }
+        }
+        over.len()
+    }
+
+    /// Signs a worker off.
+    pub(in crate::proof) fn leave(&mut self, worker: &str) {
+        self.registry.remove(worker);
+        self.answers.remove(worker);
+        if self.hold.as_deref() == Some(worker) {
+            self.hold = None;
+        }
+    }
+
+    fn commit(&mut self, id: TaskId) {
+        assert!(self.committed.insert(id), "{id} was committed twice");
+    }
+}

@@ -1,0 +1,194 @@
+//! What may happen to a queue, as values that proptest makes and shrinks. Tasks and workers are named by position,
+//! taken modulo what is there, so that a sequence still means something after parts of it are gone.
+
+use proptest::prelude::*;
+
+use crate::task::Priority;
+
+/// Longest sequence of one case.
+const LONGEST: usize = 60;
+
+/// Amounts by which the clock moves: the limits of leases, waits, registrations and results, and what lies between.
+const ADVANCES_MS: [u64; 10] = [
+    1,
+    499,
+    3_000,
+    5_000,
+    10_001,
+    15_000,
+    61_000,
+    3_600_000,
+    86_400_000,
+    31 * 86_400_000,
+];
+
+/// One operation.
+#[derive(Debug, Clone)]
+pub(super) enum Op {
+    Enqueue(Vec<Spec>),
+    /// The last enqueue arrives again: its reply was lost.
+    Resend,
+    Step {
+        worker: usize,
+        plan: Plan,
+    },
+    /// An earlier request of this worker arrives again; 0 is the last one.
+    Duplicate {
+        worker: usize,
+        back: usize,
+    },
+    /// The worker is forgotten as SIGKILL would; another takes its place, maybe under its name.
+    Die {
+        worker: usize,
+        same_name: bool,
+    },
+    /// The worker gives back what it holds and signs off.
+    Leave {
+        worker: usize,
+    },
+    Drain {
+        worker: usize,
+    },
+    Cancel {
+        task: usize,
+        foreign: bool,
+    },
+    Advance(u64),
+    Tick {
+        worker: usize,
+    },
+    /// Reads one task and lists all, through the public calls.
+    Read {
+        task: usize,
+        foreign: bool,
+    },
+}
+
+/// A task to enqueue.
+#[derive(Debug, Clone)]
+pub(super) struct Spec {
+    pub(super) kind: usize,
+    pub(super) tenant: usize,
+    pub(super) priority: Priority,
+    pub(super) wait: Wait,
+    /// Idempotency key and fingerprint.
+    pub(super) key: Option<(u8, u8)>,
+    pub(super) live: bool,
+    pub(super) ttl_ms: u64,
+}
+
+/// When a task may run.
+#[derive(Debug, Clone)]
+pub(super) enum Wait {
+    Now,
+    Delay(u64),
+    /// This far from the present; negative is in the past.
+    RunAt(i64),
+}
+
+/// What a worker puts into a step beside its wish for tasks.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) ends: Vec<(usize, Word)>,
+    /// A word about an attempt of the past, with its old token or a forged one.
+    pub(super) stale: Option<(usize, Word, bool)>,
+    pub(super) renew: bool,
+    pub(super) progress: Option<(usize, u8)>,
+    pub(super) register: bool,
+    /// Units claimed ahead.
+    pub(super) extra: u32,
+    /// The reply does not arrive: the worker sends the step again before anything else.
+    pub(super) lost: bool,
+}
+
+/// What a worker says of an attempt.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Word {
+    Succeed,
+    Fail,
+    Cancel,
+    Retry(u64),
+    Snooze(u64),
+    Release,
+}
+
+/// Sequences of operations.
+pub(super) fn sequences() -> impl Strategy<Value = Vec<Op>> {
+    prop::collection::vec(op(), 1..=LONGEST)
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let worker = || 0_usize..3;
+    prop_oneof![
+        6 => prop::collection::vec(spec(), 1..=5).prop_map(Op::Enqueue),
+        1 => Just(Op::Resend),
+        12 => (worker(), plan()).prop_map(|(worker, plan)| Op::Step { worker, plan }),
+        1 => (worker(), 0_usize..4).prop_map(|(worker, back)| Op::Duplicate { worker, back }),
+        2 => (worker(), any::<bool>()).prop_map(|(worker, same_name)| Op::Die { worker, same_name }),
+        1 => worker().prop_map(|worker| Op::Leave { worker }),
+        1 => worker().prop_map(|worker| Op::Drain { worker }),
+        2 => (any::<usize>(), prop::bool::weighted(0.1)).prop_map(|(task, foreign)| Op::Cancel { task, foreign }),
+        5 => prop::sample::select(&ADVANCES_MS).prop_map(Op::Advance),
+        4 => worker().prop_map(|worker| Op::Tick { worker }),
+        1 => (any::<usize>(), prop::bool::weighted(0.2)).prop_map(|(task, foreign)| Op::Read { task, foreign }),
+    ]
+}
+
+fn spec() -> impl Strategy<Value = Spec> {
+    let wait = prop_oneof![
+        5 => Just(Wait::Now),
+        1 => prop::sample::select(&[1, 3_000, 40_000][..]).prop_map(Wait::Delay),
+        1 => prop::sample::select(&[-10_000, 0, 1, 20_000][..]).prop_map(Wait::RunAt),
+    ];
+    let key = prop::option::weighted(0.3, (0_u8..3, 0_u8..2));
+    (
+        0_usize..3,
+        0_usize..2,
+        prop::sample::select(&Priority::ALL[..]),
+        wait,
+        key,
+        prop::bool::weighted(0.25),
+        prop::sample::select(&[0, 3_600_000, 86_400_000][..]),
+    )
+        .prop_map(|(kind, tenant, priority, wait, key, live, ttl_ms)| Spec {
+            kind,
+            tenant,
+            priority,
+            wait,
+            key,
+            live,
+            ttl_ms,
+        })
+}
+
+fn plan() -> impl Strategy<Value = Plan> {
+    (
+        prop::collection::vec((any::<usize>(), word()), 0..=3),
+        prop::option::weighted(0.2, (any::<usize>(), word(), any::<bool>())),
+        any::<bool>(),
+        prop::option::weighted(0.3, (any::<usize>(), 0_u8..=100)),
+        prop::bool::weighted(0.3),
+        prop::sample::select(&[0, 0, 0, 2][..]),
+        prop::bool::weighted(0.15),
+    )
+        .prop_map(|(ends, stale, renew, progress, register, extra, lost)| Plan {
+            ends,
+            stale,
+            renew,
+            progress,
+            register,
+            extra,
+            lost,
+        })
+}
+
+fn word() -> impl Strategy<Value = Word> {
+    prop_oneof![
+        4 => Just(Word::Succeed),
+        1 => Just(Word::Fail),
+        1 => Just(Word::Cancel),
+        2 => prop::sample::select(&[0, 1, 4_000][..]).prop_map(Word::Retry),
+        1 => prop::sample::select(&[0, 1, 4_000][..]).prop_map(Word::Snooze),
+        2 => Just(Word::Release),
+    ]
+}

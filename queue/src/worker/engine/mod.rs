@@ -1,0 +1,462 @@
+//! What a worker knows and decides, without any I/O: which tasks it holds, what its next step says, what follows from
+//! the answer. Time comes in as an argument, so leases and drains are tested by moving a number.
+
+mod room;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::connection::random_u64;
+use crate::failure::Outcome;
+use crate::id::TaskId;
+use crate::record::{self, millis};
+use crate::status::WorkerInfo;
+use crate::worker::attempt::{Attempt, StopReason};
+use crate::worker::running::{ClaimContext, Running};
+use crate::worker::step::{Claim, Finish, Renewal, Renewed, StepReply, StepRequest, Verdict};
+use crate::worker::{StopReport, WorkerConfig};
+
+/// Most claims, and most finishes, in one step.
+const MAX_ITEMS: usize = 128;
+/// Most renewals in one step; the rest follows in the next.
+const MAX_RENEWALS: usize = 512;
+/// Most bytes of finished records in one step.
+const MAX_STEP_BYTES: usize = 1024 * 1024;
+/// A registration among the idle is renewed this often; scripts distrust one older than 10 s.
+const REGISTER_EVERY: Duration = Duration::from_secs(3);
+/// The registry entry is renewed this often.
+const INFO_EVERY: Duration = Duration::from_secs(5);
+/// Progress is sent at most this often.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// After the grace of a drain, time to tell Redis what became of the attempts.
+const FLUSH_LIMIT: Duration = Duration::from_secs(5);
+
+/// The state of one worker process.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    config: WorkerConfig,
+    running: HashMap<TaskId, Running>,
+    /// Claimed ahead, oldest first.
+    ahead: VecDeque<TaskId>,
+    finished: VecDeque<Finish>,
+    ended_by_kind: HashMap<String, u64>,
+    /// Units of claimed tasks by class, and of those begun among them.
+    used: Vec<u32>,
+    busy: Vec<u32>,
+    mean_run: Vec<Duration>,
+    seq: u64,
+    in_flight: Option<(StepRequest, Instant)>,
+    woken: bool,
+    registered: Option<(Instant, Vec<bool>)>,
+    told_info: Option<Instant>,
+    told_progress: Option<Instant>,
+    alone: Option<TaskId>,
+    /// Cancels of tasks that are not known here, while an answer is under way.
+    early_cancels: Vec<TaskId>,
+    draining_until: Option<Instant>,
+    pub(crate) progressed: Arc<Notify>,
+    has_progress: bool,
+    pub(crate) report: StopReport,
+}
+
+impl Engine {
+    pub(crate) fn new(config: WorkerConfig) -> Self {
+        let classes = config.classes.len();
+        Self {
+            running: HashMap::new(),
+            ahead: VecDeque::new(),
+            finished: VecDeque::new(),
+            ended_by_kind: HashMap::new(),
+            used: vec![0; classes],
+            busy: vec![0; classes],
+            // Long until proven short: the first run of a kind is never claimed ahead.
+            mean_run: vec![Duration::from_secs(1); config.kinds.len()],
+            seq: 0,
+            in_flight: None,
+            woken: true,
+            registered: None,
+            told_info: None,
+            told_progress: None,
+            alone: None,
+            early_cancels: Vec::new(),
+            draining_until: None,
+            progressed: Arc::default(),
+            has_progress: false,
+            report: StopReport::default(),
+            config,
+        }
+    }
+
+    /// The next request, if anything is to be said and none is under way.
+    pub(crate) fn next_request(&mut self, now: Instant) -> Option<StepRequest> {
+        if self.in_flight.is_some() || !self.is_due(now) {
+            return None;
+        }
+        self.seq += 1;
+        let wanted = self.wanted();
+        let register = self.registration_due(now);
+        let mut request = StepRequest {
+            seq: self.seq,
+            idle: self.running.values().all(|task| task.live),
+            register,
+            info: self.info_if_due(now),
+            renewals: self.take_renewals(now),
+            progress: self.take_progress(now),
+            rates: self
+                .ended_by_kind
+                .drain()
+                .map(|(kind, count)| (format!("f:{kind}"), count))
+                .collect(),
+            tokens: (0..wanted).map(|_| lease_token()).collect(),
+            ..StepRequest::default()
+        };
+        self.take_finishes(&mut request.finishes);
+        if wanted > 0 || register {
+            (request.free, request.kinds) = (self.free_units(), self.offers());
+        }
+        self.woken = false;
+        self.in_flight = Some((request.clone(), now));
+        Some(request)
+    }
+
+    /// Applies an answer; returns the attempts to start.
+    pub(crate) fn apply(&mut self, reply: StepReply, now: Instant) -> Vec<Attempt> {
+        let (request, sent) = self.in_flight.take().expect("an answer follows a request");
+        for (finish, accepted) in request.finishes.iter().zip(&reply.accepted) {
+            let count = match (accepted, &finish.verdict) {
+                (false, _) => &mut self.report.abandoned,
+                (true, Verdict::Release) => &mut self.report.released,
+                (true, _) => &mut self.report.finished,
+            };
+            *count += 1;
+        }
+        for (renewal, answer) in request.renewals.iter().zip(&reply.renewed) {
+            self.apply_renewal(renewal, *answer, sent);
+        }
+        // A wake-up since then has used the registration up.
+        if reply.registered && !self.woken {
+            self.registered = Some((sent, self.room_left(&request, &reply)));
+        }
+        let full = !request.tokens.is_empty() && reply.claims.len() == request.tokens.len();
+        let alone = reply.alone;
+        for claim in reply.claims {
+            self.take_claim(claim, &request, reply.now_ms, sent, alone);
+        }
+        self.early_cancels.clear();
+        // More may wait: the answer was bounded by the tokens, or the script itself made tasks claimable.
+        self.woken |= reply.again || (full && self.wanted() > 0);
+        self.start_next(now)
+    }
+
+    /// A handler has come to its end. One that lost its lease may end after its task was claimed here anew.
+    pub(crate) fn attempt_ended(&mut self, id: TaskId, token: &str, outcome: Outcome, now: Instant) -> Vec<Attempt> {
+        let current = self
+            .running
+            .get(&id)
+            .is_some_and(|task| task.attempt.lease_token == token);
+        if current {
+            self.ended(id, outcome, now)
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn ended(&mut self, id: TaskId, outcome: Outcome, now: Instant) -> Vec<Attempt> {
+        let Some(task) = self.running.remove(&id) else {
+            return Vec::new();
+        };
+        self.give_back(&task);
+        if let Some(begun) = task.begun {
+            let mean = &mut self.mean_run[task.slot];
+            *mean = (*mean * 7 + (now - begun)) / 8;
+        }
+        let Some(verdict) = task.verdict(outcome, &self.config.name, random_u64()) else {
+            self.report.abandoned += 1;
+            return self.start_next(now);
+        };
+        if matches!(verdict, Verdict::End { .. }) {
+            *self.ended_by_kind.entry(task.attempt.kind.clone()).or_default() += 1;
+        }
+        self.finished.push_back(Finish {
+            id,
+            token: task.attempt.lease_token.clone(),
+            verdict,
+        });
+        self.start_next(now)
+    }
+
+    /// Somebody asked to cancel a task: stop it here, if it is here.
+    pub(crate) fn cancel(&mut self, id: TaskId, now: Instant) -> Vec<Attempt> {
+        let Some(task) = self.running.get(&id) else {
+            // The word may be faster than the answer that brings the task.
+            if self.in_flight.is_some() {
+                self.early_cancels.push(id);
+            }
+            return Vec::new();
+        };
+        task.attempt.control.stop(StopReason::Canceled);
+        if task.begun.is_some() {
+            return Vec::new();
+        }
+        self.ahead.retain(|waiting| *waiting != id);
+        self.ended(id, Outcome::Released, now)
+    }
+
+    /// A wake-up: there may be work, and the registration that brought it is gone.
+    pub(crate) fn wake(&mut self) {
+        self.woken = true;
+        self.registered = None;
+    }
+
+    /// Some attempt has progress to send.
+    pub(crate) fn note_progress(&mut self) {
+        self.has_progress = true;
+    }
+
+    /// Claims no more, gives back what has not begun, and asks the rest to end.
+    pub(crate) fn drain(&mut self, now: Instant) {
+        if self.draining_until.is_some() {
+            return;
+        }
+        self.draining_until = Some(now + self.config.drain_grace);
+        self.told_info = None;
+        self.woken = true;
+        for id in std::mem::take(&mut self.ahead) {
+            self.ended(id, Outcome::Released, now);
+        }
+        for task in self.running.values() {
+            task.attempt.control.stop(StopReason::Draining);
+        }
+    }
+
+    /// Whether a drain has come to its end.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.draining_until.is_some() && self.running.is_empty() && self.finished.is_empty() && self.in_flight.is_none()
+    }
+
+    /// Whether a drain must be given up: Redis stayed away, and what is left unsaid will be re-run after its lease.
+    pub(crate) fn is_stranded(&self, now: Instant) -> bool {
+        self.draining_until.is_some_and(|until| now >= until + FLUSH_LIMIT)
+    }
+
+    /// Acts on what the time alone brings about: leases that can no longer be trusted, the end of a drain's grace.
+    pub(crate) fn on_time(&mut self, now: Instant) {
+        for task in self.running.values().filter(|task| now >= task.abandon_at()) {
+            task.attempt.control.stop(StopReason::LeaseLost);
+        }
+        let lost: Vec<TaskId> = self
+            .ahead
+            .iter()
+            .copied()
+            .filter(|id| now >= self.running[id].abandon_at())
+            .collect();
+        for id in lost {
+            self.ahead.retain(|waiting| *waiting != id);
+            self.ended(id, Outcome::Released, now);
+        }
+        if self.draining_until.is_some_and(|until| now >= until) {
+            self.running.values().for_each(|task| task.attempt.control.abort());
+        }
+    }
+
+    /// When to look again if nothing happens before.
+    pub(crate) fn next_deadline(&self, now: Instant) -> Instant {
+        let idle_look = now + REGISTER_EVERY;
+        let leases = self.running.values().map(|task| {
+            if task.renewing {
+                task.abandon_at()
+            } else {
+                task.renew_at()
+            }
+        });
+        let progress = self
+            .has_progress
+            .then(|| self.told_progress.map_or(now, |told| told + PROGRESS_EVERY));
+        let soonest = leases
+            .chain(progress)
+            .chain(self.draining_until)
+            .filter(|at| *at > now)
+            .min();
+        soonest.map_or(idle_look, |at| at.min(idle_look))
+    }
+
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.config.kinds.iter().map(|slot| slot.kind.as_str())
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        let progress_due = self.has_progress && self.told_progress.is_none_or(|told| now >= told + PROGRESS_EVERY);
+        !self.finished.is_empty()
+            || self.woken
+            || progress_due
+            || self.running.values().any(|task| task.is_renewal_due(now))
+            || self.told_info.is_none_or(|told| now >= told + INFO_EVERY)
+            || self.registration_due(now)
+    }
+
+    fn info_if_due(&mut self, now: Instant) -> String {
+        if self.told_info.is_some_and(|told| now < told + INFO_EVERY) {
+            return String::new();
+        }
+        self.told_info = Some(now);
+        let info = WorkerInfo {
+            kinds: self.kinds().map(str::to_owned).collect(),
+            running: self.running.len() as u64,
+            draining: self.draining_until.is_some(),
+        };
+        serde_json::to_string(&info).expect("strings and numbers always serialise")
+    }
+
+    /// Once one lease is due, all that are past half of that time are renewed with it: one call for all.
+    fn take_renewals(&mut self, now: Instant) -> Vec<Renewal> {
+        if !self.running.values().any(|task| task.is_renewal_due(now)) {
+            return Vec::new();
+        }
+        let due = self
+            .running
+            .values_mut()
+            .filter(|task| !task.is_lost() && now >= task.confirmed + task.lease / 6);
+        let renew = |task: &mut Running| {
+            task.renewing = true;
+            Renewal {
+                id: task.id(),
+                token: task.attempt.lease_token.clone(),
+                lease_ms: millis(task.lease),
+            }
+        };
+        due.take(MAX_RENEWALS).map(renew).collect()
+    }
+
+    fn take_progress(&mut self, now: Instant) -> Vec<(TaskId, String, String)> {
+        if !std::mem::take(&mut self.has_progress) {
+            return Vec::new();
+        }
+        self.told_progress = Some(now);
+        let told = |task: &Running| {
+            let text = task.attempt.control.take_progress()?;
+            Some((task.id(), task.attempt.lease_token.clone(), text))
+        };
+        self.running.values().filter_map(told).collect()
+    }
+
+    fn take_finishes(&mut self, finishes: &mut Vec<Finish>) {
+        let mut bytes = 0;
+        while finishes.len() < MAX_ITEMS && bytes < MAX_STEP_BYTES {
+            let Some(finish) = self.finished.pop_front() else { break };
+            if let Verdict::End { record, .. } = &finish.verdict {
+                bytes += record.len();
+            }
+            finishes.push(finish);
+        }
+    }
+
+    fn apply_renewal(&mut self, renewal: &Renewal, answer: Renewed, sent: Instant) {
+        let Some(task) = self.running.get_mut(&renewal.id) else {
+            return;
+        };
+        task.renewing = false;
+        match answer {
+            Renewed::Kept => task.confirmed = sent,
+            Renewed::CancelRequested => {
+                task.confirmed = sent;
+                task.attempt.control.stop(StopReason::Canceled);
+            }
+            Renewed::Lost => task.attempt.control.stop(StopReason::LeaseLost),
+        }
+    }
+
+    fn take_claim(&mut self, claim: Claim, request: &StepRequest, now_ms: u64, sent: Instant, alone: bool) {
+        let id = claim.id;
+        let token = request.tokens[claim.token].clone();
+        let kind = record::kind_of(&claim.record);
+        let slot = self.config.kinds.iter().position(|slot| slot.kind == kind);
+        let Some(slot) = slot else {
+            tracing::error!(task = %id, "claimed a task whose record cannot be read; its lease will lapse");
+            return;
+        };
+        let lease = self.config.kinds[slot].lease;
+        let context = ClaimContext {
+            token,
+            slot,
+            lease,
+            now_ms,
+            sent,
+            progressed: Arc::clone(&self.progressed),
+        };
+        match Running::new(claim, context) {
+            Ok(task) => {
+                self.forget(id);
+                self.used[self.config.kinds[slot].class] += self.config.kinds[slot].cost;
+                self.running.insert(id, task);
+                self.ahead.push_back(id);
+                self.alone = alone.then_some(id);
+            }
+            Err(error) => tracing::error!(task = %id, "read a claimed task: {error:#}; its lease will lapse"),
+        }
+        if self.early_cancels.contains(&id) {
+            self.cancel(id, sent);
+        } else if self.draining_until.is_some() {
+            self.ahead.retain(|waiting| *waiting != id);
+            self.ended(id, Outcome::Released, sent);
+        }
+    }
+
+    /// Ends an attempt whose lease was lost so long ago that its task is here again.
+    fn forget(&mut self, id: TaskId) {
+        if let Some(old) = self.running.remove(&id) {
+            self.give_back(&old);
+            self.ahead.retain(|waiting| *waiting != id);
+            self.report.abandoned += 1;
+            old.attempt.control.stop(StopReason::LeaseLost);
+        }
+    }
+
+    /// Starts what was claimed, as far as there is room.
+    fn start_next(&mut self, now: Instant) -> Vec<Attempt> {
+        let mut attempts = Vec::new();
+        let mut waiting = VecDeque::new();
+        while let Some(id) = self.ahead.pop_front() {
+            let task = self.running.get_mut(&id).expect("whatever waits is held");
+            let slot = &self.config.kinds[task.slot];
+            if self.busy[slot.class] + slot.cost > self.config.classes[slot.class].units {
+                waiting.push_back(id);
+                continue;
+            }
+            self.busy[slot.class] += slot.cost;
+            task.begun = Some(now);
+            attempts.push(task.attempt.clone());
+        }
+        self.ahead = waiting;
+        attempts
+    }
+
+    fn give_back(&mut self, task: &Running) {
+        let slot = &self.config.kinds[task.slot];
+        self.used[slot.class] = self.used[slot.class].saturating_sub(slot.cost);
+        if task.begun.is_some() {
+            self.busy[slot.class] = self.busy[slot.class].saturating_sub(slot.cost);
+        }
+        if self.alone == Some(task.id()) {
+            self.alone = None;
+        }
+    }
+}
+
+/// 128 random bits as 22 characters of base 64 (URL alphabet).
+pub(crate) fn lease_token() -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut bits = (u128::from(random_u64()) << 64) | u128::from(random_u64());
+    let mut token = String::with_capacity(22);
+    for _ in 0..22 {
+        token.push(char::from(ALPHABET[(bits & 63) as usize]));
+        bits >>= 6;
+    }
+    token
+}

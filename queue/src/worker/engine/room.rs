@@ -1,0 +1,89 @@
+//! What a worker has room for: how much it asks for, what it offers, and in which classes it is known to be idle.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Engine, MAX_ITEMS, REGISTER_EVERY};
+use crate::record::{self, millis};
+use crate::worker::KindSlot;
+use crate::worker::step::{Offer, StepReply, StepRequest};
+
+/// Tasks claimed beyond the free slots while a kind's runs are short.
+const CLAIM_AHEAD: u32 = 64;
+/// Mean run under which a kind is claimed ahead.
+const SHORT_RUN: Duration = Duration::from_millis(2);
+
+impl Engine {
+    /// Tasks to ask for: free units of all classes, and more while runs are short.
+    pub(super) fn wanted(&self) -> usize {
+        let free: u32 = self.free_units().into_iter().sum();
+        let ahead = self
+            .config
+            .kinds
+            .iter()
+            .enumerate()
+            .map(|(slot, _)| self.extra(slot))
+            .max()
+            .unwrap_or(0);
+        MAX_ITEMS.min((free + ahead) as usize)
+    }
+
+    /// Whether nothing may be claimed, whatever room there is.
+    fn is_shut(&self) -> bool {
+        self.draining_until.is_some() || self.alone.is_some()
+    }
+
+    fn free(&self, class: usize) -> u32 {
+        if self.is_shut() {
+            return 0;
+        }
+        self.config.classes[class].units.saturating_sub(self.used[class])
+    }
+
+    /// Units that a kind may claim beyond its class, less those already claimed ahead.
+    fn extra(&self, slot: usize) -> u32 {
+        let kind = &self.config.kinds[slot];
+        let short = kind.claim_ahead && self.mean_run[slot] < SHORT_RUN && !self.is_shut();
+        let over = self.used[kind.class].saturating_sub(self.config.classes[kind.class].units);
+        if short { CLAIM_AHEAD.saturating_sub(over) } else { 0 }
+    }
+
+    pub(super) fn offers(&self) -> Vec<Offer> {
+        let offer = |(slot, kind): (usize, &KindSlot)| Offer {
+            kind: kind.kind.clone(),
+            class: kind.class,
+            cost: kind.cost,
+            lease_ms: millis(kind.lease),
+            extra: self.extra(slot),
+        };
+        self.config.kinds.iter().enumerate().map(offer).collect()
+    }
+
+    /// Free units by class.
+    pub(super) fn free_units(&self) -> Vec<u32> {
+        (0..self.used.len()).map(|class| self.free(class)).collect()
+    }
+
+    /// The classes in which a step left room: those among whose idle it has registered this worker.
+    pub(super) fn room_left(&self, request: &StepRequest, reply: &StepReply) -> Vec<bool> {
+        let mut free = request.free.clone();
+        for claim in &reply.claims {
+            let kind = record::kind_of(&claim.record);
+            if let Some(slot) = self.config.kinds.iter().find(|slot| slot.kind == kind) {
+                free[slot.class] = free[slot.class].saturating_sub(slot.cost);
+            }
+        }
+        free.into_iter().map(|units| units > 0 && !reply.alone).collect()
+    }
+
+    /// A registration is due when it is old, or when the classes with room are others than those registered.
+    pub(super) fn registration_due(&self, now: Instant) -> bool {
+        let room: Vec<bool> = self.free_units().into_iter().map(|units| units > 0).collect();
+        match &self.registered {
+            Some((at, registered)) => *registered != room || (room.contains(&true) && now >= *at + REGISTER_EVERY),
+            // Woken: pass the wake-up on if it cannot be followed.
+            None => true,
+        }
+    }
+}

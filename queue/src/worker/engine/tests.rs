@@ -1,0 +1,178 @@
+//! The engine's decisions, by moving a number for the time and handing it answers.
+
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use super::Engine;
+use crate::failure::Outcome;
+use crate::id::TaskId;
+use crate::record;
+use crate::task::NewTask;
+use crate::worker::attempt::{Attempt, StopReason};
+use crate::worker::step::{Claim, Renewed, StepReply, StepRequest, Verdict};
+use crate::worker::{KindSlot, SlotClass, WorkerConfig};
+
+const LEASE: Duration = Duration::from_secs(15);
+
+fn engine(units: u32) -> (Engine, Instant) {
+    let config = WorkerConfig {
+        name: "w1".to_owned(),
+        classes: vec![SlotClass { name: "io", units }],
+        kinds: vec![KindSlot {
+            kind: "echo".to_owned(),
+            class: 0,
+            cost: 1,
+            lease: LEASE,
+            claim_ahead: false,
+        }],
+        drain_grace: Duration::from_secs(5),
+        handlers_on: None,
+    };
+    (Engine::new(config), Instant::now())
+}
+
+fn id(n: u64) -> TaskId {
+    TaskId::new(1_763_635_490_123, 0, n)
+}
+
+/// An answer to this request that brings these tasks.
+fn answer(request: &StepRequest, tasks: &[u64]) -> StepReply {
+    let input = RawValue::from_string("1".to_owned()).unwrap();
+    let (tail, body) = record::encode_spec(&NewTask::new("acme", "echo", input));
+    let claims = tasks.iter().enumerate().map(|(token, n)| Claim {
+        token,
+        id: id(*n),
+        attempt: 1,
+        losses: 0,
+        record: format!("Q|1|1|{tail}\n{body}"),
+    });
+    StepReply {
+        now_ms: 1,
+        accepted: vec![true; request.finishes.len()],
+        renewed: vec![Renewed::Kept; request.renewals.len()],
+        registered: request.register,
+        claims: claims.collect(),
+        ..StepReply::default()
+    }
+}
+
+/// One round trip.
+fn exchange(engine: &mut Engine, now: Instant, tasks: &[u64]) -> (StepRequest, Vec<Attempt>) {
+    let request = engine.next_request(now).expect("there should be something to say");
+    let attempts = engine.apply(answer(&request, tasks), now);
+    (request, attempts)
+}
+
+fn succeed() -> Outcome {
+    Outcome::Succeeded(RawValue::from_string("1".to_owned()).unwrap())
+}
+
+#[test]
+fn an_idle_worker_registers_asks_for_its_slots_and_then_keeps_quiet() {
+    let (mut engine, now) = engine(3);
+    let (request, attempts) = exchange(&mut engine, now, &[]);
+    assert!(request.register && request.idle && attempts.is_empty());
+    assert_eq!((request.tokens.len(), request.free), (3, vec![3]));
+    assert!(engine.next_request(now).is_none());
+    let later = engine
+        .next_request(now + Duration::from_secs(3))
+        .expect("its registration grows old");
+    assert!(later.register);
+}
+
+#[test]
+fn a_step_that_fills_the_slots_needs_no_other_to_say_so() {
+    let (mut engine, now) = engine(2);
+    let (_, attempts) = exchange(&mut engine, now, &[1, 2]);
+    assert_eq!(attempts.len(), 2);
+    assert!(engine.next_request(now).is_none());
+}
+
+#[test]
+fn room_that_came_while_a_step_was_under_way_is_registered_by_the_next() {
+    let (mut engine, now) = engine(1);
+    let (_, attempts) = exchange(&mut engine, now, &[1]);
+    engine.wake();
+    let full = engine.next_request(now).expect("a wake-up is followed by a step");
+    assert_eq!((full.register, full.tokens.len(), &full.free), (true, 0, &vec![0]));
+    engine.attempt_ended(id(1), &attempts[0].lease_token, succeed(), now);
+    engine.apply(answer(&full, &[]), now);
+    let (next, _) = exchange(&mut engine, now, &[]);
+    assert_eq!((next.register, next.tokens.len(), next.finishes.len()), (true, 1, 1));
+}
+
+#[test]
+fn a_wake_up_during_a_step_uses_up_the_registration_of_that_step() {
+    let (mut engine, now) = engine(2);
+    let first = engine.next_request(now).unwrap();
+    engine.wake();
+    engine.apply(answer(&first, &[]), now);
+    let (second, _) = exchange(&mut engine, now, &[]);
+    assert!(second.register && second.tokens.len() == 2);
+}
+
+#[test]
+fn a_worker_that_drains_asks_for_nothing_and_is_nobody_to_wake() {
+    let (mut engine, now) = engine(2);
+    let (_, attempts) = exchange(&mut engine, now, &[1]);
+    engine.drain(now);
+    let (request, _) = exchange(&mut engine, now, &[]);
+    assert_eq!(
+        (request.tokens.len(), request.register, request.free),
+        (0, true, vec![0])
+    );
+    engine.attempt_ended(id(1), &attempts[0].lease_token, Outcome::Released, now);
+    let (last, _) = exchange(&mut engine, now, &[]);
+    assert!(matches!(last.finishes[0].verdict, Verdict::Release));
+    assert!(engine.is_drained());
+    assert_eq!((engine.report.released, engine.report.finished), (1, 0));
+}
+
+#[test]
+fn a_cancel_that_is_faster_than_the_claim_is_not_forgotten() {
+    let (mut engine, now) = engine(1);
+    let request = engine.next_request(now).unwrap();
+    engine.cancel(id(1), now);
+    assert!(engine.apply(answer(&request, &[1]), now).is_empty(), "it never begins");
+    let (next, _) = exchange(&mut engine, now, &[]);
+    assert!(matches!(next.finishes[0].verdict, Verdict::End { letter: 'c', .. }));
+}
+
+#[test]
+fn the_end_of_a_lost_attempt_says_nothing_of_the_new_one() {
+    let (mut engine, now) = engine(2);
+    let (_, first) = exchange(&mut engine, now, &[1]);
+    engine.wake();
+    let (_, second) = exchange(&mut engine, now, &[1]);
+    assert_eq!(first[0].control.stop_reason(), Some(StopReason::LeaseLost));
+    engine.attempt_ended(id(1), &first[0].lease_token, succeed(), now);
+    engine.wake();
+    let (request, _) = exchange(&mut engine, now, &[]);
+    assert_eq!((request.finishes.len(), request.free), (0, vec![1]));
+    engine.attempt_ended(id(1), &second[0].lease_token, succeed(), now);
+    let (request, _) = exchange(&mut engine, now, &[]);
+    assert_eq!((request.finishes.len(), request.free), (1, vec![2]));
+    assert_eq!((engine.report.finished, engine.report.abandoned), (1, 1));
+}
+
+#[test]
+fn leases_are_renewed_after_a_third_and_given_up_after_two() {
+    let (mut engine, now) = engine(1);
+    let (_, attempts) = exchange(&mut engine, now, &[1]);
+    let (renewing, _) = exchange(&mut engine, now + LEASE / 3, &[]);
+    assert_eq!(renewing.renewals.len(), 1);
+    let unanswered = engine.next_request(now + LEASE * 2 / 3).unwrap();
+    assert_eq!(unanswered.renewals.len(), 1);
+    engine.on_time(now + LEASE - Duration::from_millis(1));
+    assert_eq!(attempts[0].control.stop_reason(), None);
+    engine.on_time(now + LEASE);
+    assert_eq!(attempts[0].control.stop_reason(), Some(StopReason::LeaseLost));
+    engine.apply(answer(&unanswered, &[]), now + LEASE);
+    let next = engine.next_request(now + LEASE);
+    assert!(
+        next.is_none_or(|request| request.renewals.is_empty()),
+        "a lost lease is not renewed"
+    );
+}
