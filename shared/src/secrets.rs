@@ -52,10 +52,9 @@ impl SecretKeys {
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
         for (index, item) in items.enumerate() {
             let place = index + 1;
-            let (kid, encoded) = item
-                .split_once(':')
-                .filter(|(kid, _)| is_kid(kid))
-                .ok_or_else(|| format!("key {place} is not of the form name:base64, names are a-z, A-Z, 0-9, _ and -"))?;
+            let (kid, encoded) = item.split_once(':').filter(|(kid, _)| is_kid(kid)).ok_or_else(|| {
+                format!("key {place} is not of the form name:base64, names are a-z, A-Z, 0-9, _ and -")
+            })?;
             let bytes = BASE64.decode(encoded).ok();
             let bytes = bytes.and_then(|bytes| <[u8; KEY_BYTES]>::try_from(bytes).ok());
             let bytes = bytes.ok_or_else(|| format!("key {place} is not {KEY_BYTES} bytes in base64"))?;
@@ -146,7 +145,11 @@ mod tests {
         assert!(!sealed.contains("secret"), "{sealed}");
         assert_eq!(keys.open("camera", &sealed).unwrap(), b"alice:secret");
         assert_eq!(keys.open("webhook", &sealed), Err(SecretsError::Damaged));
-        assert_ne!(sealed, keys.seal("camera", b"alice:secret").unwrap(), "nonces should differ");
+        assert_ne!(
+            sealed,
+            keys.seal("camera", b"alice:secret").unwrap(),
+            "nonces should differ"
+        );
     }
 
     #[test]
@@ -167,14 +170,25 @@ mod tests {
         let (_, encoded) = sealed.split_once(':').unwrap();
         let mut bytes = BASE64.decode(encoded).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
-        for broken in [format!("a:{}", BASE64.encode(bytes)), "a:".to_owned(), "a:%".to_owned(), "a".to_owned()] {
+        for broken in [
+            format!("a:{}", BASE64.encode(bytes)),
+            "a:".to_owned(),
+            "a:%".to_owned(),
+            "a".to_owned(),
+        ] {
             assert_eq!(keys.open("x", &broken), Err(SecretsError::Damaged), "{broken}");
         }
     }
 
     #[test]
     fn a_key_that_is_no_key_is_refused_without_being_repeated() {
-        for text in ["a", "a:c2hvcnQ=", "a b:x", ":x", &format!("{},{}", key("a", 1), key("a", 2))] {
+        for text in [
+            "a",
+            "a:c2hvcnQ=",
+            "a b:x",
+            ":x",
+            &format!("{},{}", key("a", 1), key("a", 2)),
+        ] {
             let error = SecretKeys::parse(text).unwrap_err();
             assert!(error.contains("key") && !error.contains("c2hvcnQ"), "{error}");
         }

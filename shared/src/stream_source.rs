@@ -84,7 +84,9 @@ fn split(checked: &CheckedUrl) -> Result<(String, Option<Credentials>), &'static
     let mut url = checked.url().clone();
     let decode = |text: &str| {
         let decoded = percent_decode_str(text).decode_utf8();
-        decoded.map(String::from).map_err(|_| "the URL's user name and password must be UTF-8")
+        decoded
+            .map(String::from)
+            .map_err(|_| "the URL's user name and password must be UTF-8")
     };
     let (username, password) = (decode(url.username())?, decode(url.password().unwrap_or_default())?);
     let cannot = |()| "the URL's user name and password cannot be taken out";
@@ -124,8 +126,16 @@ mod tests {
 
     fn prepared(input: Value, secrets: &SecretKeys) -> Result<StoredStreamIngest, Unprepared> {
         let netguard = NetGuard::new(NetGuardConfig::default());
-        let Value::Object(mut fields) = input else { panic!("an object") };
-        prepare(&mut fields, &Preparation { netguard: &netguard, secrets })?;
+        let Value::Object(mut fields) = input else {
+            panic!("an object")
+        };
+        prepare(
+            &mut fields,
+            &Preparation {
+                netguard: &netguard,
+                secrets,
+            },
+        )?;
         let stored = Value::Object(fields).to_string();
         assert!(!stored.contains("s3cret") && !stored.contains("alice"), "{stored}");
         Ok(StoredStreamIngest::parse(&stored).expect("what is stored should be readable"))
@@ -144,7 +154,11 @@ mod tests {
             assert_eq!(url, "rtsp://camera.example.com/a?b=c");
             let sealed = stored.sealed.expect("credentials should be sealed");
             let opened = open_credentials(&keys, &url, &sealed).unwrap();
-            assert_eq!((opened.username.as_str(), opened.password.as_str()), ("alice", "s3cret@"), "{form}");
+            assert_eq!(
+                (opened.username.as_str(), opened.password.as_str()),
+                ("alice", "s3cret@"),
+                "{form}"
+            );
             assert_eq!(format!("{opened:?}"), "Credentials(***)");
             let elsewhere = open_credentials(&keys, "rtsp://evil.example.com/", &sealed);
             assert_eq!(elsewhere, Err(SecretsError::Damaged));
@@ -155,16 +169,31 @@ mod tests {
     fn without_credentials_no_key_is_needed() {
         let stored = prepared(json!({"url": "rtsp://camera.example.com/a"}), &SecretKeys::default()).unwrap();
         assert_eq!(stored.sealed, None);
-        let refused = prepared(json!({"url": "rtsp://u:p@camera.example.com/a"}), &SecretKeys::default());
-        assert!(matches!(refused, Err(Unprepared::Secrets(SecretsError::NotConfigured))), "{refused:?}");
+        let refused = prepared(
+            json!({"url": "rtsp://u:p@camera.example.com/a"}),
+            &SecretKeys::default(),
+        );
+        assert!(
+            matches!(refused, Err(Unprepared::Secrets(SecretsError::NotConfigured))),
+            "{refused:?}"
+        );
     }
 
     #[test]
     fn urls_that_are_never_opened_are_refused_without_being_repeated() {
-        for url in ["rtsp://u:s3cret@127.0.0.1/a", "http://camera.example.com/a", "rtsp://169.254.169.254/"] {
+        for url in [
+            "rtsp://u:s3cret@127.0.0.1/a",
+            "http://camera.example.com/a",
+            "rtsp://169.254.169.254/",
+        ] {
             let refused = prepared(json!({"url": url}), &keys());
-            let Err(Unprepared::Fields(errors)) = refused else { panic!("{url}: {refused:?}") };
-            assert_eq!((errors[0].pointer.as_str(), errors[0].code), ("/url", FieldCode::UrlForbidden));
+            let Err(Unprepared::Fields(errors)) = refused else {
+                panic!("{url}: {refused:?}")
+            };
+            assert_eq!(
+                (errors[0].pointer.as_str(), errors[0].code),
+                ("/url", FieldCode::UrlForbidden)
+            );
             assert!(!errors[0].detail.contains("s3cret"), "{errors:?}");
         }
     }

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-
 use super::{FieldCode, FieldError, Kind, MediaField, Policy, Slot};
 use crate::media::{MAX_VIDEO_BYTES, MediaRef, VIDEO_TYPES};
 use crate::netguard::MAX_URL_CHARS;
@@ -292,7 +291,11 @@ fn check(input: &Value) -> Result<(), Vec<FieldError>> {
         wrong("/password", FieldCode::Invalid, "needs `username` beside it");
     }
     if typed.window.hop() < typed.window.size_s / MAX_OVERLAP {
-        wrong("/window/hop_s", FieldCode::Invalid, "must be at least a tenth of size_s");
+        wrong(
+            "/window/hop_s",
+            FieldCode::Invalid,
+            "must be at least a tenth of size_s",
+        );
     }
     if typed.prompt.is_some() {
         wrong(
@@ -301,11 +304,23 @@ fn check(input: &Value) -> Result<(), Vec<FieldError>> {
             "needs a vision provider, and none is available yet: leave it out for local descriptions",
         );
     }
-    if typed.provider.as_deref().is_some_and(|name| !["local", "auto"].contains(&name)) {
-        wrong("/provider", FieldCode::Invalid, "is not available yet; available are local and auto");
+    if typed
+        .provider
+        .as_deref()
+        .is_some_and(|name| !["local", "auto"].contains(&name))
+    {
+        wrong(
+            "/provider",
+            FieldCode::Invalid,
+            "is not available yet; available are local and auto",
+        );
     }
     if typed.model.is_some() {
-        wrong("/model", FieldCode::Invalid, "the provider `local` has no models to choose from");
+        wrong(
+            "/model",
+            FieldCode::Invalid,
+            "the provider `local` has no models to choose from",
+        );
     }
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
