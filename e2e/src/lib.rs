@@ -8,6 +8,7 @@ mod http;
 mod ledger;
 mod process;
 mod redis;
+mod rtsp;
 mod site;
 mod stage;
 mod tree;
@@ -17,9 +18,10 @@ pub use http::{Answer, Http};
 pub use ledger::Ledger;
 pub use process::{Process, executable, free_port};
 pub use redis::{Durability, Redis};
+pub use rtsp::RtspServer;
 pub use site::Site;
 pub use stage::{Stage, StageBuilder};
-pub use tree::{children_of, descendants_of, ended, until_children_of};
+pub use tree::{children_of, descendants_of, ended, open_files, until_children_of};
 
 /// The picture that `zoetrope up --demo` shows: text in several sizes and a QR code.
 pub const SCREENSHOT: &[u8] = include_bytes!("../../cli/assets/demo.png");

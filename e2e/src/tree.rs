@@ -72,6 +72,12 @@ pub async fn ended(pid: Pid) {
     );
 }
 
+/// Descriptors that a process has open.
+pub fn open_files(pid: Pid) -> usize {
+    let folder = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("a child's descriptors should be readable");
+    folder.count()
+}
+
 struct Entry {
     pid: Pid,
     parent: Pid,

@@ -12,7 +12,7 @@ use zoetrope_shared::offload;
 use zoetrope_shared::tasks::{self, KINDS, Kind, Slot};
 use zoetrope_shared::tenant::Tenant;
 
-use crate::handlers::{echo, image_analysis, ocr};
+use crate::handlers::{echo, image_analysis, ocr, stream_ingest};
 use crate::services::Services;
 
 /// The future of one attempt's work.
@@ -40,6 +40,10 @@ pub static HANDLERS: &[Row] = &[
     Row {
         kind: "image_analysis",
         run: |services, attempt| Box::pin(image_analysis::run(services, attempt)),
+    },
+    Row {
+        kind: "stream_ingest",
+        run: |services, attempt| Box::pin(stream_ingest::run(services, attempt)),
     },
 ];
 
@@ -109,7 +113,7 @@ async fn run_one(services: Services, row: &'static Row, kind: &'static Kind, att
     let told = attempt.clone();
     let ended = tokio::select! {
         biased;
-        reason = stopped_for_good(&told) => Err(reason),
+        reason = stopped_for_good(kind, &told) => Err(reason),
         ended = work(services, row, kind, attempt) => Ok(ended),
     };
     let seconds = started.elapsed().as_secs_f64();
@@ -132,10 +136,11 @@ async fn run_one(services: Services, row: &'static Row, kind: &'static Kind, att
     }
 }
 
-/// Returns when nobody wants the outcome any more. A drain is no such reason: work may go on for the grace.
-async fn stopped_for_good(attempt: &Attempt) -> StopReason {
+/// Returns when nobody wants the outcome any more. A drain is no such reason, work may go on for the grace, unless the
+/// kind has no end to wait for: a live stream goes to another worker at once.
+async fn stopped_for_good(kind: &Kind, attempt: &Attempt) -> StopReason {
     match attempt.stopped().await {
-        StopReason::Draining => std::future::pending().await,
+        StopReason::Draining if !kind.policy.live => std::future::pending().await,
         reason => reason,
     }
 }

@@ -5,6 +5,7 @@ pub mod process;
 pub mod dispatch;
 pub mod handlers;
 pub mod services;
+pub mod streams;
 
 pub mod media_pool;
 pub mod media_source;

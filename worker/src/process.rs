@@ -4,7 +4,7 @@
 //! its own, so that a busy handler delays no lease.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -63,6 +63,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         redis: ConnectOptions::new(settings.redis_url.clone()),
         config,
         handler: Dispatch::new(services.clone()),
+        connected: services.queue.clone(),
         phase,
         shutdown: shutdown.clone(),
     };
@@ -90,6 +91,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         .await;
     let end_children = async {
         services.media.close();
+        services.live_media.close();
         NOTHING_LEFT
     };
     way_out.step("end media children", SHORT_STEP, end_children).await;
@@ -112,6 +114,7 @@ struct StepThread {
     redis: ConnectOptions,
     config: WorkerConfig,
     handler: Dispatch,
+    connected: Arc<OnceLock<Queue>>,
     phase: watch::Sender<Phase>,
     shutdown: CancellationToken,
 }
@@ -137,6 +140,8 @@ impl StepThread {
         let Some(queue) = connect(self.redis, &self.shutdown).await? else {
             return Ok(StopReport::default());
         };
+        // Nobody else sets it, and this runs once.
+        let _ = self.connected.set(queue.clone());
         self.phase.send_replace(Phase::Running(queue.clone()));
         let worker = Worker::new(queue, self.config, Arc::new(self.handler));
         let mut drained = std::pin::pin!(worker.run(self.shutdown.clone()));

@@ -178,6 +178,7 @@ pub struct Sampled {
     /// Pictures that were decoded.
     pub decoded: u32,
     /// Packets the decoder refused and pictures it had to conceal damage in. A report of such a picture says `damaged`.
+    /// Most damage within H.265 pictures goes unseen: say `reset` when packets are missing.
     pub decode_errors: u32,
     /// Packets dropped while the decoder waits for a key frame.
     pub awaiting_key: u32,

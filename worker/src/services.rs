@@ -1,14 +1,17 @@
 //! What handlers work with. One of each in a process, shared by all attempts.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use zoetrope_queue::Clock;
+use tokio::sync::Semaphore;
+use zoetrope_queue::{Clock, Queue};
 use zoetrope_shared::artifacts::Artifacts;
 use zoetrope_shared::config::Settings;
 use zoetrope_shared::netguard::{NetGuard, NetGuardConfig};
+use zoetrope_shared::secrets::SecretKeys;
 
 use crate::media_pool::{MediaPool, MediaPoolConfig};
 use crate::metrics::Metrics;
+use crate::streams::groups::DecoderGroups;
 
 /// Handles, cheap to clone.
 #[derive(Clone)]
@@ -19,6 +22,18 @@ pub struct Services {
     pub netguard: NetGuard,
     /// The only way to a decoder.
     pub media: MediaPool,
+    /// Children for live streams: a task that reads a long document holds none of them up.
+    pub live_media: MediaPool,
+    /// Decoders of streams that need more than key frames.
+    pub decoders: DecoderGroups,
+    /// Films that are read at a time.
+    pub film_slots: Arc<Semaphore>,
+    /// Opens stored credentials.
+    pub secrets: SecretKeys,
+    /// The queue, once it is connected.
+    pub queue: Arc<OnceLock<Queue>>,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -28,10 +43,17 @@ impl Services {
     pub fn open(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let metrics = Metrics::new()?;
         let children = MediaPoolConfig::beside_current_exe(settings.max_workers as usize)?;
+        let live_media = MediaPool::new(children.clone(), metrics.clone());
         Ok(Self {
-            artifacts: Artifacts::open(&settings.artifacts_url, clock)?,
+            artifacts: Artifacts::open(&settings.artifacts_url, clock.clone())?,
             netguard: NetGuard::new(NetGuardConfig::of(settings)),
             media: MediaPool::new(children, metrics.clone()),
+            decoders: DecoderGroups::new(live_media.clone()),
+            live_media,
+            film_slots: Arc::new(Semaphore::new(settings.max_workers as usize)),
+            secrets: settings.secret_keys(),
+            queue: Arc::default(),
+            clock,
             metrics,
         })
     }

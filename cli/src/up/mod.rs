@@ -5,6 +5,7 @@ mod demo;
 mod fleet;
 mod place;
 pub(crate) mod redis;
+mod secrets;
 mod service;
 
 use std::ffi::OsString;
@@ -77,6 +78,9 @@ async fn serve(args: &UpArgs, configuration: &Configuration, fleet: &mut Fleet) 
         ("PORT", port.to_string().into()),
         ("WORKER_PORT", "0".into()),
     ];
+    if settings.secrets_keys.is_none() {
+        env.push(("SECRETS_KEYS", secrets::keys_below(&data_dir)?.into()));
+    }
     if !names_redis {
         let url = start_redis(fleet, &data_dir, &lock).await?;
         env.push(("REDIS_URL", url.into()));

@@ -6,5 +6,7 @@ mod failures;
 mod media_children;
 mod priority;
 mod readme;
+mod streams;
+mod streams_failover;
 mod tidy;
 mod up;

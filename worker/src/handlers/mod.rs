@@ -4,6 +4,7 @@ pub mod echo;
 pub mod image_analysis;
 pub mod in_child;
 pub mod ocr;
+pub mod stream_ingest;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -2,11 +2,14 @@
 
 mod bombs;
 mod children;
+mod films;
 mod image_analysis;
 mod linkage;
 mod ocr;
 mod pixels;
 mod process;
 mod registry;
+mod stream_damage;
+mod stream_decode;
 mod vocabulary;
 mod world;

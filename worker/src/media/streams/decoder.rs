@@ -44,6 +44,7 @@ impl Decoder {
         };
         let found = decoder::find(id).ok_or_else(|| missing(id))?;
         Self::open(Context::new_with_codec(found), found)
+            .map_err(|error| Fault::engine_failed(format!("the decoder of {id:?} does not open: {error}")))
     }
 
     /// For the video of a file, as its header describes it.
@@ -55,17 +56,23 @@ impl Decoder {
         let found = decoder::find(id).ok_or_else(|| missing(id))?;
         let context = Context::from_parameters(parameters)
             .map_err(|error| Fault::media_invalid(format!("the video's header is not valid: {error}")))?;
-        Self::open(context, found)
+        Self::open(context, found).map_err(|error| {
+            Fault::media_invalid(format!(
+                "the video cannot be decoded, or its pictures have more than {MAX_PIXELS} pixels: {error}"
+            ))
+        })
     }
 
-    fn open(context: Context, found: ffmpeg_next::Codec) -> Result<Self, Fault> {
+    fn open(context: Context, found: ffmpeg_next::Codec) -> Result<Self, Error> {
         let mut options = Dictionary::new();
         options.set("threads", "1");
         // Checked by FFmpeg against what the stream itself says, before it allocates a picture.
         options.set("max_pixels", &MAX_PIXELS.to_string());
-        let opened = context.decoder().open_as_with(found, options);
-        let video = opened.and_then(decoder::Opened::video);
-        let video = video.map_err(|error| Fault::engine_failed(format!("the decoder does not open: {error}")))?;
+        if found.id() == Id::HEVC {
+            // It would conceal damage and say nothing, where H.264's decoder marks the picture.
+            options.set("err_detect", "explode");
+        }
+        let video = context.decoder().open_as_with(found, options)?.video()?;
         Ok(Self {
             video,
             frame: frame::Video::empty(),

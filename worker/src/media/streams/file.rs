@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ffmpeg_next::format::context::{Input, StreamIo};
 use ffmpeg_next::media::Type;
 use ffmpeg_next::{Dictionary, Error, Packet, Rational, format};
-use zoetrope_shared::media::MediaType;
+use zoetrope_shared::media::{MAX_PIXELS, MediaType};
 use zoetrope_worker::protocol_streams::{FileInput, FilePiece, MAX_PIECE_FRAMES, VideoInfo};
 
 use super::budget;
@@ -71,6 +71,11 @@ impl OpenFile {
         let stream = stream.ok_or_else(|| Fault::media_invalid("the file has no video"))?;
         let decoder = Decoder::of_file(stream.parameters())?;
         let (width, height) = decoder.size();
+        if width == 0 || height == 0 {
+            return Err(Fault::media_invalid(format!(
+                "the video's pictures have no size that can be read, or more than {MAX_PIXELS} pixels"
+            )));
+        }
         let video = VideoInfo {
             codec: decoder.name(),
             width,

@@ -54,7 +54,7 @@ pub(super) struct Seen {
 pub(super) fn luma_size(width: u32, height: u32) -> (u32, u32) {
     let shown = u64::from(width) * u64::from(LUMA_HEIGHT) / u64::from(height.max(1));
     let blocks = (shown as f64 / f64::from(BLOCK)).round() as u32;
-    ((blocks.max(1) * BLOCK).min(MOST_WIDTH), LUMA_HEIGHT)
+    (blocks.clamp(1, MOST_WIDTH / BLOCK) * BLOCK, LUMA_HEIGHT)
 }
 
 impl Gate {

@@ -7,7 +7,7 @@ use super::bitstream::Disposables;
 use super::decoder::Decoder;
 use super::gate_state::Gate;
 use super::reporter::Reporter;
-use super::sampler::Sampler;
+use super::sampler::{Claims, Sampler};
 use super::scaler::Scaler;
 use crate::fault::Fault;
 use crate::ocr;
@@ -23,8 +23,7 @@ pub(super) struct PacketSession {
     gate: Gate,
     disposables: Disposables,
     sampler: Sampler,
-    /// Newest moment for which a packet was sent that will give a wanted picture.
-    claimed: Sampler,
+    claims: Claims,
     /// Since when it waits for a key frame; `None` while it decodes.
     awaiting_key_since: Option<Awaiting>,
 }
@@ -46,7 +45,7 @@ impl PacketSession {
             gate: Gate::default(),
             disposables: Disposables::default(),
             sampler: Sampler::from(0),
-            claimed: Sampler::from(0),
+            claims: Claims::default(),
             awaiting_key_since: Some(Awaiting::First),
         })
     }
@@ -91,9 +90,9 @@ impl PacketSession {
             reporter.await_key();
             return Ok(());
         }
-        if self.claimed.wants(packet.t_ms) {
-            self.claimed.take(packet.t_ms, fps);
-        } else if !packet.key && self.disposables.is_disposable(self.codec, bytes) {
+        let disposable = self.disposables.is_disposable(self.codec, bytes);
+        let wanted = self.sampler.wants(packet.t_ms) && self.claims.claim(packet.t_ms, fps);
+        if disposable && !wanted {
             return Ok(());
         }
         let errors = self.decoder.errors();
@@ -114,7 +113,7 @@ impl PacketSession {
 
     fn lose_track(&mut self) {
         self.decoder.flush();
-        self.claimed = self.sampler;
+        self.claims = Claims::default();
         self.awaiting_key_since.get_or_insert(Awaiting::First);
     }
 
@@ -131,7 +130,6 @@ impl PacketSession {
             // A stream may begin anew at an earlier time.
             if !self.sampler.wants(packet.t_ms.saturating_add(KEY_PATIENCE_MS)) {
                 self.sampler = Sampler::from(packet.t_ms);
-                self.claimed = self.sampler;
             }
             return false;
         }

@@ -1,5 +1,7 @@
 //! Which pictures of a running stream are wanted: the first of each interval of 1/fps seconds of stream time.
 
+use std::collections::VecDeque;
+
 /// Intervals are counted from time 0, so that whoever goes on elsewhere samples the same pictures.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Sampler {
@@ -25,10 +27,42 @@ impl Sampler {
 
     /// Notes that a picture of this time was taken.
     pub(super) fn take(&mut self, t_ms: u64, fps: f64) {
-        let interval = (t_ms as f64 * fps / 1000.0 + ROUNDING).floor();
-        let next = ((interval + 1.0) * 1000.0 / fps - ROUNDING).ceil() as u64;
+        let next = ((interval(t_ms, fps) + 1.0) * 1000.0 / fps - ROUNDING).ceil() as u64;
         self.due_ms = next.max(t_ms.saturating_add(1));
     }
+}
+
+/// Intervals for which a packet was sent whose picture is not out yet. Packets come in decoding order, so the newest
+/// time alone does not tell.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    fps: f64,
+    intervals: VecDeque<f64>,
+}
+
+impl Claims {
+    /// Whether this is the first packet of its interval.
+    pub(super) fn claim(&mut self, t_ms: u64, fps: f64) -> bool {
+        if self.fps != fps {
+            *self = Self { fps, ..Self::default() };
+        }
+        let interval = interval(t_ms, fps);
+        if self.intervals.contains(&interval) {
+            return false;
+        }
+        if self.intervals.len() >= MOST_CLAIMS {
+            self.intervals.pop_front();
+        }
+        self.intervals.push_back(interval);
+        true
+    }
+}
+
+/// A decoder holds back at most 16 pictures.
+const MOST_CLAIMS: usize = 32;
+
+fn interval(t_ms: u64, fps: f64) -> f64 {
+    (t_ms as f64 * fps / 1000.0 + ROUNDING).floor()
 }
 
 /// Keeps a time that stands on an interval's border, such as 333 ms of 1/3 s, on its right side.
@@ -61,9 +95,19 @@ mod tests {
     }
 
     #[test]
+    fn each_interval_is_claimed_once_in_whatever_order_its_packets_come() {
+        let mut claims = Claims::default();
+        let order = [0, 120, 40, 80, 240, 160, 200, 1040, 1000];
+        assert!(order.iter().all(|t_ms| claims.claim(*t_ms, 25.0)));
+        assert!(!order.iter().any(|t_ms| claims.claim(*t_ms, 25.0)));
+        let claimed = order.iter().filter(|t_ms| claims.claim(**t_ms, 1.0));
+        assert_eq!(claimed.collect::<Vec<_>>(), [&0, &1040]);
+    }
+
+    #[test]
     fn more_than_there_is_takes_everything_and_time_that_stands_still_one_picture() {
         assert_eq!(taken(1000.0, (0..10).map(|index| index * 33)).len(), 10);
         assert_eq!(taken(1000.0, std::iter::repeat_n(7, 50)), [7]);
-        assert_eq!(taken(1.0, [u64::MAX, u64::MAX, 0].into_iter()), [u64::MAX]);
+        assert_eq!(taken(1.0, [u64::MAX - 1, u64::MAX - 1, 0].into_iter()), [u64::MAX - 1]);
     }
 }

@@ -1,0 +1,97 @@
+//! A real RTSP server of the test's own, GStreamer's, that can be frozen, killed and started again on its port.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// Allowed by the stages' `NETGUARD_ALLOW_CIDRS`, unlike 127.0.0.1.
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// Debian's own python: others have no GStreamer.
+const PYTHON: &str = "/usr/bin/python3";
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A running server. Killed when dropped.
+#[derive(Debug)]
+pub struct RtspServer {
+    child: Child,
+    port: u16,
+    args: Vec<String>,
+}
+
+impl RtspServer {
+    /// The user that `--auth` knows.
+    pub const USER: &str = "alice";
+    /// That user's password.
+    pub const PASSWORD: &str = "secret";
+
+    /// Starts a server with these arguments and waits until it listens.
+    pub async fn start(args: &[&str]) -> Self {
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let (child, port) = spawn(&args, 0).await;
+        Self { child, port, args }
+    }
+
+    /// The URL of a mount, such as `/h264`.
+    pub fn url(&self, path: &str) -> String {
+        format!("rtsp://{ADDRESS}:{}{path}", self.port)
+    }
+
+    /// The same with a user name and a password.
+    pub fn url_as(&self, user: &str, password: &str, path: &str) -> String {
+        format!("rtsp://{user}:{password}@{ADDRESS}:{}{path}", self.port)
+    }
+
+    /// SIGSTOP: connections stay, nothing is said any more.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// SIGKILL.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("a child should be killable");
+    }
+
+    /// Starts it again on the same port.
+    pub async fn restart(&mut self) {
+        (self.child, _) = spawn(&self.args, self.port).await;
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = self.child.id().expect("the server should be running");
+        let pid = Pid::from_raw(id.cast_signed()).expect("process ids should not be 0");
+        rustix::process::kill_process(pid, signal).expect("a running child should take signals");
+    }
+}
+
+async fn spawn(args: &[String], port: u16) -> (Child, u16) {
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("rtsp-server.py");
+    let mut child = Command::new(PYTHON)
+        .arg(script)
+        .args(["--address", &ADDRESS.to_string(), "--port", &port.to_string()])
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("Debian's python should be installed: `make setup`");
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout should be a pipe")).lines();
+    let ready = timeout(START_LIMIT, lines.next_line()).await;
+    let line = ready
+        .expect("the RTSP server should be ready in time")
+        .expect("its output should be text")
+        .expect("the RTSP server should start: `make setup` installs what it needs");
+    let port = line.strip_prefix("ready ").and_then(|port| port.parse().ok());
+    (child, port.unwrap_or_else(|| panic!("{line:?} should tell the port")))
+}

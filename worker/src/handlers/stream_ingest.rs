@@ -1,0 +1,158 @@
+//! `stream_ingest`: a live stream or a film, watched in `streams` until its end.
+
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use zoetrope_queue::{Attempt, Failure, QueueError};
+use zoetrope_shared::media::MediaRef;
+use zoetrope_shared::netguard::Purpose;
+use zoetrope_shared::stream_source;
+use zoetrope_shared::tasks::stream_ingest::{
+    Scene, StoredStreamIngest, StreamEnd, StreamIngestInput, StreamIngestOutput,
+};
+use zoetrope_shared::tenant::Tenant;
+use zoetrope_shared::wire::parse_rfc3339_ms;
+
+use crate::services::Services;
+use crate::streams::describe::{MODEL, PROVIDER};
+use crate::streams::film::Film;
+use crate::streams::live::Live;
+use crate::streams::rtsp::RtspSource;
+use crate::streams::scribe::Scribe;
+use crate::streams::status::{Phase, Status};
+use crate::streams::windows::WindowShape;
+
+/// Watches the stream.
+pub async fn run(services: Services, attempt: Attempt) -> Result<Box<RawValue>, Failure> {
+    let stored = StoredStreamIngest::parse(attempt.input.get()).map_err(|error| {
+        Failure::non_retryable(
+            "input_invalid",
+            format!("the input is not what this kind takes: {error}"),
+        )
+    })?;
+    let last = last_scene(&services, &attempt).await?;
+    let work = Work {
+        services: &services,
+        attempt: &attempt,
+        session: format!("{}-{}", attempt.id, attempt.number),
+        shape: WindowShape::of(&stored.input.window),
+        last: last.as_ref(),
+    };
+    let output = match (&stored.input.url, &stored.input.media) {
+        (Some(url), _) => work.live(&stored.input, url, stored.sealed.as_deref()).await?,
+        (None, Some(media)) => work.film(&stored.input, media).await?,
+        (None, None) => return Err(Failure::non_retryable("input_invalid", "the input names no source")),
+    };
+    super::result(&output)
+}
+
+/// Where an earlier worker stopped.
+async fn last_scene(services: &Services, attempt: &Attempt) -> Result<Option<Scene>, Failure> {
+    let unavailable = |error: QueueError| Failure::retryable("redis_unavailable", error.to_string());
+    let queue = services.queue.get();
+    let queue = queue.ok_or_else(|| Failure::retryable("redis_unavailable", "the queue is not connected"))?;
+    let newest = queue
+        .newest_output(&attempt.tenant, attempt.id)
+        .await
+        .map_err(unavailable)?;
+    let scene = newest.map(|chunk| serde_json::from_str(chunk.json.get())).transpose();
+    scene.map_err(|error| Failure::non_retryable("output_invalid", format!("the last scene does not read: {error}")))
+}
+
+struct Work<'a> {
+    services: &'a Services,
+    attempt: &'a Attempt,
+    session: String,
+    shape: WindowShape,
+    last: Option<&'a Scene>,
+}
+
+impl Work<'_> {
+    async fn live(
+        &self,
+        input: &StreamIngestInput,
+        url: &str,
+        sealed: Option<&str>,
+    ) -> Result<StreamIngestOutput, Failure> {
+        let checked = self.services.netguard.check_url(url, Purpose::Stream);
+        let checked = checked.map_err(|error| Failure::non_retryable(error.code(), error.to_string()))?;
+        let credentials = sealed.map(|sealed| stream_source::open_credentials(&self.services.secrets, url, sealed));
+        let credentials = credentials.transpose().map_err(|error| {
+            // Another worker may have the key.
+            Failure::retryable("secrets_not_configured", error.to_string())
+        })?;
+        let clock = &self.services.clock;
+        // Every scene says when the stream began, so that all workers number windows alike.
+        let began = self
+            .last
+            .and_then(|scene| parse_rfc3339_ms(&scene.wall_start)?.checked_sub(scene.start_ms));
+        let began_ms = began.unwrap_or_else(|| clock.now_ms());
+        let status = self.status(Phase::Connecting);
+        let live = Live {
+            services: self.services,
+            tenant: &self.attempt.tenant,
+            session: &self.session,
+            source: RtspSource {
+                url: checked.url().clone(),
+                credentials,
+                transport: input.transport,
+            },
+            checked,
+            fps: self.shape.least_fps(input.fps),
+            began_ms,
+            duration: input.duration.map(Duration::from_secs_f64),
+            last: self.last,
+            status: &status,
+        };
+        let stream_ms = live.run(self.scribe(&status, Some(began_ms))).await?;
+        Ok(self.output(StreamEnd::Duration, &status, stream_ms, began_ms))
+    }
+
+    async fn film(&self, input: &StreamIngestInput, media: &MediaRef) -> Result<StreamIngestOutput, Failure> {
+        let tenant = Tenant::parse(&self.attempt.tenant).map_err(|error| {
+            Failure::non_retryable("input_invalid", format!("the task's tenant is not valid: {error}"))
+        })?;
+        let began_ms = self.services.clock.now_ms();
+        let status = self.status(Phase::Waiting);
+        let film = Film {
+            services: self.services,
+            tenant: &tenant,
+            session: &self.session,
+            media,
+            fps: self.shape.least_fps(input.fps),
+            shape: self.shape,
+            duration: input.duration.map(Duration::from_secs_f64),
+            last: self.last,
+            status: &status,
+        };
+        let (ended_by, stream_ms) = film.run(self.scribe(&status, None)).await?;
+        Ok(self.output(ended_by, &status, stream_ms, began_ms))
+    }
+
+    fn status(&self, phase: Phase) -> Status {
+        let counts = self.last.map(|scene| scene.totals).unwrap_or_default();
+        Status::new(self.attempt.clone(), phase, counts)
+    }
+
+    fn scribe<'s>(&self, status: &'s Status, began_ms: Option<u64>) -> Scribe<'s> {
+        Scribe::new(
+            self.attempt,
+            self.shape,
+            self.last,
+            began_ms,
+            self.services.clock.clone(),
+            status,
+        )
+    }
+
+    fn output(&self, ended_by: StreamEnd, status: &Status, stream_ms: u64, began_ms: u64) -> StreamIngestOutput {
+        StreamIngestOutput {
+            ended_by,
+            counts: status.counts(),
+            stream_ms,
+            duration_ms: self.services.clock.now_ms().saturating_sub(began_ms),
+            provider: PROVIDER.to_owned(),
+            model: MODEL.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! The stage between the links of a live stream: runs of pictures to media children, reports of frames back.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::budget::Budget;
+use super::cause::{Cause, SourceDown};
+use super::frame_link::FrameLink;
+use super::groups::{self, DecoderGroups, Seat};
+use super::packet_link::{PacketLink, Picture, Run};
+use super::scribe::count_sampled;
+use super::status::Status;
+use super::watchdog::Watchdog;
+use crate::media_pool::{MediaError, MediaPool};
+use crate::protocol_streams::{Analyse, GateState, KEY_FRAME, KeyFrameInput, PacketInfo, PacketsInput, Sampled};
+
+/// Crashes after which a stream gets a decoder of its own.
+const CRASHES_TOGETHER: u32 = 2;
+/// Crashes are forgotten after this long without another.
+const FORGET_CRASHES: Duration = Duration::from_mins(1);
+/// The gate's state is asked for once in so many runs, for whoever decodes next.
+const GATE_EVERY: u64 = 16;
+/// Shortest and longest span of a run, milliseconds.
+const RUN_SPAN_MS: (f64, f64) = (200.0, 1_000.0);
+/// Pause while no media child can be had.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What the stage and the source tell each other.
+#[derive(Debug)]
+pub(super) struct Health {
+    frames: Mutex<Watch>,
+    broken: Mutex<Option<SourceDown>>,
+    broke: Notify,
+}
+
+#[derive(Debug)]
+struct Watch {
+    dog: Watchdog,
+    /// Pictures are with a media child, or wait for one: that no frame comes says nothing about the source.
+    busy: bool,
+}
+
+impl Health {
+    pub(super) fn new(fps: f64) -> Self {
+        let dog = Watchdog::new(Duration::from_secs_f64(1.0 / fps), Instant::now());
+        Self {
+            frames: Mutex::new(Watch { dog, busy: false }),
+            broken: Mutex::default(),
+            broke: Notify::new(),
+        }
+    }
+
+    /// A new connection: what was is over.
+    pub(super) fn restart(&self) {
+        self.watch().dog.excuse(Instant::now());
+        self.broken.lock().expect("nothing that holds this lock panics").take();
+    }
+
+    /// When to look whether frames have stopped coming.
+    pub(super) fn deadline(&self) -> Instant {
+        self.watch().dog.deadline()
+    }
+
+    /// Whether pictures arrive and decode to nothing.
+    pub(super) fn is_stalled(&self, now: Instant) -> bool {
+        let mut watch = self.watch();
+        if watch.busy {
+            watch.dog.excuse(now);
+        }
+        watch.dog.is_stalled(now)
+    }
+
+    /// Returns when the stage cannot go on with this source.
+    pub(super) async fn broken(&self) -> SourceDown {
+        loop {
+            let broke = self.broke.notified();
+            if let Some(down) = self.broken.lock().expect("nothing that holds this lock panics").take() {
+                return down;
+            }
+            broke.await;
+        }
+    }
+
+    fn break_off(&self, down: SourceDown) {
+        *self.broken.lock().expect("nothing that holds this lock panics") = Some(down);
+        self.broke.notify_one();
+    }
+
+    fn busy(&self, busy: bool) {
+        self.watch().busy = busy;
+    }
+
+    fn frames(&self, came: bool) {
+        let now = Instant::now();
+        let mut watch = self.watch();
+        if came {
+            watch.dog.seen(now)
+        } else {
+            watch.dog.excuse(now)
+        }
+    }
+
+    fn watch(&self) -> std::sync::MutexGuard<'_, Watch> {
+        self.frames.lock().expect("nothing that holds this lock panics")
+    }
+}
+
+/// The stage of one stream.
+pub(super) struct Decoding<'a> {
+    pub(super) pool: &'a MediaPool,
+    pub(super) groups: &'a DecoderGroups,
+    pub(super) tenant: &'a str,
+    pub(super) session: &'a str,
+    pub(super) fps: f64,
+    pub(super) packets: &'a PacketLink,
+    pub(super) frames: &'a FrameLink,
+    pub(super) status: &'a Status,
+    pub(super) health: &'a Health,
+}
+
+/// What it remembers.
+struct Memory {
+    seat: Option<Seat>,
+    gate: Option<GateState>,
+    budget: Budget,
+    runs: u64,
+    crashes: u32,
+    last_crash: Instant,
+}
+
+impl Decoding<'_> {
+    /// Decodes until link 1 is closed and empty.
+    pub(super) async fn run(&self) {
+        let now = Instant::now();
+        let mut memory = Memory {
+            seat: None,
+            gate: None,
+            budget: Budget::new(now),
+            runs: 0,
+            crashes: 0,
+            last_crash: now,
+        };
+        let span_ms = (1_000.0 / self.fps).clamp(RUN_SPAN_MS.0, RUN_SPAN_MS.1) as u64;
+        while let Some(run) = self.packets.next_run(span_ms).await {
+            self.health.busy(true);
+            let pictures = run.pictures.len() as u64;
+            match self.decode(&mut memory, run).await {
+                Ok(sampled) => self.pass_on(&mut memory, sampled, pictures),
+                Err(error) => self.recover(&mut memory, &error, pictures).await,
+            }
+            self.health.busy(false);
+        }
+    }
+
+    async fn decode(&self, memory: &mut Memory, run: Run) -> Result<Sampled, MediaError> {
+        memory.runs += 1;
+        let analyse = Analyse {
+            texts: u32::from(memory.budget.allows(Instant::now())),
+            colors: true,
+            ..Analyse::default()
+        };
+        let mut pictures = run.pictures;
+        let Some(first) = pictures.first() else {
+            return Ok(Sampled::default());
+        };
+        if first.alone {
+            // A decoder that is not needed any more is given up.
+            memory.seat = None;
+            return self.decode_alone(memory, pictures.swap_remove(0), analyse).await;
+        }
+        let codec = first.codec;
+        let (seat, gate) = match memory.seat.take() {
+            Some(seat) => (seat, None),
+            None if memory.crashes >= CRASHES_TOGETHER => {
+                (self.groups.join_alone(self.tenant, self.session), memory.gate.clone())
+            }
+            None => (self.groups.join(self.tenant, self.session), memory.gate.clone()),
+        };
+        let (packets, body) = pack(&pictures);
+        let input = PacketsInput {
+            session: seat.session().to_owned(),
+            codec,
+            reset: run.after_gap,
+            packets,
+            fps: self.fps,
+            gate,
+            want_gate: memory.runs.is_multiple_of(GATE_EVERY),
+            analyse,
+        };
+        let sampled = seat.decode(&input, body).await;
+        memory.seat = Some(seat);
+        sampled
+    }
+
+    async fn decode_alone(&self, memory: &Memory, picture: Picture, analyse: Analyse) -> Result<Sampled, MediaError> {
+        let input = KeyFrameInput {
+            codec: picture.codec,
+            t_ms: picture.t_ms,
+            gate: memory.gate.clone(),
+            analyse,
+        };
+        let request = groups::request(KEY_FRAME, &input)?;
+        let answer = self.pool.run(&request, Bytes::from(picture.data), |_, _| {}).await?;
+        groups::parse(&answer)
+    }
+
+    fn pass_on(&self, memory: &mut Memory, mut sampled: Sampled, pictures: u64) {
+        memory.budget.charge(sampled.cpu_us);
+        if let Some(gate) = sampled.gate.take() {
+            memory.gate = Some(gate);
+        }
+        if memory.crashes > 0 && memory.last_crash.elapsed() >= FORGET_CRASHES {
+            memory.crashes = 0;
+        }
+        count_sampled(self.status, &sampled);
+        let waits_for_key = u64::from(sampled.awaiting_key) >= pictures;
+        if !sampled.frames.is_empty() || waits_for_key {
+            self.health.frames(!sampled.frames.is_empty());
+        }
+        let dropped = self.frames.push(sampled.frames) as u64;
+        if dropped > 0 {
+            self.status.count(|counts| counts.drops.describer_behind += dropped);
+        }
+    }
+
+    async fn recover(&self, memory: &mut Memory, error: &MediaError, pictures: u64) {
+        match error {
+            MediaError::Crashed(how) => {
+                self.status.count(|counts| {
+                    counts.decoder_crashes += 1;
+                    counts.drops.decode_errors += pictures;
+                });
+                memory.crashes += 1;
+                memory.last_crash = Instant::now();
+                tracing::warn!(crashes = memory.crashes, "decode a stream: the media child {how}");
+                if memory.crashes >= CRASHES_TOGETHER {
+                    memory.seat = None;
+                }
+                if memory.crashes > CRASHES_TOGETHER {
+                    self.health
+                        .break_off(SourceDown::new(Cause::Codec, "its pictures kill the decoder"));
+                }
+            }
+            MediaError::Refused {
+                code,
+                message,
+                retryable,
+            } => {
+                self.status.count(|counts| counts.drops.decode_errors += pictures);
+                tracing::debug!(code, "decode a stream: {message}");
+                if !retryable {
+                    self.health.break_off(SourceDown::new(Cause::Codec, message.clone()));
+                }
+            }
+            MediaError::Unavailable(why) => {
+                self.status.count(|counts| counts.drops.decoder_behind += pictures);
+                tracing::warn!("decode a stream: {why}");
+                memory.seat = None;
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        self.packets.gap();
+        self.health.frames(false);
+    }
+}
+
+/// Pictures as one body, and where each lies in it.
+fn pack(pictures: &[Picture]) -> (Vec<PacketInfo>, Bytes) {
+    let mut body = Vec::with_capacity(pictures.iter().map(|picture| picture.data.len()).sum());
+    let mut packets = Vec::with_capacity(pictures.len());
+    for picture in pictures {
+        body.extend_from_slice(&picture.data);
+        packets.push(PacketInfo {
+            bytes: u32::try_from(picture.data.len()).unwrap_or(u32::MAX),
+            t_ms: picture.t_ms,
+            key: picture.is_key,
+        });
+    }
+    (packets, Bytes::from(body))
+}

@@ -1,0 +1,278 @@
+//! The local describer: what is known of a window's frames, as a sentence. It makes nothing up: it says how much
+//! moved, which colours there are, and which text was read.
+
+use zoetrope_shared::tasks::image_analysis::Color;
+
+use super::windows::Window;
+use crate::protocol_streams::{FrameReport, Verdict};
+
+/// Who describes.
+pub const PROVIDER: &str = "local";
+/// What describes.
+pub const MODEL: &str = "motion+colors+tesseract";
+/// Longest text in a scene, characters.
+const MAX_TEXT_CHARS: usize = 8_000;
+/// Longest piece of text in the sentence, characters.
+const MAX_QUOTE_CHARS: usize = 200;
+/// Colours below this share are not named.
+const NAMED_SHARE: f32 = 0.12;
+/// Most colours in the sentence.
+const NAMED_COLORS: usize = 3;
+
+/// What a window shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Description {
+    /// A sentence or two.
+    pub sentence: String,
+    /// Largest share of the picture that moved.
+    pub motion: f32,
+    /// Text that was read.
+    pub text: String,
+    /// Colours of the newest picture that was analysed.
+    pub colors: Vec<Color>,
+}
+
+/// Describes windows of one stream, and remembers what a still picture shows.
+#[derive(Debug, Default)]
+pub struct Describer {
+    colors: Vec<Color>,
+    /// The stream's first frame moves against nothing.
+    has_seen_frames: bool,
+}
+
+impl Describer {
+    /// Describes a window.
+    pub fn describe(&mut self, window: &Window) -> Description {
+        let passed = || window.frames.iter().filter(|frame| frame.verdict == Verdict::Passed);
+        if let Some(colors) = passed().rev().find_map(|frame| frame.colors.clone()) {
+            self.colors = colors;
+        }
+        let begins = !std::mem::replace(&mut self.has_seen_frames, true);
+        let motion = window
+            .frames
+            .iter()
+            .skip(usize::from(begins))
+            .map(|frame| frame.motion)
+            .fold(0.0, f32::max);
+        let text = text_of(passed());
+        let mut sentence = if begins && window.frames.len() == 1 {
+            "The picture begins".to_owned()
+        } else {
+            moves(motion, passed().count() > usize::from(begins)).to_owned()
+        };
+        if motion >= 0.005 {
+            sentence.push_str(&format!(" over {:.0} % of the picture", (motion * 100.0).max(1.0)));
+        }
+        if let Some(colors) = named(&self.colors) {
+            sentence.push_str(&format!("; mostly {colors}"));
+        }
+        sentence.push('.');
+        if !text.is_empty() {
+            sentence.push_str(&format!(" It reads: \u{201c}{}\u{201d}.", quote(&text)));
+        }
+        Description {
+            sentence,
+            motion,
+            text,
+            colors: self.colors.clone(),
+        }
+    }
+}
+
+fn moves(motion: f32, changed: bool) -> &'static str {
+    match motion {
+        motion if motion >= 0.5 => "The whole picture changes",
+        motion if motion >= 0.15 => "Strong movement",
+        motion if motion >= 0.03 => "Some movement",
+        motion if motion >= 0.005 => "Slight movement",
+        _ if changed => "The picture changes slightly",
+        _ => "Nothing moves",
+    }
+}
+
+/// Each line once, in the order in which they appeared.
+fn text_of<'a>(frames: impl Iterator<Item = &'a FrameReport>) -> String {
+    let mut lines: Vec<&str> = Vec::new();
+    for line in frames.filter_map(|frame| frame.text.as_deref()).flat_map(str::lines) {
+        let line = line.trim();
+        if !line.is_empty() && !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
+    text.chars().take(MAX_TEXT_CHARS).collect()
+}
+
+fn quote(text: &str) -> String {
+    let joined = text.trim_end().lines().collect::<Vec<_>>().join(" / ");
+    if joined.chars().nth(MAX_QUOTE_CHARS).is_none() {
+        return joined;
+    }
+    let start: String = joined.chars().take(MAX_QUOTE_CHARS).collect();
+    format!("{}\u{2026}", start.trim_end())
+}
+
+/// Names of the largest colours, each once.
+fn named(colors: &[Color]) -> Option<String> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in colors
+        .iter()
+        .filter(|color| color.share >= NAMED_SHARE)
+        .filter_map(|color| name_of(&color.hex))
+    {
+        if !names.contains(&name) && names.len() < NAMED_COLORS {
+            names.push(name);
+        }
+    }
+    let (last, others) = names.split_last()?;
+    Some(if others.is_empty() {
+        (*last).to_owned()
+    } else {
+        format!("{} and {last}", others.join(", "))
+    })
+}
+
+/// What people call a colour.
+fn name_of(hex: &str) -> Option<&'static str> {
+    let packed = u32::from_str_radix(hex.strip_prefix('#')?, 16).ok()?;
+    let [_, r, g, b] = packed.to_be_bytes().map(f32::from);
+    let (most, least) = (r.max(g).max(b), r.min(g).min(b));
+    let spread = most - least;
+    if spread < 28.0 || spread / most.max(1.0) < 0.14 {
+        return Some(match most {
+            most if most < 40.0 => "black",
+            most if most < 100.0 => "dark grey",
+            most if most < 180.0 => "grey",
+            most if most < 232.0 => "light grey",
+            _ => "white",
+        });
+    }
+    let sixth = if most == r {
+        ((g - b) / spread).rem_euclid(6.0)
+    } else if most == g {
+        (b - r) / spread + 2.0
+    } else {
+        (r - g) / spread + 4.0
+    };
+    let dark = most < 130.0;
+    Some(match (sixth * 60.0, dark) {
+        (hue, true) if (15.0..50.0).contains(&hue) => "brown",
+        (hue, _) if !(15.0..345.0).contains(&hue) => "red",
+        (hue, _) if hue < 45.0 => "orange",
+        (hue, _) if hue < 70.0 => "yellow",
+        (hue, _) if hue < 165.0 => "green",
+        (hue, _) if hue < 200.0 => "turquoise",
+        (hue, _) if hue < 260.0 => "blue",
+        (hue, _) if hue < 295.0 => "purple",
+        _ => "pink",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(motion: f32, verdict: Verdict, text: Option<&str>, colors: &[(&str, f32)]) -> FrameReport {
+        let colors: Vec<_> = colors
+            .iter()
+            .map(|(hex, share)| Color {
+                hex: (*hex).to_owned(),
+                share: *share,
+            })
+            .collect();
+        FrameReport {
+            t_ms: 0,
+            width: 640,
+            height: 360,
+            motion,
+            verdict,
+            hash: String::new(),
+            damaged: false,
+            colors: (!colors.is_empty()).then_some(colors),
+            text: text.map(str::to_owned),
+            lines: Vec::new(),
+        }
+    }
+
+    fn window(frames: Vec<FrameReport>) -> Window {
+        Window {
+            number: 0,
+            start_ms: 0,
+            end_ms: 1_000,
+            frames,
+        }
+    }
+
+    #[test]
+    fn a_scene_says_what_moved_which_colours_and_which_text() {
+        let mut describer = Describer::default();
+        let first = frame(
+            1.0,
+            Verdict::Passed,
+            Some("Gate 7\n"),
+            &[("#102040", 0.7), ("#f0f0f0", 0.2), ("#ff0000", 0.05)],
+        );
+        let said = describer.describe(&window(vec![
+            first,
+            frame(0.2, Verdict::Passed, Some("Gate 7\nOpen\n"), &[]),
+        ]));
+        assert_eq!(
+            said.sentence,
+            "Strong movement over 20 % of the picture; mostly blue and white. It reads: \u{201c}Gate 7 / Open\u{201d}."
+        );
+        assert_eq!(
+            (said.motion, said.text.as_str(), said.colors.len()),
+            (0.2, "Gate 7\nOpen\n", 3)
+        );
+    }
+
+    #[test]
+    fn a_still_picture_keeps_its_colours_and_repeats_no_text() {
+        let mut describer = Describer::default();
+        describer.describe(&window(vec![frame(
+            1.0,
+            Verdict::Passed,
+            Some("Gate"),
+            &[("#000000", 0.9)],
+        )]));
+        let said = describer.describe(&window(vec![frame(0.0, Verdict::Still, None, &[])]));
+        assert_eq!(
+            (said.sentence.as_str(), said.text.as_str()),
+            ("Nothing moves; mostly black.", "")
+        );
+    }
+
+    #[test]
+    fn the_first_frame_moves_against_nothing() {
+        let said = Describer::default().describe(&window(vec![frame(1.0, Verdict::Passed, None, &[])]));
+        assert_eq!((said.sentence.as_str(), said.motion), ("The picture begins.", 0.0));
+    }
+
+    #[test]
+    fn long_text_is_shortened_in_the_sentence_and_bounded_in_the_scene() {
+        let long = "word ".repeat(4_000);
+        let said = Describer::default().describe(&window(vec![frame(0.0, Verdict::Passed, Some(&long), &[])]));
+        assert!(said.sentence.chars().count() < 300, "{}", said.sentence.len());
+        assert_eq!(said.text.chars().count(), MAX_TEXT_CHARS);
+    }
+
+    #[test]
+    fn colours_have_the_names_that_people_use() {
+        let table = [
+            ("#000000", "black"),
+            ("#808080", "grey"),
+            ("#ffffff", "white"),
+            ("#cc2020", "red"),
+            ("#1040d0", "blue"),
+            ("#20a040", "green"),
+            ("#ffcc00", "yellow"),
+            ("#ff8000", "orange"),
+            ("#603010", "brown"),
+            ("#8030c0", "purple"),
+        ];
+        for (hex, name) in table {
+            assert_eq!(name_of(hex), Some(name), "{hex}");
+        }
+        assert_eq!(name_of("nonsense"), None);
+    }
+}

@@ -1,0 +1,323 @@
+//! A live stream from the first connection to its end: connects, reads, decodes, describes, and connects again. The
+//! stages run side by side in one attempt and are joined by the two links; dropping the attempt ends all of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use zoetrope_queue::{Clock, Failure};
+use zoetrope_shared::netguard::{CheckedUrl, FetchError};
+use zoetrope_shared::tasks::stream_ingest::Scene;
+
+use super::backoff::{Backoff, HEALTHY_AFTER};
+use super::cause::{Cause, SourceDown};
+use super::clocks::StreamClock;
+use super::decoding::{Decoding, Health};
+use super::frame_link::FrameLink;
+use super::packet_link::{PacketLink, Picture};
+use super::rtsp::{Item, Playing, RtspSource};
+use super::sampler::{Decision, Sampler};
+use super::scribe::Scribe;
+use super::status::{Phase, Status};
+use super::watchdog::Watchdog;
+use super::windows::LATENESS_MS;
+use crate::services::Services;
+
+/// Longest gap between pictures that is learned from a source that sends few, after it was taken for frozen.
+const SLOWEST_SOURCE: Duration = Duration::from_secs(30);
+/// What is learned from the first such mistake.
+const SLOW_SOURCE: Duration = Duration::from_millis(2_500);
+/// A stream without `duration` ends by being canceled; this is only a date.
+const FOREVER: Duration = Duration::from_hours(24 * 365 * 10);
+
+/// What a live stream needs.
+pub struct Live<'a> {
+    /// The worker's own.
+    pub services: &'a Services,
+    /// Owner of the task.
+    pub tenant: &'a str,
+    /// Names the stream's decoder.
+    pub session: &'a str,
+    /// The URL, judged; its addresses are judged at every connection.
+    pub checked: CheckedUrl,
+    /// Where to connect, and as whom.
+    pub source: RtspSource,
+    /// Frames a second.
+    pub fps: f64,
+    /// Unix milliseconds of the stream's time 0.
+    pub began_ms: u64,
+    /// How long from then.
+    pub duration: Option<Duration>,
+    /// The last scene that was written before this attempt.
+    pub last: Option<&'a Scene>,
+    /// Counts and progress.
+    pub status: &'a Status,
+}
+
+/// Why a connection ended.
+enum End {
+    /// The stream's time is over.
+    Duration,
+    /// The source is down.
+    Down(SourceDown),
+}
+
+/// What lives as long as the attempt.
+struct Reader {
+    sampler: Sampler,
+    newest_ms: u64,
+    backoff: Backoff,
+    expected_gap: Duration,
+    connections: usize,
+}
+
+impl Live<'_> {
+    /// Watches until the duration is over; for ever without one. The answer is the time of the last frame, ms.
+    pub async fn run(&self, mut scribe: Scribe<'_>) -> Result<u64, Failure> {
+        let (packets, frames, health) = (PacketLink::default(), FrameLink::default(), Health::new(self.fps));
+        let read = async {
+            let read = self.read(&packets, &health).await;
+            packets.close();
+            read
+        };
+        let decoding = Decoding {
+            pool: &self.services.live_media,
+            groups: &self.services.decoders,
+            tenant: self.tenant,
+            session: self.session,
+            fps: self.fps,
+            packets: &packets,
+            frames: &frames,
+            status: self.status,
+            health: &health,
+        };
+        let decode = async {
+            decoding.run().await;
+            frames.close();
+            Ok(())
+        };
+        tokio::try_join!(read, decode, self.describe(&frames, &mut scribe))?;
+        Ok(scribe.newest_ms())
+    }
+
+    async fn describe(&self, frames: &FrameLink, scribe: &mut Scribe<'_>) -> Result<(), Failure> {
+        loop {
+            let overdue = scribe.overdue_at().map(|at_ms| at_ms.saturating_sub(self.now_ms()));
+            let overdue = Duration::from_millis(overdue.unwrap_or(u64::MAX / 2)).min(FOREVER);
+            let taken = tokio::select! {
+                biased;
+                taken = frames.take() => taken,
+                () = tokio::time::sleep(overdue) => {
+                    scribe.write_until(self.now_ms().saturating_sub(LATENESS_MS)).await?;
+                    continue;
+                }
+            };
+            let Some(taken) = taken else { break };
+            scribe.take(&taken);
+            if let Some(newest) = taken.last() {
+                scribe.write_until(newest.t_ms).await?;
+            }
+        }
+        scribe.finish().await
+    }
+
+    /// Reads one connection after the other.
+    async fn read(&self, packets: &PacketLink, health: &Health) -> Result<(), Failure> {
+        let deadline = self.deadline();
+        let mut reader = Reader {
+            sampler: Sampler::new(self.fps),
+            newest_ms: self.began_ms + self.last.map_or(0, |scene| scene.start_ms),
+            backoff: Backoff::default(),
+            expected_gap: Duration::ZERO,
+            connections: 0,
+        };
+        loop {
+            let Ok(connected) = tokio::time::timeout_at(deadline, self.connect(reader.connections)).await else {
+                return Ok(());
+            };
+            reader.connections += 1;
+            let mut lived = Duration::ZERO;
+            let end = match connected? {
+                Ok(mut playing) => {
+                    let since = Instant::now();
+                    self.tell_connected(&playing);
+                    health.restart();
+                    packets.gap();
+                    let end = self.watch(&mut playing, &mut reader, packets, health, deadline).await;
+                    playing.leave().await;
+                    lived = since.elapsed();
+                    end
+                }
+                Err(down) => End::Down(down),
+            };
+            let End::Down(down) = end else { return Ok(()) };
+            let pause = self.went_down(&mut reader, &down, lived)?;
+            if tokio::time::timeout_at(deadline, tokio::time::sleep(pause))
+                .await
+                .is_err()
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Judges the addresses anew, and connects to one of them.
+    async fn connect(&self, connections: usize) -> Result<Result<Playing, SourceDown>, Failure> {
+        let addresses = match self.services.netguard.resolve(&self.checked).await {
+            Ok(addresses) => addresses,
+            Err(FetchError::Forbidden(forbidden)) => {
+                return Err(Failure::non_retryable(forbidden.code(), forbidden.to_string()));
+            }
+            Err(error) => return Ok(Err(SourceDown::from(&error))),
+        };
+        // The next of a name's addresses each time, so that a dead one does not hide the others.
+        let Some(address) = addresses.get(connections % addresses.len().max(1)) else {
+            return Ok(Err(SourceDown::new(Cause::Network, "the name has no address")));
+        };
+        Ok(self.source.play(*address).await)
+    }
+
+    fn tell_connected(&self, playing: &Playing) {
+        tracing::info!(url = %self.checked, codec = ?playing.codec, size = ?playing.size, "the stream plays");
+        self.status.phase(Phase::Live);
+    }
+
+    fn went_down(&self, reader: &mut Reader, down: &SourceDown, lived: Duration) -> Result<Duration, Failure> {
+        let mut random = [0_u8; 4];
+        getrandom::fill(&mut random).map_err(|error| {
+            Failure::retryable("no_random", format!("the system's random generator failed: {error}"))
+        })?;
+        let random = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
+        let pause = reader.backoff.after(down.cause, lived, random);
+        tracing::warn!(url = %self.checked, cause = %down.cause, ?pause, "the stream is down: {}", down.detail);
+        self.status.phase(Phase::Down(down.cause));
+        self.status.count(|counts| down.cause.count(&mut counts.reconnects));
+        reader.sampler.restart();
+        if lived >= HEALTHY_AFTER {
+            reader.expected_gap = Duration::ZERO;
+        }
+        Ok(pause)
+    }
+
+    /// Reads one connection until it ends.
+    async fn watch(
+        &self,
+        playing: &mut Playing,
+        reader: &mut Reader,
+        packets: &PacketLink,
+        health: &Health,
+        deadline: Instant,
+    ) -> End {
+        let mut clock = StreamClock::new(reader.newest_ms);
+        let mut dog = Watchdog::new(reader.expected_gap, Instant::now());
+        let mut pictures = 0_u64;
+        let end = loop {
+            let look_at = dog.deadline().min(health.deadline()).min(deadline);
+            let item = tokio::select! {
+                biased;
+                down = health.broken() => break End::Down(down),
+                item = playing.next() => item,
+                () = tokio::time::sleep_until(look_at) => {
+                    let now = Instant::now();
+                    if now >= deadline {
+                        break End::Duration;
+                    }
+                    if dog.is_stalled(now) {
+                        break End::Down(SourceDown::new(Cause::Timeout, "no pictures arrive any more"));
+                    }
+                    if health.is_stalled(now) {
+                        break End::Down(SourceDown::new(Cause::Codec, "pictures arrive and none decodes"));
+                    }
+                    continue;
+                }
+            };
+            if Instant::now() >= deadline {
+                break End::Duration;
+            }
+            match item {
+                Err(down) => break End::Down(down),
+                Ok(Item::Report { media_s, sender_s }) => clock.report(media_s, sender_s),
+                Ok(Item::Picture {
+                    data,
+                    is_key,
+                    media_s,
+                    lost,
+                }) => {
+                    pictures += 1;
+                    dog.seen(Instant::now());
+                    let wall_ms = clock.place(media_s, self.clock().now_ms());
+                    reader.newest_ms = clock.newest_ms();
+                    let t_ms = wall_ms.saturating_sub(self.began_ms);
+                    self.pass_on(
+                        playing,
+                        reader,
+                        packets,
+                        Arrived {
+                            data,
+                            is_key,
+                            t_ms,
+                            lost,
+                        },
+                    );
+                }
+            }
+        };
+        if matches!(&end, End::Down(down) if down.cause == Cause::Timeout) && pictures > 0 {
+            reader.expected_gap = (reader.expected_gap * 2).clamp(SLOW_SOURCE, SLOWEST_SOURCE);
+        }
+        end
+    }
+
+    fn pass_on(&self, playing: &Playing, reader: &mut Reader, packets: &PacketLink, arrived: Arrived) {
+        let Arrived {
+            data,
+            is_key,
+            t_ms,
+            lost,
+        } = arrived;
+        if lost > 0 {
+            packets.gap();
+        }
+        let decision = reader.sampler.decide(t_ms, is_key);
+        let dropped = match decision {
+            Decision::Skip => 0,
+            Decision::Key | Decision::Decode => packets.push(Picture {
+                data,
+                codec: playing.codec,
+                t_ms,
+                is_key,
+                alone: decision == Decision::Key,
+            }),
+        };
+        self.status.count(|counts| {
+            counts.packets += 1;
+            counts.drops.network_loss += u64::from(lost);
+            counts.drops.decoder_behind += dropped;
+        });
+    }
+
+    /// Milliseconds of the stream now.
+    fn now_ms(&self) -> u64 {
+        self.clock().now_ms().saturating_sub(self.began_ms)
+    }
+
+    fn deadline(&self) -> Instant {
+        let passed = Duration::from_millis(self.now_ms());
+        Instant::now()
+            + self
+                .duration
+                .map_or(FOREVER, |duration| duration.saturating_sub(passed))
+    }
+
+    fn clock(&self) -> &Arc<dyn Clock> {
+        &self.services.clock
+    }
+}
+
+/// A picture as it arrived, placed in the stream.
+struct Arrived {
+    data: Vec<u8>,
+    is_key: bool,
+    t_ms: u64,
+    lost: u16,
+}

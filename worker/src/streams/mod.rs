@@ -1,0 +1,28 @@
+//! Watching streams: from a source to scenes. What needs no network and no clock is a state machine with its tests in
+//! a file of its own; `rtsp` and `film` do the input and output around them, and `live` joins the stages.
+//!
+//! ```text
+//! Source -packets-> link 1 -> media child: decode, sample, gate -frames-> link 2 -> windows -> scenes
+//! link 1  full: skip to the next key frame, count it
+//! link 2  full: drop the oldest frame, count it
+//! ```
+//! Only live streams drop. Films wait: the next piece is asked for once the last one is described.
+
+pub mod backoff;
+pub mod budget;
+pub mod cause;
+pub mod clocks;
+pub mod describe;
+pub mod sampler;
+pub mod watchdog;
+pub mod windows;
+
+mod decoding;
+pub mod film;
+pub mod frame_link;
+pub mod groups;
+pub mod live;
+pub mod packet_link;
+pub mod rtsp;
+pub mod scribe;
+pub mod status;

@@ -1,0 +1,281 @@
+//! RTSP: from a judged address to compressed pictures. Every wait has a limit, and every failure a cause.
+//!
+//! The library resolves names and connects by itself, so it is handed the judged address in the place of the host.
+//! What it cannot be kept from: with `udp` the server names the address that packets come from, and the library greets
+//! that address with two empty packets before it can be judged. A source that is not the server itself is refused then.
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use retina::client::{
+    Credentials as RetinaCredentials, Demuxed, Described, PlayOptions, Session, SessionGroup, SessionOptions,
+    SetupOptions, TcpTransportOptions, Transport, UdpTransportOptions,
+};
+use retina::codec::{CodecItem, FrameFormat};
+use url::Url;
+use zoetrope_shared::stream_source::Credentials;
+use zoetrope_shared::tasks::stream_ingest::StreamTransport;
+
+use super::cause::{Cause, SourceDown};
+use crate::protocol_streams::{Codec, MAX_PACKET_BYTES};
+
+/// Longest wait for the connection and the description.
+pub const DESCRIBE_LIMIT: Duration = Duration::from_secs(6);
+/// Longest wait for each of the two answers after that.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(4);
+/// Longest wait for the server to hear that we leave; it notices by itself if it does not.
+const TEARDOWN_LIMIT: Duration = Duration::from_secs(1);
+/// What servers read in their logs.
+const USER_AGENT: &str = concat!("Zoetrope/", env!("CARGO_PKG_VERSION"));
+/// Unix epoch in seconds of NTP.
+const NTP_1970: f64 = 2_208_988_800.0;
+
+/// Where to connect, and as whom.
+#[derive(Debug, Clone)]
+pub struct RtspSource {
+    /// The URL without credentials.
+    pub url: Url,
+    /// Who we are.
+    pub credentials: Option<Credentials>,
+    /// How packets travel.
+    pub transport: StreamTransport,
+}
+
+/// A connection that plays.
+pub struct Playing {
+    demuxed: Demuxed,
+    sessions: Arc<SessionGroup>,
+    video: usize,
+    /// How pictures are coded.
+    pub codec: Codec,
+    /// Width and height, pixels, where the description says them.
+    pub size: Option<(u32, u32)>,
+}
+
+/// What a connection gives.
+#[derive(Debug)]
+pub enum Item {
+    /// A compressed picture.
+    Picture {
+        /// Annex B, parameter sets before a key frame.
+        data: Vec<u8>,
+        /// Whether decoding can start here.
+        is_key: bool,
+        /// Media time, seconds from the start of the connection.
+        media_s: f64,
+        /// Packets of the network that are missing before it.
+        lost: u16,
+    },
+    /// The sender's own clock.
+    Report {
+        /// Media time, seconds from the start of the connection.
+        media_s: f64,
+        /// The sender's wall clock at that time, Unix seconds.
+        sender_s: f64,
+    },
+}
+
+impl RtspSource {
+    /// Connects to this address and plays the first video track.
+    pub async fn play(&self, address: SocketAddr) -> Result<Playing, SourceDown> {
+        let sessions = Arc::new(SessionGroup::default());
+        let options = SessionOptions::default()
+            .creds(self.credentials.as_ref().map(|credentials| RetinaCredentials {
+                username: credentials.username.clone(),
+                password: credentials.password.clone(),
+            }))
+            .user_agent(USER_AGENT.to_owned())
+            .session_group(Arc::clone(&sessions));
+        let url = self.url_at(address)?;
+        let mut session = within(DESCRIBE_LIMIT, "describe", Session::describe(url, options)).await?;
+        let (video, codec, size) = first_video(&session)?;
+        let transport = match self.transport {
+            StreamTransport::Tcp => Transport::Tcp(TcpTransportOptions::default()),
+            StreamTransport::Udp => Transport::Udp(UdpTransportOptions::default()),
+        };
+        let setup = SetupOptions::default()
+            .transport(transport)
+            .frame_format(FrameFormat::SIMPLE);
+        within(ANSWER_LIMIT, "set up", session.setup(video, setup)).await?;
+        if self.transport == StreamTransport::Udp {
+            check_peer(&session, video, address.ip())?;
+        }
+        let playing = within(ANSWER_LIMIT, "play", session.play(PlayOptions::default())).await?;
+        let demuxed = playing.demuxed().map_err(|error| down("demux", &error))?;
+        Ok(Playing {
+            demuxed,
+            sessions,
+            video,
+            codec,
+            size,
+        })
+    }
+
+    /// The URL with the judged address in the place of its host.
+    fn url_at(&self, address: SocketAddr) -> Result<Url, SourceDown> {
+        let mut url = self.url.clone();
+        let replaced = url
+            .set_ip_host(address.ip())
+            .and_then(|()| url.set_port(Some(address.port())));
+        replaced.map_err(|()| SourceDown::new(Cause::Network, "the URL takes no address"))?;
+        Ok(url)
+    }
+}
+
+impl Playing {
+    /// The next item; pieces of other tracks are passed over. Cancel safe.
+    pub async fn next(&mut self) -> Result<Item, SourceDown> {
+        loop {
+            let item = self.demuxed.next().await;
+            let item = item.ok_or_else(|| SourceDown::new(Cause::Network, "the server ended the stream"))?;
+            match item.map_err(|error| down("read", &error))? {
+                CodecItem::VideoFrame(frame) if frame.stream_id() == self.video => {
+                    let (is_key, lost) = (frame.is_random_access_point(), frame.loss());
+                    let media_s = frame.timestamp().elapsed_secs();
+                    let data = frame.into_data();
+                    if data.len() > MAX_PACKET_BYTES {
+                        return Err(SourceDown::new(Cause::Codec, "a picture is larger than any we take"));
+                    }
+                    return Ok(Item::Picture {
+                        data,
+                        is_key,
+                        media_s,
+                        lost,
+                    });
+                }
+                CodecItem::Rtcp(compound) if compound.stream_id() == self.video => {
+                    let report = compound
+                        .pkts()
+                        .next()
+                        .and_then(|packet| packet.as_sender_report().ok().flatten());
+                    if let (Some(media), Some(report)) = (compound.rtp_timestamp(), report) {
+                        let sender_s = report.ntp_timestamp().0 as f64 / 4_294_967_296.0 - NTP_1970;
+                        return Ok(Item::Report {
+                            media_s: media.elapsed_secs(),
+                            sender_s,
+                        });
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Says goodbye, so that the server sends no more datagrams.
+    pub async fn leave(self) {
+        drop(self.demuxed);
+        // A server that does not hear it stops by itself when the session expires.
+        let _ = tokio::time::timeout(TEARDOWN_LIMIT, self.sessions.await_teardown()).await;
+    }
+}
+
+fn first_video(session: &Session<Described>) -> Result<(usize, Codec, Option<(u32, u32)>), SourceDown> {
+    let mut others = Vec::new();
+    for (index, stream) in session
+        .streams()
+        .iter()
+        .enumerate()
+        .filter(|(_, stream)| stream.media() == "video")
+    {
+        let codec = match stream.encoding_name() {
+            "h264" => Codec::H264,
+            "h265" => Codec::H265,
+            other => {
+                others.push(other.chars().take(20).collect::<String>());
+                continue;
+            }
+        };
+        let size = match stream.parameters() {
+            Some(retina::codec::ParametersRef::Video(video)) => Some(video.pixel_dimensions()),
+            _ => None,
+        };
+        return Ok((index, codec, size));
+    }
+    let detail = if others.is_empty() {
+        "the stream has no video".to_owned()
+    } else {
+        format!("the stream's video is {}, not H.264 or H.265", others.join(", "))
+    };
+    Err(SourceDown::new(Cause::Codec, detail))
+}
+
+/// Datagrams have to come from the server that we judged. The library tells their source in text only.
+fn check_peer(session: &Session<Described>, video: usize, judged: IpAddr) -> Result<(), SourceDown> {
+    let shown = session.streams()[video]
+        .ctx()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    if peer_of(&shown) == Some(judged) {
+        Ok(())
+    } else {
+        Err(SourceDown::new(
+            Cause::Network,
+            "the server names another address as the source of its packets",
+        ))
+    }
+}
+
+/// The peer in `<own>:<ports>(me) -> <peer>:<ports>`.
+fn peer_of(shown: &str) -> Option<IpAddr> {
+    let (peer, _ports) = shown.split_once("-> ")?.1.rsplit_once(':')?;
+    peer.trim_matches(['[', ']'])
+        .parse::<IpAddr>()
+        .ok()
+        .map(|ip| ip.to_canonical())
+}
+
+async fn within<T>(
+    limit: Duration,
+    doing: &str,
+    work: impl Future<Output = Result<T, retina::Error>>,
+) -> Result<T, SourceDown> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => done.map_err(|error| down(doing, &error)),
+        Err(_) => Err(SourceDown::new(
+            Cause::Timeout,
+            format!("{doing}: no answer within {} s", limit.as_secs()),
+        )),
+    }
+}
+
+/// The library's errors go on for lines about connections and packets; the first says what happened.
+fn down(doing: &str, error: &retina::Error) -> SourceDown {
+    let text = error.to_string();
+    let cause = error
+        .status_code()
+        .map_or_else(|| Cause::of_text(&text), Cause::of_status);
+    let first: String = text.lines().next().unwrap_or_default().chars().take(200).collect();
+    SourceDown::new(cause, format!("{doing}: {first}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peer_is_read_from_what_the_library_shows() {
+        let v4 = "127.0.0.1:5000-5001(me) -> 10.0.0.5:6000-6001";
+        assert_eq!(peer_of(v4), "10.0.0.5".parse().ok());
+        let v6 = "::1:5000-5001(me) -> fe80::1:6000-6001";
+        assert_eq!(peer_of(v6), "fe80::1".parse().ok());
+        assert_eq!(peer_of("TCP, interleaved channel ids 0-1"), None);
+    }
+
+    #[test]
+    fn the_judged_address_stands_in_the_place_of_the_host() {
+        let source = RtspSource {
+            url: "rtsp://camera.example.com/live?x=1".parse().expect("a URL"),
+            credentials: None,
+            transport: StreamTransport::Tcp,
+        };
+        let at = |address: &str| source.url_at(address.parse().expect("an address")).map(String::from);
+        assert_eq!(at("192.0.2.1:554").as_deref(), Ok("rtsp://192.0.2.1:554/live?x=1"));
+        assert_eq!(
+            at("[2001:db8::1]:8554").as_deref(),
+            Ok("rtsp://[2001:db8::1]:8554/live?x=1")
+        );
+    }
+}

@@ -1,0 +1,412 @@
+//! Streams in the media child: sampled pictures, the gate's verdicts, colours and text, from real films.
+
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use zoetrope_worker::media_pool::{MediaError, MediaPool};
+use zoetrope_worker::protocol::Request;
+use zoetrope_worker::protocol_streams::{
+    Analyse, CLOSE, CloseInput, Codec, FILE, FileInput, FilePiece, GateState, KEY_FRAME, KeyFrameInput, MAX_SESSIONS,
+    PACKETS, PacketsInput, Sampled, Verdict,
+};
+
+use crate::films::{Films, Packet, joined};
+use crate::vocabulary::pool;
+
+pub(crate) async fn ask<Answer: DeserializeOwned>(
+    pool: &MediaPool,
+    kind: &str,
+    input: &impl serde::Serialize,
+    body: Vec<u8>,
+) -> Result<Answer, MediaError> {
+    let request = Request {
+        kind: kind.to_owned(),
+        input: serde_json::value::to_raw_value(input).expect("an input is JSON"),
+    };
+    let answer = pool.run(&request, body.into(), |_, _| {}).await?;
+    Ok(serde_json::from_slice(&answer).expect("a child answers as promised"))
+}
+
+pub(crate) fn key_frame_input(codec: Codec, t_ms: u64) -> KeyFrameInput {
+    KeyFrameInput {
+        codec,
+        t_ms,
+        gate: None,
+        analyse: Analyse::default(),
+    }
+}
+
+/// Sends a stream's key frames one by one, with the gate handed from each to the next.
+async fn key_frames(pool: &MediaPool, codec: Codec, packets: &[Packet], analyse: &Analyse) -> Vec<Sampled> {
+    let mut gate: Option<GateState> = None;
+    let mut answers = Vec::new();
+    for packet in packets.iter().filter(|packet| packet.key) {
+        let input = KeyFrameInput {
+            gate: gate.take(),
+            analyse: analyse.clone(),
+            ..key_frame_input(codec, packet.t_ms)
+        };
+        let sampled: Sampled = ask(pool, KEY_FRAME, &input, packet.bytes.clone())
+            .await
+            .expect("the picture is sound");
+        gate.clone_from(&sampled.gate);
+        answers.push(sampled);
+    }
+    answers
+}
+
+pub(crate) fn packets_input(session: &str, codec: Codec, packets: &[Packet], fps: f64) -> (PacketsInput, Vec<u8>) {
+    let (packets, body) = joined(packets);
+    let input = PacketsInput {
+        session: session.to_owned(),
+        codec,
+        reset: false,
+        packets,
+        fps,
+        gate: None,
+        want_gate: false,
+        analyse: Analyse::default(),
+    };
+    (input, body)
+}
+
+pub(crate) fn file_input(path: &std::path::Path, fps: f64) -> FileInput {
+    FileInput {
+        session: "film".into(),
+        path: path.display().to_string(),
+        from_ms: 0,
+        fps,
+        max_frames: 10,
+        gate: None,
+        analyse: Analyse::default(),
+    }
+}
+
+/// Reads a film to its end, each piece by a pool that may be another.
+async fn whole_film(pools: &[&MediaPool], mut input: FileInput) -> Vec<FilePiece> {
+    let mut pieces: Vec<FilePiece> = Vec::new();
+    for pool in pools.iter().cycle() {
+        let piece: FilePiece = ask(pool, FILE, &input, Vec::new()).await.expect("the film is sound");
+        input.from_ms = piece.next_ms;
+        input.gate.clone_from(&piece.sampled.gate);
+        let end = piece.end;
+        pieces.push(piece);
+        if end {
+            break;
+        }
+    }
+    pieces
+}
+
+fn times(pieces: &[FilePiece]) -> Vec<u64> {
+    let frames = pieces.iter().flat_map(|piece| &piece.sampled.frames);
+    frames.map(|frame| frame.t_ms).collect()
+}
+
+/// Ten seconds that stand still for six and then cut to another scene; a key frame every two seconds.
+pub(crate) fn still_then_cut(films: &Films, codec: Codec) -> std::path::PathBuf {
+    let encoder = match codec {
+        Codec::H264 => "-c:v libx264 -g 50 -keyint_min 50 -sc_threshold 0 -bf 2",
+        Codec::H265 => "-c:v libx265 -x265-params log-level=error:keyint=50:min-keyint=50:scenecut=0:open-gop=0",
+    };
+    let name = match codec {
+        Codec::H264 => "cut264.mp4",
+        Codec::H265 => "cut265.mp4",
+    };
+    films.make(
+        name,
+        &format!(
+            "-f lavfi -i smptebars=s=640x360:r=25:d=6 -f lavfi -i mandelbrot=s=640x360:r=25:end_pts=1 -filter_complex \
+             [1:v]trim=end_frame=1,loop=-1:1:0,setpts=N/25/TB,trim=duration=4,format=yuv420p[b];\
+             [0:v]format=yuv420p[a];[a][b]concat=n=2:v=1[v] -map [v] -preset veryfast -pix_fmt yuv420p {encoder}"
+        ),
+    )
+}
+
+#[tokio::test]
+async fn key_frames_of_both_codecs_are_still_until_the_scene_is_cut() {
+    let (films, (pool, _)) = (Films::new(), pool());
+    for codec in [Codec::H264, Codec::H265] {
+        let packets = films.packets(&still_then_cut(&films, codec), codec);
+        let answers = key_frames(&pool, codec, &packets, &Analyse::default()).await;
+        let frames: Vec<_> = answers.iter().flat_map(|answer| &answer.frames).collect();
+        let seen: Vec<_> = frames.iter().map(|frame| (frame.t_ms, frame.verdict)).collect();
+        let expected = [
+            (0, Verdict::Passed),
+            (2000, Verdict::Still),
+            (4000, Verdict::Still),
+            (6000, Verdict::Passed),
+            (8000, Verdict::Still),
+        ];
+        assert_eq!(seen, expected, "{codec:?}");
+        assert!(
+            frames[3].motion > 0.5 && frames[1].motion < 0.01,
+            "{codec:?}: {frames:?}"
+        );
+        assert!(
+            frames
+                .iter()
+                .all(|frame| (frame.width, frame.height) == (640, 360) && !frame.damaged)
+        );
+        assert!(
+            answers
+                .iter()
+                .all(|answer| (answer.decoded, answer.decode_errors) == (1, 0)),
+            "{codec:?}"
+        );
+        assert_ne!(frames[0].hash, frames[3].hash);
+    }
+}
+
+#[tokio::test]
+async fn something_that_moves_passes_and_any_child_can_go_on_with_the_gate() {
+    let films = Films::new();
+    let film = films.make(
+        "moving.mp4",
+        "-f lavfi -i color=0x406080:s=640x360:r=25:d=12 -f lavfi -i color=white:s=60x120:r=25:d=12 -filter_complex \
+         [0:v][1:v]overlay=x=40*t:y=120:shortest=1 -c:v libx264 -preset veryfast -g 50 -pix_fmt yuv420p",
+    );
+    let packets = films.packets(&film, Codec::H264);
+    let pools = [pool().0, pool().0];
+    let mut gate = None;
+    for (index, packet) in packets.iter().filter(|packet| packet.key).enumerate() {
+        let input = KeyFrameInput {
+            gate,
+            ..key_frame_input(Codec::H264, packet.t_ms)
+        };
+        let sampled: Sampled = ask(&pools[index % 2], KEY_FRAME, &input, packet.bytes.clone())
+            .await
+            .expect("the picture is sound");
+        gate = sampled.gate;
+        let frame = &sampled.frames[0];
+        assert_eq!(frame.verdict, Verdict::Passed, "{} ms", packet.t_ms);
+        assert!(index == 0 || (0.01..0.3).contains(&frame.motion), "{}", frame.motion);
+    }
+}
+
+#[tokio::test]
+async fn only_frames_that_pass_have_colours_and_text_and_the_budget_of_texts_is_kept() {
+    let (films, (pool, _)) = (Films::new(), pool());
+    let film = films.make(
+        "text.mp4",
+        "-f lavfi -i color=0x101828:s=1280x720:r=25:d=6,drawtext=text=Deployment\\ finished:fontsize=48:\
+         fontcolor=0xe0e0e0:x=200:y=300 -c:v libx264 -preset veryfast -g 50 -pix_fmt yuv420p -colorspace bt709"
+            .replace("\\ ", "_")
+            .as_str(),
+    );
+    let packets = films.packets(&film, Codec::H264);
+    let analyse = Analyse {
+        texts: 1,
+        colors: true,
+        ..Analyse::default()
+    };
+    let answers = key_frames(&pool, Codec::H264, &packets, &analyse).await;
+    let first = &answers[0].frames[0];
+    let text = first.text.as_deref().unwrap_or_default();
+    assert!(text.contains("Deployment") && text.contains("finished"), "{text:?}");
+    let [x, y, width, height] = first.lines[0].bbox;
+    assert!((190..215).contains(&x) && (290..320).contains(&y), "{:?}", first.lines);
+    assert!(
+        (380..560).contains(&width) && (30..70).contains(&height),
+        "{:?}",
+        first.lines
+    );
+    let colors = first.colors.as_ref().expect("colours were wanted");
+    assert!(
+        colors[0].share > 0.9 && near(&colors[0].hex, [0x10, 0x18, 0x28]),
+        "{colors:?}"
+    );
+    let second = &answers[1].frames[0];
+    assert_eq!(
+        (second.verdict, &second.text, &second.colors),
+        (Verdict::Still, &None, &None)
+    );
+    let unread = key_frames(&pool, Codec::H264, &packets[..1], &Analyse { texts: 0, ..analyse }).await;
+    assert_eq!(unread[0].frames[0].text, None);
+}
+
+fn near(hex: &str, rgb: [u8; 3]) -> bool {
+    let levels = (0..3).map(|index| u8::from_str_radix(&hex[1 + index * 2..3 + index * 2], 16).expect("hexadecimal"));
+    levels.zip(rgb).all(|(level, wanted)| level.abs_diff(wanted) <= 3)
+}
+
+#[tokio::test]
+async fn packets_give_the_wanted_rate_and_leave_out_what_no_picture_needs() {
+    let (films, (pool, _)) = (Films::new(), pool());
+    for (codec, encoder) in [
+        (Codec::H264, "-c:v libx264 -bf 3 -b_strategy 0"),
+        (
+            Codec::H265,
+            "-c:v libx265 -x265-params log-level=error:bframes=3:b-adapt=0",
+        ),
+    ] {
+        let film = films.make(
+            "rate.mp4",
+            &format!("-f lavfi -i testsrc2=s=320x180:r=25:d=8 {encoder} -preset veryfast -g 50 -pix_fmt yuv420p"),
+        );
+        let packets = films.packets(&film, codec);
+        let session = format!("{codec:?}");
+        let mut frames = Vec::new();
+        let mut decoded = 0;
+        for run in packets.chunks(30) {
+            let (input, body) = packets_input(&session, codec, run, 2.0);
+            let sampled: Sampled = ask(&pool, PACKETS, &input, body).await.expect("the packets are sound");
+            assert_eq!(
+                (sampled.decode_errors, sampled.awaiting_key, &sampled.gate),
+                (0, 0, &None)
+            );
+            frames.extend(sampled.frames);
+            decoded += sampled.decoded;
+        }
+        let times: Vec<u64> = frames.iter().map(|frame| frame.t_ms).collect();
+        assert!((15..=17).contains(&times.len()), "{codec:?}: {times:?}");
+        assert!(
+            times.windows(2).all(|pair| (200..=800).contains(&(pair[1] - pair[0]))),
+            "{codec:?}: {times:?}"
+        );
+        assert!(
+            decoded < packets.len() as u32 * 3 / 4,
+            "{codec:?}: {decoded} of {} decoded",
+            packets.len()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_lost_packets_goes_on_at_its_next_key_frame() {
+    let (films, (pool, _)) = (Films::new(), pool());
+    let packets = films.packets(&still_then_cut(&films, Codec::H264), Codec::H264);
+    let (input, body) = packets_input("camera", Codec::H264, &packets[..60], 25.0);
+    let first: Sampled = ask(&pool, PACKETS, &input, body).await.expect("the packets are sound");
+    assert!(first.frames.len() > 50);
+    let (mut input, body) = packets_input("camera", Codec::H264, &packets[80..150], 25.0);
+    input.reset = true;
+    input.want_gate = true;
+    let second: Sampled = ask(&pool, PACKETS, &input, body).await.expect("the packets are sound");
+    assert_eq!((second.awaiting_key, second.decode_errors), (20, 0));
+    assert_eq!(second.frames[0].t_ms, 4000);
+    assert!(second.gate.is_some());
+    // Without a word of the loss, the damage shows and ends at the key frame too.
+    let mut damaged = packets[150..].to_vec();
+    damaged.drain(1..20);
+    let (input, body) = packets_input("camera", Codec::H264, &damaged, 25.0);
+    let third: Sampled = ask(&pool, PACKETS, &input, body).await.expect("the child copes");
+    assert_eq!(third.frames.last().map(|frame| frame.damaged), Some(false));
+}
+
+#[tokio::test]
+async fn a_child_serves_as_many_sessions_as_promised_and_closing_one_makes_room() {
+    let (films, (pool, _)) = (Films::new(), pool());
+    let packets = films.packets(&still_then_cut(&films, Codec::H264), Codec::H264);
+    for index in 0..=MAX_SESSIONS {
+        let (input, body) = packets_input(&format!("stream {index}"), Codec::H264, &packets[..1], 1.0);
+        let answer: Result<Sampled, _> = ask(&pool, PACKETS, &input, body).await;
+        assert_eq!(answer.is_ok(), index < MAX_SESSIONS, "{index}: {answer:?}");
+    }
+    let close = |session: &str| CloseInput {
+        session: session.to_owned(),
+    };
+    for session in ["stream 3", "unknown"] {
+        let () = ask(&pool, CLOSE, &close(session), Vec::new())
+            .await
+            .expect("closing cannot fail");
+    }
+    let (input, body) = packets_input("another", Codec::H264, &packets[..1], 1.0);
+    let _: Sampled = ask(&pool, PACKETS, &input, body).await.expect("there is room again");
+}
+
+#[tokio::test]
+async fn a_file_comes_in_pieces_and_another_child_can_take_over_at_each() {
+    let films = Films::new();
+    let film = still_then_cut(&films, Codec::H264);
+    let (one, other) = (pool().0, pool().0);
+    for (fps, count) in [(0.5, 5), (1.0, 10), (4.0, 40), (25.0, 250)] {
+        let alone = whole_film(&[&one], file_input(&film, fps)).await;
+        assert_eq!(times(&alone).len(), count, "{fps} fps: {:?}", times(&alone));
+        let shared = whole_film(&[&one, &other], file_input(&film, fps)).await;
+        assert_eq!(times(&shared), times(&alone), "{fps} fps");
+        let passed = shared.iter().flat_map(|piece| &piece.sampled.frames);
+        let passed: Vec<u64> = passed
+            .filter(|frame| frame.verdict == Verdict::Passed)
+            .map(|frame| frame.t_ms)
+            .collect();
+        assert_eq!(passed, [0, 6000], "{fps} fps");
+    }
+    let video = &whole_film(&[&one], file_input(&film, 0.5)).await[0].video;
+    assert_eq!(
+        (video.codec.as_str(), video.width, video.height, video.duration_ms),
+        ("h264", 640, 360, Some(10_000))
+    );
+    assert!((video.fps - 25.0).abs() < 0.01);
+}
+
+#[tokio::test]
+async fn each_container_is_known_by_its_bytes_and_not_by_its_name() {
+    let (films, (pool, _)) = (Films::new(), pool());
+    let source = "-f lavfi -i testsrc2=s=320x180:r=10:d=3 -pix_fmt yuv420p";
+    for (name, encoder, codec) in [
+        ("a.mov", "-c:v libx264 -preset ultrafast", "h264"),
+        (
+            "a.mkv",
+            "-c:v libx265 -preset ultrafast -x265-params log-level=error",
+            "hevc",
+        ),
+        ("a.webm", "-c:v libvpx-vp9 -deadline realtime", "vp9"),
+        ("a.avi", "-c:v mpeg4", "mpeg4"),
+        ("a.ts", "-c:v libx264 -preset ultrafast", "h264"),
+    ] {
+        let film = films.make(name, &format!("{source} {encoder}"));
+        let renamed = films.path("film.bin");
+        std::fs::rename(&film, &renamed).expect("the folder is ours");
+        let pieces = whole_film(&[&pool], file_input(&renamed, 1.0)).await;
+        assert_eq!(
+            (times(&pieces).len(), pieces[0].video.codec.as_str()),
+            (3, codec),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn inputs_beyond_their_bounds_are_refused_with_a_sentence() {
+    let (pool, _) = pool();
+    let path = std::path::Path::new("nothing-here.mp4");
+    let (good, _) = packets_input("s", Codec::H264, &[], 1.0);
+    for fps in [0.0, -1.0, 1e9] {
+        let answer: Result<Sampled, _> = ask(&pool, PACKETS, &PacketsInput { fps, ..good.clone() }, Vec::new()).await;
+        assert!(
+            matches!(&answer, Err(MediaError::Refused { code, .. }) if code == "input_invalid"),
+            "{answer:?}"
+        );
+    }
+    for (kind, input, body) in [
+        (KEY_FRAME, json!(key_frame_input(Codec::H264, 0)), Vec::new()),
+        (
+            KEY_FRAME,
+            json!({"codec": "av1", "t_ms": 0, "analyse": Analyse::default()}),
+            vec![0],
+        ),
+        (
+            PACKETS,
+            json!(PacketsInput {
+                session: String::new(),
+                ..good.clone()
+            }),
+            Vec::new(),
+        ),
+        (PACKETS, json!(good), vec![1, 2, 3]),
+        (
+            FILE,
+            json!(FileInput {
+                session: "x".repeat(200),
+                ..file_input(path, 1.0)
+            }),
+            Vec::new(),
+        ),
+    ] {
+        let answer: Result<serde_json::Value, _> = ask(&pool, kind, &input, body).await;
+        assert!(
+            matches!(&answer, Err(MediaError::Refused { code, .. }) if code == "input_invalid"),
+            "{answer:?}"
+        );
+    }
+}
