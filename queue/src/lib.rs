@@ -33,7 +33,7 @@ pub use status::{KindStatus, QueueStatus, RedisHealth, WorkerStatus};
 pub use task::{
     CancelOutcome, Enqueued, Idempotency, ListQuery, LossPolicy, NewTask, Page, Priority, Progress, Reason, State, Task,
 };
-pub use watch::{Watch, Watcher};
+pub use watch::{Changes, Watch, Watcher};
 pub use worker::{Attempt, Handler, KindSlot, SlotClass, StopReason, StopReport, Worker, WorkerConfig};
 
 /// Largest body of a task (input, tags, metadata), bytes. Larger inputs belong in an artifact.

@@ -2,6 +2,7 @@
 //! Hints only shorten waits. A waiter registers before it reads the task, and reads again at least every 2 s.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -63,7 +64,7 @@ impl Watch {
         let deadline = Instant::now() + limit;
         let interest = self.waiters.register(id);
         loop {
-            let hinted = interest.notify.notified();
+            let hinted = interest.hints.notify.notified();
             let Some(task) = self.queue.get(tenant, id).await? else {
                 return Ok(None);
             };
@@ -73,6 +74,45 @@ impl Watch {
             // A hint, the next reading and the deadline all lead to another look at the task.
             let _ = timeout_at(deadline.min(Instant::now() + REREAD), hinted).await;
         }
+    }
+
+    /// Follows one task for somebody who reads it again and again: its state, its output, or both.
+    pub fn follow(&self, id: TaskId) -> Changes {
+        let interest = self.waiters.register(id);
+        let progress_before = interest.hints.progress.load(Ordering::Relaxed);
+        Changes {
+            interest,
+            progress_before,
+        }
+    }
+
+    /// Tasks that somebody waits for or follows.
+    pub fn followed(&self) -> usize {
+        self.waiters.by_task.lock().expect("no holder panics").len()
+    }
+}
+
+/// An interest in one task, given up when dropped. The one reader of hints serves any number of them.
+#[derive(Debug)]
+pub struct Changes {
+    interest: Interest,
+    progress_before: u64,
+}
+
+impl Changes {
+    /// Ends when the task may have changed after this call, at the latest 2 s after it is first awaited. Call it
+    /// before the task is read and await it afterwards: then no change is missed.
+    pub fn next(&self) -> impl Future<Output = ()> + Send + use<> {
+        let hinted = Arc::clone(&self.interest.hints.notify).notified_owned();
+        async move {
+            let _ = timeout(REREAD, hinted).await;
+        }
+    }
+
+    /// Reports of progress heard of so far: who shows fewer has left some out.
+    pub fn progress_reports(&self) -> u64 {
+        let heard = self.interest.hints.progress.load(Ordering::Relaxed);
+        heard.saturating_sub(self.progress_before)
     }
 }
 
@@ -141,14 +181,22 @@ impl Watcher {
 /// Who waits for which task.
 #[derive(Debug, Default)]
 struct Waiters {
-    by_task: Mutex<HashMap<TaskId, (usize, Arc<Notify>)>>,
+    by_task: Mutex<HashMap<TaskId, (usize, Arc<Hints>)>>,
     arrived: Notify,
 }
 
+/// What was heard of one task.
+#[derive(Debug, Default)]
+struct Hints {
+    notify: Arc<Notify>,
+    progress: AtomicU64,
+}
+
+#[derive(Debug)]
 struct Interest {
     waiters: Arc<Waiters>,
     id: TaskId,
-    notify: Arc<Notify>,
+    hints: Arc<Hints>,
 }
 
 impl Waiters {
@@ -160,7 +208,7 @@ impl Waiters {
         Interest {
             waiters: Arc::clone(self),
             id,
-            notify: Arc::clone(&entry.1),
+            hints: Arc::clone(&entry.1),
         }
     }
 
@@ -173,15 +221,18 @@ impl Waiters {
 
     fn wake_all(&self) {
         let by_task = self.by_task.lock().expect("no holder panics");
-        by_task.values().for_each(|(_, notify)| notify.notify_waiters());
+        by_task.values().for_each(|(_, heard)| heard.notify.notify_waiters());
     }
 
     fn wake(&self, hints: &str) {
         let by_task = self.by_task.lock().expect("no holder panics");
         for hint in hints.split(',') {
-            let id = hint.split(':').next().and_then(|id| id.parse().ok());
-            if let Some((_, notify)) = id.and_then(|id: TaskId| by_task.get(&id)) {
-                notify.notify_waiters();
+            let (id, letter) = hint.split_once(':').unwrap_or((hint, ""));
+            if let Some((_, heard)) = id.parse().ok().and_then(|id: TaskId| by_task.get(&id)) {
+                if letter == "p" {
+                    heard.progress.fetch_add(1, Ordering::Relaxed);
+                }
+                heard.notify.notify_waiters();
             }
         }
     }

@@ -156,6 +156,9 @@ pub struct TaskUrls {
     pub this: String,
     /// DELETE cancels it.
     pub cancel: String,
+    /// GET follows it: server-sent events.
+    #[serde(default)]
+    pub events: String,
 }
 
 impl TaskUrls {
@@ -163,6 +166,7 @@ impl TaskUrls {
         let this = format!("/api/v1/tasks/{id}");
         Self {
             cancel: this.clone(),
+            events: format!("{this}/events"),
             this,
         }
     }
