@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod tasks;
+pub mod wording;
 
 pub mod media;
 pub mod schema;

@@ -21,6 +21,10 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 /// Pages load nothing from elsewhere and are framed by nobody. `/docs` brings its own policy.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
+/// Marks an answer of a surface whose clients know another form of error: its body stays as it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OwnForm;
+
 /// A path may have kilobytes; this much of it is repeated.
 const MAX_INSTANCE_CHARS: usize = 256;
 
@@ -96,7 +100,8 @@ fn refusal_in(response: &mut Response) -> Option<Refusal> {
         return Some(refusal);
     }
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    let is_own = response.extensions().get::<OwnForm>().is_some();
+    if is_own || (!status.is_client_error() && !status.is_server_error()) {
         return None;
     }
     let (code, detail) = match status {

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
-use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::FuturesUnordered;
+use futures_util::{Sink, SinkExt, StreamExt};
 use tokio::time::{Instant, timeout};
 
 use crate::app::App;
@@ -64,7 +64,7 @@ impl Client {
             let reason = reason.into();
             let close = Message::Close(Some(CloseFrame { code, reason }));
             // A client that reads nothing will not read this either: it is not waited for longer.
-            let _ = timeout(LIVE_CLOSE_GRACE, socket.send(close)).await;
+            let _ = timeout(LIVE_CLOSE_GRACE, SinkExt::send(&mut socket, close)).await;
         }
     }
 
@@ -118,10 +118,7 @@ impl Client {
             Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
             Some(Err(error)) => {
                 tracing::debug!(%error, "api.socket.broken");
-                let reason = format!(
-                    "messages have at most {} bytes",
-                    MAX_SOCKET_MESSAGE_BYTES
-                );
+                let reason = format!("messages have at most {} bytes", MAX_SOCKET_MESSAGE_BYTES);
                 return Err(End::Say(close_code::SIZE, reason));
             }
         };
@@ -212,7 +209,7 @@ fn not_understood(detail: &str) -> String {
 }
 
 /// Sends one message; one that is not taken in time ends the connection with 1013 and how to go on.
-async fn send(socket: &mut WebSocket, message: Message) -> Result<(), End> {
+async fn send(socket: &mut (impl Sink<Message> + Unpin), message: Message) -> Result<(), End> {
     match timeout(LIVE_STALL, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(End::Gone),
@@ -220,5 +217,24 @@ async fn send(socket: &mut WebSocket, message: Message) -> Result<(), End> {
             close_code::AGAIN,
             "too slow: connect again and resume with ?since".to_owned(),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::sink;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_told_to_come_back_later() {
+        let mut stuck = Box::pin(sink::unfold((), |(), _: Message| {
+            std::future::pending::<Result<(), axum::Error>>()
+        }));
+        let Err(End::Say(code, reason)) = send(&mut stuck, Message::text("{}")).await else {
+            panic!("it should be cut off");
+        };
+        assert_eq!(code, close_code::AGAIN);
+        assert!(reason.contains("resume with ?since"), "{reason}");
     }
 }

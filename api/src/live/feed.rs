@@ -90,10 +90,7 @@ impl Feed {
         let id: TaskId = id.parse().map_err(|_| missing())?;
         let queue = app.link.queue()?.clone();
         let changes = app.link.watch()?.follow(id);
-        queue
-            .get(identity.tenant.as_str(), id)
-            .await?
-            .ok_or_else(missing)?;
+        queue.get(identity.tenant.as_str(), id).await?.ok_or_else(missing)?;
         Ok(Self {
             app: app.clone(),
             identity: identity.clone(),

@@ -9,5 +9,6 @@ pub(crate) mod client;
 pub(crate) mod events;
 pub(crate) mod feed;
 pub(crate) mod message;
+pub(crate) mod process_frame;
 pub(crate) mod scenes;
 pub(crate) mod socket;

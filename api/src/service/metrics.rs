@@ -14,6 +14,7 @@ use zoetrope_queue::QueueStatus;
 
 use crate::app::App;
 use crate::condition::Condition;
+use crate::live::buffered::LiveMetrics;
 
 /// Answers come from a memory of microseconds, from Redis, or after a wait of up to a minute.
 const DURATION_BUCKETS_SECONDS: [f64; 14] = [
@@ -38,6 +39,8 @@ pub(crate) struct Metrics {
     pub(crate) stored_bytes: IntCounter,
     /// Requests that wait for a task.
     pub(crate) long_polls: IntGauge,
+    /// Event streams and WebSockets.
+    pub(crate) live: LiveMetrics,
     queue_tasks: GaugeVec,
     queue_oldest: GaugeVec,
     workers: IntGauge,
@@ -87,6 +90,7 @@ impl Metrics {
             workers: gauge("zoetrope_workers", "Workers seen lately"),
             redis_up: Gauge::new("zoetrope_redis_up", "1 if Redis answered the last question")
                 .expect("the name should be valid"),
+            live: LiveMetrics::new(&registry),
             condition: Condition::new(&registry),
             registry,
         };

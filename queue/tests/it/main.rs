@@ -6,6 +6,7 @@
 mod drain;
 mod ends;
 mod faults;
+mod following;
 mod lifecycle;
 mod limits;
 mod output;
