@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
-use zoetrope_e2e::{RtspServer, Stage, descendants_of, free_port, open_files};
+use zoetrope_e2e::{RtspServer, Stage, StageBuilder, descendants_of, free_port, open_files};
 
 /// A key of 32 bytes, for tests only.
 const KEYS: &str = "SECRETS_KEYS";
@@ -37,6 +37,11 @@ async fn down(stage: &Stage, id: &str, cause: &str) -> Duration {
     asked.elapsed()
 }
 
+/// A stage whose workers may reach the server.
+pub(crate) fn stage() -> StageBuilder {
+    Stage::builder().env("NETGUARD_ALLOW_CIDRS", RtspServer::ALLOWED)
+}
+
 async fn live_again(stage: &Stage, id: &str, more_than: u64) -> Duration {
     let asked = Instant::now();
     let live = |task: &Value| message(task).starts_with("live:") && scenes(task) > more_than;
@@ -53,7 +58,7 @@ async fn cancel(stage: &Stage, id: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn h264_and_h265_over_tcp_and_udp_become_scenes() {
     let server = RtspServer::start(&[]).await;
-    let stage = Stage::builder().start().await;
+    let stage = stage().start().await;
     let mut ids = Vec::new();
     for path in ["/h264", "/h265"] {
         for transport in ["tcp", "udp"] {
@@ -89,7 +94,7 @@ async fn h264_and_h265_over_tcp_and_udp_become_scenes() {
 async fn credentials_open_a_guarded_stream_and_are_never_shown() {
     for auth in ["basic", "digest"] {
         let server = RtspServer::start(&["--auth", auth]).await;
-        let stage = Stage::builder().env(KEYS, KEY).start().await;
+        let stage = stage().env(KEYS, KEY).start().await;
         let url = server.url_as(RtspServer::USER, RtspServer::PASSWORD, "/h264");
         let input = json!({"url": url, "window": {"size_s": 1}});
         let id = stage.http.submit("stream_ingest", &json!({"input": input})).await;
@@ -113,8 +118,8 @@ async fn credentials_open_a_guarded_stream_and_are_never_shown() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_are_refused_where_they_cannot_be_sealed() {
-    let stage = Stage::builder().workers(0).start().await;
-    let input = json!({"url": "rtsp://alice:secret@127.0.0.2:8554/h264"});
+    let stage = stage().workers(0).start().await;
+    let input = json!({"url": "rtsp://alice:secret@127.0.0.1:8554/h264"});
     let answer = stage
         .http
         .post("/api/v1/tasks/stream_ingest", &json!({"input": input}))
@@ -143,8 +148,8 @@ async fn credentials_are_refused_where_they_cannot_be_sealed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_path_and_a_port_where_nobody_listens_are_named() {
     let server = RtspServer::start(&[]).await;
-    let stage = Stage::builder().start().await;
-    let nobody = format!("rtsp://127.0.0.2:{}/h264", free_port());
+    let stage = stage().start().await;
+    let nobody = format!("rtsp://127.0.0.1:{}/h264", free_port());
     for (url, cause) in [(server.url("/nothing-here"), "not_found"), (nobody, "refused")] {
         let id = stage
             .http
@@ -158,7 +163,7 @@ async fn an_unknown_path_and_a_port_where_nobody_listens_are_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_server_is_noticed_and_the_stream_comes_back() {
     let server = RtspServer::start(&[]).await;
-    let stage = Stage::builder().start().await;
+    let stage = stage().start().await;
     let input = json!({"url": server.url("/h264"), "window": {"size_s": 1}});
     let id = stage.http.submit("stream_ingest", &json!({"input": input})).await;
     let task = stage.http.until(&id, |task| scenes(task) >= 2).await;
@@ -175,7 +180,7 @@ async fn a_frozen_server_is_noticed_and_the_stream_comes_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_dies_and_comes_back_is_read_on() {
     let mut server = RtspServer::start(&[]).await;
-    let stage = Stage::builder().start().await;
+    let stage = stage().start().await;
     let mut ids = Vec::new();
     for transport in ["tcp", "udp"] {
         let input = json!({"url": server.url("/h264"), "transport": transport, "window": {"size_s": 1}});
@@ -200,7 +205,7 @@ async fn a_server_that_dies_and_comes_back_is_read_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ended_streams_leave_no_descriptor_and_no_process() {
     let server = RtspServer::start(&[]).await;
-    let stage = Stage::builder().env("MAX_WORKERS", "1").start().await;
+    let stage = stage().env("MAX_WORKERS", "1").start().await;
     let worker = stage.workers[0].pid();
     let round = async || {
         let mut ids = Vec::new();
@@ -241,7 +246,7 @@ async fn settled(worker: rustix::process::Pid) -> (usize, usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stream_of_rtsp_stream_url_runs_from_boot_on_and_once() {
     let server = RtspServer::start(&[]).await;
-    let mut stage = Stage::builder()
+    let mut stage = stage()
         .env("RTSP_STREAM_URL", &server.url("/h264"))
         .env("FRAME_RATE", "2")
         .start()
