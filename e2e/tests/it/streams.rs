@@ -19,7 +19,7 @@ fn message(task: &Value) -> &str {
 
 /// Scenes written, as a running task's progress tells.
 pub(crate) fn scenes(task: &Value) -> u64 {
-    let words: Vec<&str> = message(task).split_whitespace().collect();
+    let words: Vec<&str> = message(task).split([' ', ',', ';']).collect();
     let at = words.iter().position(|word| *word == "scenes");
     at.and_then(|at| words.get(at.checked_sub(1)?)?.parse().ok())
         .unwrap_or(0)
