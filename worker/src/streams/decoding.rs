@@ -100,9 +100,9 @@ impl Health {
         let now = Instant::now();
         let mut watch = self.watch();
         if came {
-            watch.dog.seen(now)
+            watch.dog.seen(now);
         } else {
-            watch.dog.excuse(now)
+            watch.dog.excuse(now);
         }
     }
 
