@@ -117,14 +117,22 @@ fn answer(info: &ArtifactInfo, replayed: bool) -> Response {
 /// Where the bytes of an upload come from.
 enum Source {
     Body(Reader),
-    Part(Form, Part),
+    /// The part goes once it is read: the parser gives no next one while somebody holds it.
+    Part(Form, Option<Part>),
 }
 
 impl Source {
     async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
         match self {
             Self::Body(reader) => reader.next().await,
-            Self::Part(_, part) => part.chunk().await,
+            Self::Part(_, part) => {
+                let Some(open) = part else { return Ok(None) };
+                let chunk = open.chunk().await?;
+                if chunk.is_none() {
+                    *part = None;
+                }
+                Ok(chunk)
+            }
         }
     }
 }
@@ -178,7 +186,7 @@ async fn open(headers: &HeaderMap, body: Body, filename: Option<String>) -> Resu
     match form.next().await? {
         Some(part) if part.name() == "file" => {
             let filename = filename.or_else(|| part.filename());
-            Ok((Source::Part(form, part), filename))
+            Ok((Source::Part(form, Some(part)), filename))
         }
         Some(_) => Err(Mistake::new(ProblemCode::UnknownField, "/file", "the form's one part is `file`").into()),
         None => Err(Mistake::new(ProblemCode::MediaMissing, "/file", "the form has no part `file`").into()),

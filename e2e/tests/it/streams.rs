@@ -228,6 +228,73 @@ async fn ended_streams_leave_no_descriptor_and_no_process() {
     }
 }
 
+/// Six seconds of a moving picture, made by FFmpeg's command.
+fn film(dir: &std::path::Path) -> Vec<u8> {
+    let path = dir.join("film.mp4");
+    let made = std::process::Command::new("ffmpeg")
+        .args([
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc=size=320x180:rate=10",
+            "-t",
+            "6",
+        ])
+        .args([
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-g",
+            "20",
+            "-pix_fmt",
+            "yuv420p",
+        ])
+        .arg(&path)
+        .status();
+    assert!(
+        made.is_ok_and(|status| status.success()),
+        "ffmpeg should be installed: `make setup`"
+    );
+    std::fs::read(path).expect("the film should be there")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_video_is_read_to_its_end_from_a_form_and_from_an_upload() {
+    let stage = stage().start().await;
+    let bytes = film(stage.dir());
+    let answer = stage
+        .http
+        .post_file("/api/v1/tasks/stream_ingest", "film.mp4", bytes.clone())
+        .await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+    let form = answer.id();
+    let upload = stage.http.post_file("/api/v1/uploads", "film.mp4", bytes).await;
+    assert_eq!(upload.status, StatusCode::CREATED, "{}", upload.body);
+    let window = json!({"size_s": 2, "hop_s": 1, "frame_count": 2});
+    let input = json!({"media": {"artifact": upload.body["artifact"]}, "fps": 2, "duration": 4, "window": window});
+    let uploaded = stage.http.submit("stream_ingest", &json!({"input": input})).await;
+
+    let task = stage.http.until_ended(&form).await;
+    let result = &task["result"];
+    assert_eq!(result["ended_by"], "end_of_file", "{task}");
+    assert_eq!(
+        (&result["counts"]["frames"], &result["counts"]["scenes"]),
+        (&json!(6), &json!(1)),
+        "{task}"
+    );
+    let task = stage.http.until_ended(&uploaded).await;
+    let result = &task["result"];
+    assert_eq!(result["ended_by"], "duration", "{task}");
+    assert_eq!(
+        (&result["counts"]["frames"], &result["counts"]["scenes"]),
+        (&json!(8), &json!(4)),
+        "{task}"
+    );
+}
+
 /// Descriptors and processes of a worker once they have stopped becoming fewer: sessions are ended in the background.
 async fn settled(worker: rustix::process::Pid) -> (usize, usize) {
     let look = || (open_files(worker), descendants_of(worker).len());
