@@ -25,6 +25,9 @@ pub(crate) use preprocess::grey;
 /// Below this mean confidence a page is probably turned, and its orientation is looked for.
 const TURNED_BELOW: f32 = 0.55;
 
+/// From this mean confidence on a frame of a stream needs no second look.
+const READ_WELL: f32 = 0.75;
+
 /// Reads a document.
 pub(crate) fn run(
     engines: &mut Engines,
@@ -142,13 +145,27 @@ pub(crate) fn find_text(engine: &mut Engine, pixels: &GrayImage) -> Result<Vec<B
     Ok(blocks::Words::new(words, picture.scale, pixels.dimensions()).in_blocks(0))
 }
 
-/// Lines of a stream's frame: one pass that inverts and evens what it must, enlarges only small frames, and never looks
-/// for turned pages. A stream's processor budget pays for it again and again.
+/// Lines of a stream's frame: a pass over the frame as it is, and one over an enlarged copy only if the first reads
+/// badly. A stream's processor budget pays for it again and again, so turned pages are not looked for.
 pub(crate) fn read_quickly(engine: &mut Engine, pixels: &GrayImage, languages: &[String]) -> Result<Vec<Block>, Fault> {
     engine.load(languages)?;
-    let picture = preprocess::quick(pixels);
-    let words = engine.read(&picture, OcrLayout::Auto)?;
-    Ok(blocks::Words::new(words, picture.scale, pixels.dimensions()).in_blocks(0))
+    let read = |picture: preprocess::Picture| -> Result<blocks::Words, Fault> {
+        let words = engine.read(&picture, OcrLayout::Auto)?;
+        Ok(blocks::Words::new(words, picture.scale, pixels.dimensions()))
+    };
+    let quick = read(preprocess::quick(pixels))?;
+    // Without a single word there is nothing to read better.
+    let confidence = quick.confidence();
+    if confidence == 0.0 || confidence >= READ_WELL {
+        return Ok(quick.in_blocks(0));
+    }
+    let thorough = read(preprocess::auto(pixels))?;
+    let best = if thorough.confidence() > confidence {
+        thorough
+    } else {
+        quick
+    };
+    Ok(best.in_blocks(0))
 }
 
 fn trim(blocks: &mut [Block], level: OcrLevel) {
