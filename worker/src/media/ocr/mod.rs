@@ -4,6 +4,7 @@ mod blocks;
 mod engine;
 mod orientation;
 mod preprocess;
+pub(crate) mod quick;
 mod renderings;
 
 pub(crate) use engine::Engine;
@@ -24,9 +25,6 @@ pub(crate) use preprocess::grey;
 
 /// Below this mean confidence a page is probably turned, and its orientation is looked for.
 const TURNED_BELOW: f32 = 0.55;
-
-/// From this mean confidence on a frame of a stream needs no second look.
-const READ_WELL: f32 = 0.75;
 
 /// Reads a document.
 pub(crate) fn run(
@@ -143,29 +141,6 @@ pub(crate) fn find_text(engine: &mut Engine, pixels: &GrayImage) -> Result<Vec<B
     let picture = preprocess::auto(pixels);
     let words = engine.read(&picture, OcrLayout::Auto)?;
     Ok(blocks::Words::new(words, picture.scale, pixels.dimensions()).in_blocks(0))
-}
-
-/// Lines of a stream's frame: a pass over the frame as it is, and one over an enlarged copy only if the first reads
-/// badly. A stream's processor budget pays for it again and again, so turned pages are not looked for.
-pub(crate) fn read_quickly(engine: &mut Engine, pixels: &GrayImage, languages: &[String]) -> Result<Vec<Block>, Fault> {
-    engine.load(languages)?;
-    let read = |picture: preprocess::Picture| -> Result<blocks::Words, Fault> {
-        let words = engine.read(&picture, OcrLayout::Auto)?;
-        Ok(blocks::Words::new(words, picture.scale, pixels.dimensions()))
-    };
-    let quick = read(preprocess::quick(pixels))?;
-    // Without a single word there is nothing to read better.
-    let confidence = quick.confidence();
-    if confidence == 0.0 || confidence >= READ_WELL {
-        return Ok(quick.in_blocks(0));
-    }
-    let thorough = read(preprocess::auto(pixels))?;
-    let best = if thorough.confidence() > confidence {
-        thorough
-    } else {
-        quick
-    };
-    Ok(best.in_blocks(0))
 }
 
 fn trim(blocks: &mut [Block], level: OcrLevel) {
