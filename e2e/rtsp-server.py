@@ -46,7 +46,7 @@ def launches(args):
 
     def raw(pattern, fps):
         caps = f"video/x-raw,width={width},height={height},framerate={fps}/1"
-        return f"videotestsrc is-live=true pattern={pattern} ! {caps} ! timeoverlay ! "
+        return f"videotestsrc is-live=true pattern={pattern} ! {caps} ! "
 
     def h264(gop):
         encoder = f"x264enc tune=zerolatency speed-preset=ultrafast key-int-max={gop} bitrate=1500 threads=1"

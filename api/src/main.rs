@@ -1,4 +1,4 @@
-//! `zoetrope-api`: the HTTP process. `zoetrope-api openapi` prints the OpenAPI document instead of serving, and
+//! `zoetrope-api`: the HTTP process. `zoetrope-api openapi` prints the `OpenAPI` document instead of serving, and
 //! `zoetrope-api --healthcheck` asks the one that serves here whether it lives.
 
 use std::io::Write;

@@ -10,8 +10,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// Allowed by the stages' `NETGUARD_ALLOW_CIDRS`, unlike 127.0.0.1.
-const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// The first of loopback: the server's datagrams come from there, whatever it listens on.
+const ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// Debian's own python: others have no GStreamer.
 const PYTHON: &str = "/usr/bin/python3";
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -25,6 +25,8 @@ pub struct RtspServer {
 }
 
 impl RtspServer {
+    /// What the policy for users' URLs has to allow.
+    pub const ALLOWED: &str = "127.0.0.1/32";
     /// The user that `--auth` knows.
     pub const USER: &str = "alice";
     /// That user's password.

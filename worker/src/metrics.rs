@@ -107,3 +107,18 @@ impl Drop for RunningGuard {
         self.0.dec();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Metrics;
+
+    #[test]
+    fn a_count_that_is_taken_over_twice_or_late_counts_once() {
+        let metrics = Metrics::new().expect("the names should be valid");
+        for so_far in [0, 3, 3, 2, 5] {
+            metrics.leases_expired_so_far(so_far);
+        }
+        let text = metrics.render().expect("metrics should be text");
+        assert!(text.contains("zoetrope_worker_leases_expired_total 5\n"), "{text}");
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
-use zoetrope_e2e::{RtspServer, Stage, descendants_of, free_port, open_files};
+use zoetrope_e2e::{RtspServer, Stage, StageBuilder, descendants_of, free_port, open_files};
 
 /// A key of 32 bytes, for tests only.
 const KEYS: &str = "SECRETS_KEYS";
@@ -19,7 +19,7 @@ fn message(task: &Value) -> &str {
 
 /// Scenes written, as a running task's progress tells.
 pub(crate) fn scenes(task: &Value) -> u64 {
-    let words: Vec<&str> = message(task).split_whitespace().collect();
+    let words: Vec<&str> = message(task).split([' ', ',', ';']).collect();
     let at = words.iter().position(|word| *word == "scenes");
     at.and_then(|at| words.get(at.checked_sub(1)?)?.parse().ok())
         .unwrap_or(0)
@@ -35,6 +35,11 @@ async fn down(stage: &Stage, id: &str, cause: &str) -> Duration {
     let task = task.unwrap_or_else(|_| panic!("{cause} should be shown within {CAUSE_LIMIT:?}"));
     assert_eq!(task["state"], "running", "a stream waits for its source: {task}");
     asked.elapsed()
+}
+
+/// A stage whose workers may reach the server.
+pub(crate) fn stage() -> StageBuilder {
+    Stage::builder().env("NETGUARD_ALLOW_CIDRS", RtspServer::ALLOWED)
 }
 
 async fn live_again(stage: &Stage, id: &str, more_than: u64) -> Duration {
@@ -53,7 +58,7 @@ async fn cancel(stage: &Stage, id: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn h264_and_h265_over_tcp_and_udp_become_scenes() {
     let server = RtspServer::start(&[]).await;
-    let stage = Stage::builder().start().await;
+    let stage = stage().start().await;
     let mut ids = Vec::new();
     for path in ["/h264", "/h265"] {
         for transport in ["tcp", "udp"] {
@@ -89,7 +94,7 @@ async fn h264_and_h265_over_tcp_and_udp_become_scenes() {
 async fn credentials_open_a_guarded_stream_and_are_never_shown() {
     for auth in ["basic", "digest"] {
         let server = RtspServer::start(&["--auth", auth]).await;
-        let stage = Stage::builder().env(KEYS, KEY).start().await;
+        let stage = stage().env(KEYS, KEY).start().await;
         let url = server.url_as(RtspServer::USER, RtspServer::PASSWORD, "/h264");
         let input = json!({"url": url, "window": {"size_s": 1}});
         let id = stage.http.submit("stream_ingest", &json!({"input": input})).await;
@@ -113,8 +118,8 @@ async fn credentials_open_a_guarded_stream_and_are_never_shown() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_are_refused_where_they_cannot_be_sealed() {
-    let stage = Stage::builder().workers(0).start().await;
-    let input = json!({"url": "rtsp://alice:secret@127.0.0.2:8554/h264"});
+    let stage = stage().workers(0).start().await;
+    let input = json!({"url": "rtsp://alice:secret@127.0.0.1:8554/h264"});
     let answer = stage
         .http
         .post("/api/v1/tasks/stream_ingest", &json!({"input": input}))
@@ -123,9 +128,9 @@ async fn credentials_are_refused_where_they_cannot_be_sealed() {
     assert_eq!(answer.body["code"], "secrets_not_configured", "{}", answer.body);
     assert!(!answer.body.to_string().contains("alice"), "{}", answer.body);
     for url in [
-        "rtsp://127.0.0.1:8554/h264",
+        "rtsp://127.0.0.2:8554/h264",
         "rtsp://169.254.169.254/a",
-        "http://127.0.0.2/a.m3u8",
+        "http://127.0.0.1/a.m3u8",
     ] {
         let answer = stage
             .http
@@ -143,8 +148,8 @@ async fn credentials_are_refused_where_they_cannot_be_sealed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_path_and_a_port_where_nobody_listens_are_named() {
     let server = RtspServer::start(&[]).await;
-    let stage = Stage::builder().start().await;
-    let nobody = format!("rtsp://127.0.0.2:{}/h264", free_port());
+    let stage = stage().start().await;
+    let nobody = format!("rtsp://127.0.0.1:{}/h264", free_port());
     for (url, cause) in [(server.url("/nothing-here"), "not_found"), (nobody, "refused")] {
         let id = stage
             .http
@@ -158,7 +163,7 @@ async fn an_unknown_path_and_a_port_where_nobody_listens_are_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_server_is_noticed_and_the_stream_comes_back() {
     let server = RtspServer::start(&[]).await;
-    let stage = Stage::builder().start().await;
+    let stage = stage().start().await;
     let input = json!({"url": server.url("/h264"), "window": {"size_s": 1}});
     let id = stage.http.submit("stream_ingest", &json!({"input": input})).await;
     let task = stage.http.until(&id, |task| scenes(task) >= 2).await;
@@ -175,7 +180,7 @@ async fn a_frozen_server_is_noticed_and_the_stream_comes_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_dies_and_comes_back_is_read_on() {
     let mut server = RtspServer::start(&[]).await;
-    let stage = Stage::builder().start().await;
+    let stage = stage().start().await;
     let mut ids = Vec::new();
     for transport in ["tcp", "udp"] {
         let input = json!({"url": server.url("/h264"), "transport": transport, "window": {"size_s": 1}});
@@ -200,7 +205,7 @@ async fn a_server_that_dies_and_comes_back_is_read_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ended_streams_leave_no_descriptor_and_no_process() {
     let server = RtspServer::start(&[]).await;
-    let stage = Stage::builder().env("MAX_WORKERS", "1").start().await;
+    let stage = stage().env("MAX_WORKERS", "1").start().await;
     let worker = stage.workers[0].pid();
     let round = async || {
         let mut ids = Vec::new();
@@ -223,6 +228,73 @@ async fn ended_streams_leave_no_descriptor_and_no_process() {
     }
 }
 
+/// Six seconds of a moving picture, made by FFmpeg's command.
+fn film(dir: &std::path::Path) -> Vec<u8> {
+    let path = dir.join("film.mp4");
+    let made = std::process::Command::new("ffmpeg")
+        .args([
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc=size=320x180:rate=10",
+            "-t",
+            "6",
+        ])
+        .args([
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-g",
+            "20",
+            "-pix_fmt",
+            "yuv420p",
+        ])
+        .arg(&path)
+        .status();
+    assert!(
+        made.is_ok_and(|status| status.success()),
+        "ffmpeg should be installed: `make setup`"
+    );
+    std::fs::read(path).expect("the film should be there")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_video_is_read_to_its_end_from_a_form_and_from_an_upload() {
+    let stage = stage().start().await;
+    let bytes = film(stage.dir());
+    let answer = stage
+        .http
+        .post_file("/api/v1/tasks/stream_ingest", "film.mp4", bytes.clone())
+        .await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+    let form = answer.id();
+    let upload = stage.http.post_file("/api/v1/uploads", "film.mp4", bytes).await;
+    assert_eq!(upload.status, StatusCode::CREATED, "{}", upload.body);
+    let window = json!({"size_s": 2, "hop_s": 1, "frame_count": 2});
+    let input = json!({"media": {"artifact": upload.body["artifact"]}, "fps": 2, "duration": 4, "window": window});
+    let uploaded = stage.http.submit("stream_ingest", &json!({"input": input})).await;
+
+    let task = stage.http.until_ended(&form).await;
+    let result = &task["result"];
+    assert_eq!(result["ended_by"], "end_of_file", "{task}");
+    assert_eq!(
+        (&result["counts"]["frames"], &result["counts"]["scenes"]),
+        (&json!(6), &json!(1)),
+        "{task}"
+    );
+    let task = stage.http.until_ended(&uploaded).await;
+    let result = &task["result"];
+    assert_eq!(result["ended_by"], "duration", "{task}");
+    assert_eq!(
+        (&result["counts"]["frames"], &result["counts"]["scenes"]),
+        (&json!(8), &json!(4)),
+        "{task}"
+    );
+}
+
 /// Descriptors and processes of a worker once they have stopped becoming fewer: sessions are ended in the background.
 async fn settled(worker: rustix::process::Pid) -> (usize, usize) {
     let look = || (open_files(worker), descendants_of(worker).len());
@@ -241,7 +313,7 @@ async fn settled(worker: rustix::process::Pid) -> (usize, usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stream_of_rtsp_stream_url_runs_from_boot_on_and_once() {
     let server = RtspServer::start(&[]).await;
-    let mut stage = Stage::builder()
+    let mut stage = stage()
         .env("RTSP_STREAM_URL", &server.url("/h264"))
         .env("FRAME_RATE", "2")
         .start()

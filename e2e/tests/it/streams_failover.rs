@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use zoetrope_e2e::{RtspServer, Stage};
 use zoetrope_queue::{ConnectOptions, Queue};
 
-use crate::streams::scenes;
+use crate::streams::{scenes, stage};
 
 const KILLS: usize = 10;
 /// Scenes of a second between two kills: an attempt that lived over four leases counts as a good one.
@@ -46,7 +46,7 @@ fn held_by(stage: &Stage, worker: &str) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn over_ten_killed_workers_no_scene_is_written_twice() {
     let server = RtspServer::start(&[]).await;
-    let mut stage = Stage::builder().workers(2).env("LEASE_SECONDS", "1").start().await;
+    let mut stage = stage().workers(2).env("LEASE_SECONDS", "1").start().await;
     let queue = Queue::connect(ConnectOptions::new(stage.redis.url()))
         .await
         .expect("the queue should be reachable");
@@ -98,7 +98,7 @@ async fn over_ten_killed_workers_no_scene_is_written_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_draining_worker_hands_its_stream_over_at_once() {
     let server = RtspServer::start(&[]).await;
-    let mut stage = Stage::builder().start().await;
+    let mut stage = stage().start().await;
     let input = json!({"url": server.url("/h264"), "window": {"size_s": 1}});
     let id = stage.http.submit("stream_ingest", &json!({"input": input})).await;
     let task = stage.http.until(&id, |task| scenes(task) >= 2).await;

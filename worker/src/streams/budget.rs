@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// Share of a core that a live stream may use.
 pub const SHARE: f64 = 0.1;
 /// What may be saved up.
-const MOST: Duration = Duration::from_secs(1);
+const MOST: Duration = Duration::from_millis(500);
 
 /// The bucket of one stream.
 #[derive(Debug, Clone)]

@@ -119,22 +119,22 @@ mod tests {
     #[test]
     fn the_senders_crystal_is_corrected_by_its_reports() {
         let mut clock = StreamClock::new(0);
-        clock.place(0.0, 0);
+        clock.place(0.0, 1_000);
         clock.report(0.0, 9_000_000.0);
         clock.report(100.0, 9_000_100.02);
-        assert_eq!(clock.place(100.0, 100_020), 100_000, "what was placed stays");
-        assert_eq!(clock.place(1_100.0, 1_100_200), 1_100_200, "200 ppm from then on");
+        assert_eq!(clock.place(100.0, 101_020), 101_000, "what was placed stays");
+        assert_eq!(clock.place(1_100.0, 1_101_200), 1_101_200, "200 ppm from then on");
     }
 
     #[test]
     fn a_sender_whose_clock_is_set_is_not_believed() {
         let mut clock = StreamClock::new(0);
-        clock.place(0.0, 0);
+        clock.place(0.0, 1_000);
         clock.report(0.0, 0.0);
         clock.report(20.0, 86_420.0);
-        assert_eq!(clock.place(120.0, 120_000), 120_050, "500 ppm and no more");
+        assert_eq!(clock.place(120.0, 121_000), 121_050, "500 ppm and no more");
         clock.report(140.0, 20.0);
-        assert_eq!(clock.place(141.0, 141_000), 141_061);
+        assert_eq!(clock.place(142.0, 143_000), 143_059, "and as much the other way");
     }
 
     #[test]

@@ -26,6 +26,8 @@ const FORGET_CRASHES: Duration = Duration::from_mins(1);
 const GATE_EVERY: u64 = 16;
 /// Shortest and longest span of a run, milliseconds.
 const RUN_SPAN_MS: (f64, f64) = (200.0, 1_000.0);
+/// Text is read only while less than this waits: it takes longest and matters least, milliseconds.
+const READING_BACKLOG_MS: u64 = 1_500;
 /// Pause while no media child can be had.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -98,9 +100,9 @@ impl Health {
         let now = Instant::now();
         let mut watch = self.watch();
         if came {
-            watch.dog.seen(now)
+            watch.dog.seen(now);
         } else {
-            watch.dog.excuse(now)
+            watch.dog.excuse(now);
         }
     }
 
@@ -158,8 +160,9 @@ impl Decoding<'_> {
 
     async fn decode(&self, memory: &mut Memory, run: Run) -> Result<Sampled, MediaError> {
         memory.runs += 1;
+        let may_read = memory.budget.allows(Instant::now()) && self.packets.backlog_ms() < READING_BACKLOG_MS;
         let analyse = Analyse {
-            texts: u32::from(memory.budget.allows(Instant::now())),
+            texts: u32::from(may_read),
             colors: true,
             ..Analyse::default()
         };

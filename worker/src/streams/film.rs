@@ -193,6 +193,7 @@ impl Film<'_> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` calls")]
 fn storage(error: std::io::Error) -> Failure {
     Failure::retryable("storage_unavailable", format!("keep the film: {error}"))
 }

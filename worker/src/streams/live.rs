@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use zoetrope_queue::{Clock, Failure};
 use zoetrope_shared::netguard::{CheckedUrl, FetchError};
 use zoetrope_shared::tasks::stream_ingest::Scene;
@@ -27,6 +28,8 @@ use crate::services::Services;
 const SLOWEST_SOURCE: Duration = Duration::from_secs(30);
 /// What is learned from the first such mistake.
 const SLOW_SOURCE: Duration = Duration::from_millis(2_500);
+/// What is still decoded once a stream's time is over.
+const LAST_PICTURES: Duration = Duration::from_secs(3);
 /// A stream without `duration` ends by being canceled; this is only a date.
 const FOREVER: Duration = Duration::from_hours(24 * 365 * 10);
 
@@ -75,9 +78,11 @@ impl Live<'_> {
     /// Watches until the duration is over; for ever without one. The answer is the time of the last frame, ms.
     pub async fn run(&self, mut scribe: Scribe<'_>) -> Result<u64, Failure> {
         let (packets, frames, health) = (PacketLink::default(), FrameLink::default(), Health::new(self.fps));
+        let over = CancellationToken::new();
         let read = async {
             let read = self.read(&packets, &health).await;
             packets.close();
+            over.cancel();
             read
         };
         let decoding = Decoding {
@@ -92,7 +97,10 @@ impl Live<'_> {
             health: &health,
         };
         let decode = async {
-            decoding.run().await;
+            tokio::select! {
+                () = decoding.run() => {}
+                () = async { over.cancelled().await; tokio::time::sleep(LAST_PICTURES).await } => {}
+            }
             frames.close();
             Ok(())
         };

@@ -70,6 +70,13 @@ impl PacketLink {
         self.changed.notify_one();
     }
 
+    /// How much of the stream waits, milliseconds.
+    pub fn backlog_ms(&self) -> u64 {
+        let queue = self.queue();
+        let ends = queue.pictures.front().zip(queue.pictures.back());
+        ends.map_or(0, |((first, _), (last, _))| last.t_ms.saturating_sub(first.t_ms))
+    }
+
     /// The next run: as soon as it spans `span_ms` of the stream, is as large as a run may be, or has stopped growing.
     /// `None` once the link is closed and empty.
     pub async fn next_run(&self, span_ms: u64) -> Option<Run> {

@@ -91,7 +91,7 @@ impl RtspSource {
             .session_group(Arc::clone(&sessions));
         let url = self.url_at(address)?;
         let mut session = within(DESCRIBE_LIMIT, "describe", Session::describe(url, options)).await?;
-        let (video, codec, size) = first_video(&session)?;
+        let Video { index, codec, size } = first_video(&session)?;
         let transport = match self.transport {
             StreamTransport::Tcp => Transport::Tcp(TcpTransportOptions::default()),
             StreamTransport::Udp => Transport::Udp(UdpTransportOptions::default()),
@@ -99,16 +99,16 @@ impl RtspSource {
         let setup = SetupOptions::default()
             .transport(transport)
             .frame_format(FrameFormat::SIMPLE);
-        within(ANSWER_LIMIT, "set up", session.setup(video, setup)).await?;
+        within(ANSWER_LIMIT, "set up", session.setup(index, setup)).await?;
         if self.transport == StreamTransport::Udp {
-            check_peer(&session, video, address.ip())?;
+            check_peer(&session, index, address.ip())?;
         }
         let playing = within(ANSWER_LIMIT, "play", session.play(PlayOptions::default())).await?;
         let demuxed = playing.demuxed().map_err(|error| down("demux", &error))?;
         Ok(Playing {
             demuxed,
             sessions,
-            video,
+            video: index,
             codec,
             size,
         })
@@ -172,14 +172,17 @@ impl Playing {
     }
 }
 
-fn first_video(session: &Session<Described>) -> Result<(usize, Codec, Option<(u32, u32)>), SourceDown> {
+/// The track that is played.
+struct Video {
+    index: usize,
+    codec: Codec,
+    size: Option<(u32, u32)>,
+}
+
+fn first_video(session: &Session<Described>) -> Result<Video, SourceDown> {
     let mut others = Vec::new();
-    for (index, stream) in session
-        .streams()
-        .iter()
-        .enumerate()
-        .filter(|(_, stream)| stream.media() == "video")
-    {
+    let tracks = session.streams().iter().enumerate();
+    for (index, stream) in tracks.filter(|(_, stream)| stream.media() == "video") {
         let codec = match stream.encoding_name() {
             "h264" => Codec::H264,
             "h265" => Codec::H265,
@@ -192,7 +195,7 @@ fn first_video(session: &Session<Described>) -> Result<(usize, Codec, Option<(u3
             Some(retina::codec::ParametersRef::Video(video)) => Some(video.pixel_dimensions()),
             _ => None,
         };
-        return Ok((index, codec, size));
+        return Ok(Video { index, codec, size });
     }
     let detail = if others.is_empty() {
         "the stream has no video".to_owned()

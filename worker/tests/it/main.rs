@@ -11,5 +11,7 @@ mod process;
 mod registry;
 mod stream_damage;
 mod stream_decode;
+mod stream_files;
+mod stream_packets;
 mod vocabulary;
 mod world;

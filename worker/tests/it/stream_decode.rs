@@ -5,8 +5,7 @@ use serde_json::json;
 use zoetrope_worker::media_pool::{MediaError, MediaPool};
 use zoetrope_worker::protocol::Request;
 use zoetrope_worker::protocol_streams::{
-    Analyse, CLOSE, CloseInput, Codec, FILE, FileInput, FilePiece, GateState, KEY_FRAME, KeyFrameInput, MAX_SESSIONS,
-    PACKETS, PacketsInput, Sampled, Verdict,
+    Analyse, Codec, FILE, FileInput, GateState, KEY_FRAME, KeyFrameInput, PACKETS, PacketsInput, Sampled, Verdict,
 };
 
 use crate::films::{Films, Packet, joined};
@@ -79,27 +78,6 @@ pub(crate) fn file_input(path: &std::path::Path, fps: f64) -> FileInput {
         gate: None,
         analyse: Analyse::default(),
     }
-}
-
-/// Reads a film to its end, each piece by a pool that may be another.
-async fn whole_film(pools: &[&MediaPool], mut input: FileInput) -> Vec<FilePiece> {
-    let mut pieces: Vec<FilePiece> = Vec::new();
-    for pool in pools.iter().cycle() {
-        let piece: FilePiece = ask(pool, FILE, &input, Vec::new()).await.expect("the film is sound");
-        input.from_ms = piece.next_ms;
-        input.gate.clone_from(&piece.sampled.gate);
-        let end = piece.end;
-        pieces.push(piece);
-        if end {
-            break;
-        }
-    }
-    pieces
-}
-
-fn times(pieces: &[FilePiece]) -> Vec<u64> {
-    let frames = pieces.iter().flat_map(|piece| &piece.sampled.frames);
-    frames.map(|frame| frame.t_ms).collect()
 }
 
 /// Ten seconds that stand still for six and then cut to another scene; a key frame every two seconds.
@@ -230,140 +208,21 @@ fn near(hex: &str, rgb: [u8; 3]) -> bool {
 }
 
 #[tokio::test]
-async fn packets_give_the_wanted_rate_and_leave_out_what_no_picture_needs() {
+async fn text_that_is_too_small_for_one_look_gets_a_second() {
     let (films, (pool, _)) = (Films::new(), pool());
-    for (codec, encoder) in [
-        (Codec::H264, "-c:v libx264 -bf 3 -b_strategy 0"),
-        (
-            Codec::H265,
-            "-c:v libx265 -x265-params log-level=error:bframes=3:b-adapt=0",
-        ),
-    ] {
-        let film = films.make(
-            "rate.mp4",
-            &format!("-f lavfi -i testsrc2=s=320x180:r=25:d=8 {encoder} -preset veryfast -g 50 -pix_fmt yuv420p"),
-        );
-        let packets = films.packets(&film, codec);
-        let session = format!("{codec:?}");
-        let mut frames = Vec::new();
-        let mut decoded = 0;
-        for run in packets.chunks(30) {
-            let (input, body) = packets_input(&session, codec, run, 2.0);
-            let sampled: Sampled = ask(&pool, PACKETS, &input, body).await.expect("the packets are sound");
-            assert_eq!(
-                (sampled.decode_errors, sampled.awaiting_key, &sampled.gate),
-                (0, 0, &None)
-            );
-            frames.extend(sampled.frames);
-            decoded += sampled.decoded;
-        }
-        let times: Vec<u64> = frames.iter().map(|frame| frame.t_ms).collect();
-        assert!((15..=17).contains(&times.len()), "{codec:?}: {times:?}");
-        assert!(
-            times.windows(2).all(|pair| (200..=800).contains(&(pair[1] - pair[0]))),
-            "{codec:?}: {times:?}"
-        );
-        assert!(
-            decoded < packets.len() as u32 * 3 / 4,
-            "{codec:?}: {decoded} of {} decoded",
-            packets.len()
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_stream_that_lost_packets_goes_on_at_its_next_key_frame() {
-    let (films, (pool, _)) = (Films::new(), pool());
-    let packets = films.packets(&still_then_cut(&films, Codec::H264), Codec::H264);
-    let (input, body) = packets_input("camera", Codec::H264, &packets[..60], 25.0);
-    let first: Sampled = ask(&pool, PACKETS, &input, body).await.expect("the packets are sound");
-    assert!(first.frames.len() > 50);
-    let (mut input, body) = packets_input("camera", Codec::H264, &packets[80..150], 25.0);
-    input.reset = true;
-    input.want_gate = true;
-    let second: Sampled = ask(&pool, PACKETS, &input, body).await.expect("the packets are sound");
-    assert_eq!((second.awaiting_key, second.decode_errors), (20, 0));
-    assert_eq!(second.frames[0].t_ms, 4000);
-    assert!(second.gate.is_some());
-    // Without a word of the loss, the damage shows and ends at the key frame too.
-    let mut damaged = packets[150..].to_vec();
-    damaged.drain(1..20);
-    let (input, body) = packets_input("camera", Codec::H264, &damaged, 25.0);
-    let third: Sampled = ask(&pool, PACKETS, &input, body).await.expect("the child copes");
-    assert_eq!(third.frames.last().map(|frame| frame.damaged), Some(false));
-}
-
-#[tokio::test]
-async fn a_child_serves_as_many_sessions_as_promised_and_closing_one_makes_room() {
-    let (films, (pool, _)) = (Films::new(), pool());
-    let packets = films.packets(&still_then_cut(&films, Codec::H264), Codec::H264);
-    for index in 0..=MAX_SESSIONS {
-        let (input, body) = packets_input(&format!("stream {index}"), Codec::H264, &packets[..1], 1.0);
-        let answer: Result<Sampled, _> = ask(&pool, PACKETS, &input, body).await;
-        assert_eq!(answer.is_ok(), index < MAX_SESSIONS, "{index}: {answer:?}");
-    }
-    let close = |session: &str| CloseInput {
-        session: session.to_owned(),
-    };
-    for session in ["stream 3", "unknown"] {
-        let () = ask(&pool, CLOSE, &close(session), Vec::new())
-            .await
-            .expect("closing cannot fail");
-    }
-    let (input, body) = packets_input("another", Codec::H264, &packets[..1], 1.0);
-    let _: Sampled = ask(&pool, PACKETS, &input, body).await.expect("there is room again");
-}
-
-#[tokio::test]
-async fn a_file_comes_in_pieces_and_another_child_can_take_over_at_each() {
-    let films = Films::new();
-    let film = still_then_cut(&films, Codec::H264);
-    let (one, other) = (pool().0, pool().0);
-    for (fps, count) in [(0.5, 5), (1.0, 10), (4.0, 40), (25.0, 250)] {
-        let alone = whole_film(&[&one], file_input(&film, fps)).await;
-        assert_eq!(times(&alone).len(), count, "{fps} fps: {:?}", times(&alone));
-        let shared = whole_film(&[&one, &other], file_input(&film, fps)).await;
-        assert_eq!(times(&shared), times(&alone), "{fps} fps");
-        let passed = shared.iter().flat_map(|piece| &piece.sampled.frames);
-        let passed: Vec<u64> = passed
-            .filter(|frame| frame.verdict == Verdict::Passed)
-            .map(|frame| frame.t_ms)
-            .collect();
-        assert_eq!(passed, [0, 6000], "{fps} fps");
-    }
-    let video = &whole_film(&[&one], file_input(&film, 0.5)).await[0].video;
-    assert_eq!(
-        (video.codec.as_str(), video.width, video.height, video.duration_ms),
-        ("h264", 640, 360, Some(10_000))
+    let film = films.make(
+        "small-text.mp4",
+        "-f lavfi -i color=0x101828:s=1280x720:r=25:d=1,drawtext=text=build_log_of_small_text:fontsize=15:\
+         fontcolor=0xd0d0d0:x=200:y=400 -c:v libx264 -g 25 -pix_fmt yuv420p",
     );
-    assert!((video.fps - 25.0).abs() < 0.01);
-}
-
-#[tokio::test]
-async fn each_container_is_known_by_its_bytes_and_not_by_its_name() {
-    let (films, (pool, _)) = (Films::new(), pool());
-    let source = "-f lavfi -i testsrc2=s=320x180:r=10:d=3 -pix_fmt yuv420p";
-    for (name, encoder, codec) in [
-        ("a.mov", "-c:v libx264 -preset ultrafast", "h264"),
-        (
-            "a.mkv",
-            "-c:v libx265 -preset ultrafast -x265-params log-level=error",
-            "hevc",
-        ),
-        ("a.webm", "-c:v libvpx-vp9 -deadline realtime", "vp9"),
-        ("a.avi", "-c:v mpeg4", "mpeg4"),
-        ("a.ts", "-c:v libx264 -preset ultrafast", "h264"),
-    ] {
-        let film = films.make(name, &format!("{source} {encoder}"));
-        let renamed = films.path("film.bin");
-        std::fs::rename(&film, &renamed).expect("the folder is ours");
-        let pieces = whole_film(&[&pool], file_input(&renamed, 1.0)).await;
-        assert_eq!(
-            (times(&pieces).len(), pieces[0].video.codec.as_str()),
-            (3, codec),
-            "{name}"
-        );
-    }
+    let packets = films.packets(&film, Codec::H264);
+    let analyse = Analyse {
+        texts: 1,
+        ..Analyse::default()
+    };
+    let answers = key_frames(&pool, Codec::H264, &packets, &analyse).await;
+    let text = answers[0].frames[0].text.as_deref().unwrap_or_default();
+    assert!(text.contains("log") && text.contains("small"), "{text:?}");
 }
 
 #[tokio::test]

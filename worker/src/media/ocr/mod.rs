@@ -6,6 +6,7 @@ mod ink;
 mod orientation;
 mod pieces;
 mod preprocess;
+pub(crate) mod quick;
 mod renderings;
 mod second_look;
 mod words;
@@ -153,15 +154,6 @@ pub(crate) fn find_text(engine: &mut Engine, pixels: &GrayImage) -> Result<Vec<B
     );
     second_look::add(engine, pixels, &mut words)?;
     Ok(words.in_blocks(0))
-}
-
-/// Lines of a stream's frame: one pass that inverts and evens what it must, enlarges only small frames, and never looks
-/// for turned pages. A stream's processor budget pays for it again and again.
-pub(crate) fn read_quickly(engine: &mut Engine, pixels: &GrayImage, languages: &[String]) -> Result<Vec<Block>, Fault> {
-    engine.load(languages)?;
-    let picture = preprocess::quick(pixels);
-    let words = engine.read(&picture, OcrLayout::Auto)?;
-    Ok(Words::new(words, picture.scale, pixels.dimensions()).in_blocks(0))
 }
 
 fn trim(blocks: &mut [Block], level: OcrLevel) {

@@ -1,4 +1,4 @@
-//! A picture's dominant colours: a few thousand of its pixels, taken from Y'CbCr to sRGB by the matrix the stream names.
+//! A picture's dominant colours: a few thousand of its pixels, taken from YUV to sRGB by the matrix the stream names.
 
 use ffmpeg_next::color::{Range, Space};
 use ffmpeg_next::format::Pixel;
@@ -27,7 +27,7 @@ pub(super) fn dominant(scaler: &mut Scaler, picture: &frame::Video) -> Result<Ve
     Ok(analysis::dominant_colors(&DynamicImage::ImageRgb8(image)))
 }
 
-/// How Y'CbCr becomes R'G'B': weights of red and blue in luma, and the range of the levels.
+/// How YUV becomes RGB: weights of red and blue in luma, and the range of the levels.
 #[derive(Debug, Clone, Copy)]
 struct Matrix {
     red: f32,

@@ -1,21 +1,20 @@
-//! `stream.file`: an uploaded video, read piece by piece. The demuxer is chosen by the file's magic bytes and reads
-//! through our own handle, so a playlist under the name of a film is refused and nothing else is ever opened.
+//! `stream.file`: an uploaded video, read piece by piece: packets to pictures to reports, from where the last piece
+//! stood. What FFmpeg may open belongs in `file_source`.
 
-use std::fs::File;
-use std::io::{Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ffmpeg_next::format::context::{Input, StreamIo};
+use ffmpeg_next::format::context::Input;
 use ffmpeg_next::media::Type;
-use ffmpeg_next::{Dictionary, Error, Packet, Rational, format};
-use zoetrope_shared::media::{MAX_PIXELS, MediaType};
+use ffmpeg_next::{Error, Packet, Rational, format};
+use zoetrope_shared::media::MAX_PIXELS;
 use zoetrope_worker::protocol_streams::{FileInput, FilePiece, MAX_PIECE_FRAMES, VideoInfo};
 
 use super::budget;
-use super::decoder::{Decoder, FILE_CODECS};
+use super::decoder::Decoder;
 use super::file_pace::Pace;
+use super::file_source;
 use super::gate_state::Gate;
 use super::reporter::Reporter;
 use super::sampler::Sampler;
@@ -23,13 +22,6 @@ use super::scaler::Scaler;
 use crate::fault::Fault;
 use crate::ocr;
 
-/// Bytes that tell the type; Matroska needs the most.
-const MAGIC_BYTES: u64 = 4096;
-/// Bytes and stream time that FFmpeg may look at to find the streams.
-const PROBE_BYTES: &str = "2000000";
-const PROBE_US: &str = "2000000";
-/// More streams than this are no film.
-const MOST_STREAMS: &str = "64";
 /// Processor time after which a piece ends, and after which reading is broken off, microseconds.
 const PIECE_US: u64 = 2_000_000;
 const BREAK_OFF_US: u64 = 20_000_000;
@@ -62,10 +54,10 @@ impl OpenFile {
     /// Opens the file and goes to where the request wants to read.
     pub(super) fn open(request: &FileInput) -> Result<Self, Fault> {
         let break_off_us = Arc::new(AtomicU64::new(budget::now_us() + BREAK_OFF_US));
-        let (demuxer, io) = sniffed(Path::new(&request.path))?;
+        let (demuxer, io) = file_source::open(Path::new(&request.path))?;
         let deadline = Arc::clone(&break_off_us);
         let late = move || budget::now_us() > deadline.load(Ordering::Relaxed);
-        let input = format::input_from_stream_with_interrupt(io, None, Some(options(demuxer)), late)
+        let input = format::input_from_stream_with_interrupt(io, None, Some(file_source::options(demuxer)), late)
             .map_err(|error| Fault::media_invalid(format!("the {demuxer} file cannot be read: {error}")))?;
         let stream = input.streams().best(Type::Video);
         let stream = stream.ok_or_else(|| Fault::media_invalid("the file has no video"))?;
@@ -218,53 +210,4 @@ fn to_ms(ticks: i64, start: i64, time_base: f64) -> u64 {
     (ticks.saturating_sub(start) as f64 * time_base * 1000.0)
         .round()
         .max(0.0) as u64
-}
-
-/// The only demuxer that may read these bytes, and the handle that it reads through.
-fn sniffed(path: &Path) -> Result<(&'static str, StreamIo), Fault> {
-    let unreadable = |error: std::io::Error| Fault::engine_failed(format!("the media file cannot be read: {error}"));
-    let mut file = File::open(path).map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
-        return Err(Fault::input_invalid("the path names no regular file"));
-    }
-    let mut magic = Vec::new();
-    file.by_ref()
-        .take(MAGIC_BYTES)
-        .read_to_end(&mut magic)
-        .map_err(unreadable)?;
-    file.rewind().map_err(unreadable)?;
-    let demuxer = match MediaType::sniff(&magic) {
-        Some(MediaType::Mp4 | MediaType::Mov | MediaType::M4a) => "mov",
-        Some(MediaType::Mkv | MediaType::Webm) => "matroska",
-        Some(MediaType::Avi) => "avi",
-        _ if is_transport_stream(&magic) => "mpegts",
-        _ => {
-            return Err(Fault::media_invalid(
-                "the file is no MP4, MOV, Matroska, WebM, AVI or MPEG-TS video",
-            ));
-        }
-    };
-    let io = StreamIo::from_read_seek(file)
-        .map_err(|error| Fault::engine_failed(format!("the media file cannot be read: {error}")))?;
-    Ok((demuxer, io))
-}
-
-/// Sync bytes at the start of three packets in a row (ISO/IEC 13818-1).
-fn is_transport_stream(magic: &[u8]) -> bool {
-    const PACKET: usize = 188;
-    const SYNC: u8 = 0x47;
-    [0, PACKET, 2 * PACKET].iter().all(|at| magic.get(*at) == Some(&SYNC))
-}
-
-fn options(demuxer: &str) -> Dictionary<'static> {
-    let codecs: Vec<&str> = FILE_CODECS.iter().map(|(_, name)| *name).collect();
-    let mut options = Dictionary::new();
-    options.set("format_whitelist", demuxer);
-    options.set("codec_whitelist", &codecs.join(","));
-    // No protocol has this name: nothing that the file refers to can be opened.
-    options.set("protocol_whitelist", "none");
-    options.set("probesize", PROBE_BYTES);
-    options.set("analyzeduration", PROBE_US);
-    options.set("max_streams", MOST_STREAMS);
-    options
 }

@@ -65,10 +65,17 @@ fn what_stays_is_a_duplicate_at_first_and_becomes_background() {
 #[test]
 fn a_corner_that_flickers_all_the_time_becomes_still() {
     let clock = |second: u32| {
+        let digits = |x: u32, y: u32| {
+            if (x + y * 3 + second).is_multiple_of(3) {
+                150
+            } else {
+                120
+            }
+        };
         let mut luma = room(second, None);
-        (0..30).for_each(|x| {
-            (0..8).for_each(|y| luma.put_pixel(x, y, Luma([if (x + y * 3 + second) % 3 == 0 { 150 } else { 120 }])));
-        });
+        for (x, y) in (0..8).flat_map(|y| (0..30).map(move |x| (x, y))) {
+            luma.put_pixel(x, y, Luma([digits(x, y)]));
+        }
         luma
     };
     let mut gate = Gate::default();

@@ -9,6 +9,7 @@ mod colors;
 mod decoder;
 mod file;
 mod file_pace;
+mod file_source;
 mod gate;
 mod gate_state;
 mod key_frame;

@@ -86,7 +86,7 @@ impl PacketSession {
     }
 
     fn packet(&mut self, reporter: &mut Reporter<'_>, packet: PacketInfo, bytes: &[u8], fps: f64) -> Result<(), Fault> {
-        if self.still_awaits_key(packet) {
+        if self.still_awaits_key(packet, fps) {
             reporter.await_key();
             return Ok(());
         }
@@ -117,7 +117,7 @@ impl PacketSession {
         self.awaiting_key_since.get_or_insert(Awaiting::First);
     }
 
-    fn still_awaits_key(&mut self, packet: PacketInfo) -> bool {
+    fn still_awaits_key(&mut self, packet: PacketInfo, fps: f64) -> bool {
         let Some(awaiting) = self.awaiting_key_since else {
             return false;
         };
@@ -127,8 +127,11 @@ impl PacketSession {
         };
         if packet.key || packet.t_ms.saturating_sub(since) >= KEY_PATIENCE_MS {
             self.awaiting_key_since = None;
-            // A stream may begin anew at an earlier time.
-            if !self.sampler.wants(packet.t_ms.saturating_add(KEY_PATIENCE_MS)) {
+            // More than an interval until a picture is due: the stream began anew at an earlier time.
+            let begun_anew = !self
+                .sampler
+                .wants(packet.t_ms.saturating_add((1000.0 / fps).ceil() as u64));
+            if begun_anew {
                 self.sampler = Sampler::from(packet.t_ms);
             }
             return false;

@@ -126,11 +126,11 @@ fn read(
     analyse: &Analyse,
     (width, height): (u32, u32),
 ) -> Result<Vec<TextLine>, Fault> {
-    let blocks = ocr::read_quickly(engine, luma, &analyse.languages)?;
+    let lines = ocr::quick::lines(engine, luma, &analyse.languages)?;
     let across = |pixels: u32| (u64::from(pixels) * u64::from(width) / u64::from(luma.width())) as u32;
     let down = |pixels: u32| (u64::from(pixels) * u64::from(height) / u64::from(luma.height())) as u32;
-    let lines = blocks.into_iter().flat_map(|block| block.lines);
     Ok(lines
+        .into_iter()
         .map(|line| {
             let [x, y, line_width, line_height] = line.bbox;
             TextLine {

@@ -61,7 +61,6 @@ impl Scaler {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature that map_err wants")]
 fn failed(error: ffmpeg_next::Error) -> Fault {
     Fault::media_invalid(format!("the video's pictures cannot be scaled: {error}"))
 }
