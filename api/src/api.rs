@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -11,6 +10,7 @@ use zoetrope_shared::config::{AuthMode, Settings};
 use zoetrope_shared::shutdown::ShutdownSteps;
 
 use crate::app::App;
+use crate::auth::first_key;
 use crate::boot_stream;
 use crate::http::server;
 use crate::limits::{DRAIN_GRACE, SWEEP_EVERY};
@@ -27,12 +27,6 @@ pub struct Api {
 impl Api {
     /// Opens the artifact store; Redis is connected to while serving.
     pub fn new(settings: Settings, tenants: Tenants) -> anyhow::Result<Self> {
-        ensure!(
-            settings.host.is_loopback() || settings.auth == AuthMode::None,
-            "HOST {} is reachable from outside and API keys are not available yet: set AUTH=none to open the api to \
-             everybody on purpose, or HOST=127.0.0.1",
-            settings.host
-        );
         if settings.auth == AuthMode::None {
             tracing::warn!("api.auth.none: AUTH=none, whoever reaches this address may do everything");
         }
@@ -53,6 +47,7 @@ impl Api {
         let background = CancellationToken::new();
         let mut duties = JoinSet::new();
         duties.spawn(app.link.clone().run(background.clone()));
+        duties.spawn(first_key::ensure(app.clone(), background.clone()));
         duties.spawn(sweep(app.clone(), background.clone()));
         duties.spawn(boot_stream::run(app.clone(), background.clone()));
         let connections = server::accept(listener, app.router(), shutdown).await;
@@ -60,6 +55,13 @@ impl Api {
         let mut steps = ShutdownSteps::new();
         steps
             .step("finish open requests", DRAIN_GRACE + STEP, server::finish(connections))
+            .await;
+        app.sockets.close();
+        steps
+            .step("close web sockets", STEP, async {
+                app.sockets.wait().await;
+                0
+            })
             .await;
         background.cancel();
         steps

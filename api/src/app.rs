@@ -23,13 +23,17 @@ use zoetrope_shared::secrets::SecretKeys;
 use zoetrope_shared::tenant::Tenant;
 
 use crate::artifacts::{download, uploads};
+use crate::auth::{Gate, gate, keys, tickets};
 use crate::cached::Cached;
 use crate::http::body::Budget;
 use crate::http::guard::{self, Doors};
 use crate::http::problem::Refusal;
 use crate::http::{answer, request_id};
-use crate::limits::{BODY_TIMEOUT, HANDLER_TIMEOUT, HEALTH_CACHE, MAX_LONG_POLLS, MAX_WAIT, UPLOAD_TIMEOUT};
-use crate::link::Link;
+use crate::limits::{
+    BODY_TIMEOUT, HANDLER_TIMEOUT, HEALTH_CACHE, MAX_LIVE_CLIENTS, MAX_LONG_POLLS, MAX_WAIT, UPLOAD_TIMEOUT,
+};
+use crate::link::{Link, Plain};
+use crate::live::{events, process_frame, scenes, socket};
 use crate::service::metrics::Metrics;
 use crate::service::{docs, health, hello, kinds, metrics, queue_status};
 use crate::submit::held::Held;
@@ -53,9 +57,14 @@ pub(crate) struct Shared {
     pub(crate) secrets: SecretKeys,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tenants: Tenants,
+    pub(crate) gate: Gate,
     pub(crate) metrics: Metrics,
     pub(crate) budget: Budget,
     pub(crate) long_polls: Semaphore,
+    /// Places for event streams and web sockets.
+    pub(crate) live_places: Arc<Semaphore>,
+    /// Open web sockets, which no longer belong to a request; awaited at the end.
+    pub(crate) sockets: TaskTracker,
     /// Cancelled when this process is asked to stop: long polls end.
     pub(crate) stopping: CancellationToken,
     /// Removals of artifacts whose requests were cut off; awaited at the end.
@@ -77,9 +86,11 @@ impl App {
     pub(crate) fn open(settings: Settings, tenants: Tenants) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let artifacts = Artifacts::open(&settings.artifacts_url, clock.clone())?;
+        let redis = Plain::at(&settings.redis_url);
         let shared = Shared {
+            gate: Gate::new(&settings, redis.clone()),
             link: Link::new(ConnectOptions::new(&settings.redis_url)),
-            memories: Memories::at(&settings.redis_url),
+            memories: Memories::new(redis),
             artifacts,
             secrets: settings.secret_keys(),
             netguard: NetGuard::new(NetGuardConfig::of(&settings)),
@@ -88,6 +99,8 @@ impl App {
             metrics: Metrics::new(),
             budget: Budget::new(),
             long_polls: Semaphore::new(MAX_LONG_POLLS),
+            live_places: Arc::new(Semaphore::new(MAX_LIVE_CLIENTS)),
+            sockets: TaskTracker::new(),
             stopping: CancellationToken::new(),
             removals: TaskTracker::new(),
             redis_health: Cached::new(HEALTH_CACHE),
@@ -128,7 +141,8 @@ impl App {
     /// The router with everything around it.
     pub(crate) fn router(&self) -> Router {
         let (routes, _) = routes().split_for_parts();
-        self.wrap(routes.merge(docs::pages()))
+        let admitted = routes.route_layer(middleware::from_fn_with_state(self.clone(), gate::admit));
+        self.wrap(admitted.merge(docs::pages()))
     }
 
     /// Layers, the last one outermost.
@@ -155,12 +169,18 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(batch::routes())
         .merge(tasks::routes())
         .merge(list::routes())
+        .merge(events::routes())
+        .merge(process_frame::routes())
+        .merge(scenes::routes())
+        .merge(socket::routes())
         .merge(download::routes())
         .merge(kinds::routes())
         .merge(queue_status::routes())
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(hello::routes())
+        .merge(keys::routes())
+        .merge(tickets::routes())
         .merge(docs::routes())
         .layer(middleware::from_fn_with_state(
             BODY_TIMEOUT + MAX_WAIT + HANDLER_TIMEOUT,
@@ -206,6 +226,9 @@ fn cors(allowed_origins: &[String]) -> CorsLayer {
             header::RETRY_AFTER,
             header::ETAG,
             header::CONTENT_RANGE,
+            header::WWW_AUTHENTICATE,
+            named("ratelimit"),
+            named("ratelimit-policy"),
             idempotency::REPLAYED,
             request_id::HEADER,
         ])

@@ -35,6 +35,11 @@ impl<T: Clone> Cached<T> {
         *last = Some((Instant::now(), answer.clone()));
         answer
     }
+
+    /// Makes the next caller ask anew.
+    pub(crate) async fn forget(&self) {
+        *self.last.lock().await = None;
+    }
 }
 
 #[cfg(test)]

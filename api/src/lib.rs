@@ -2,12 +2,14 @@
 
 mod api;
 mod app;
+mod auth;
 mod boot_stream;
 mod limits;
 mod link;
 mod tenant;
 
 mod artifacts;
+mod live;
 mod service;
 mod submit;
 mod tasks;

@@ -46,6 +46,27 @@ pub(crate) const DRAIN_GRACE: Duration = Duration::from_secs(20);
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(60);
 /// Requests that wait at a time; one more is answered at once, as if it had not asked to wait.
 pub(crate) const MAX_LONG_POLLS: usize = 10_000;
+/// Longest a frame may take to be described for a caller that waits.
+pub(crate) const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
+/// Event streams and web sockets at a time; one more is refused with 503.
+pub(crate) const MAX_LIVE_CLIENTS: usize = 4_000;
+/// Tasks that one WebSocket follows.
+pub(crate) const MAX_LIVE_SUBSCRIPTIONS: usize = 64;
+/// One message of a WebSocket's client, bytes.
+pub(crate) const MAX_SOCKET_MESSAGE_BYTES: usize = 64 * 1024;
+/// What a WebSocket may hold of messages that it was given to send, bytes.
+pub(crate) const MAX_SOCKET_BUFFER_BYTES: usize = 1024 * 1024;
+/// Chunks of output read for a live client at a time: with the task itself less than 1 MiB.
+pub(crate) const LIVE_PAGE: usize = 8;
+/// After this time a live connection's key is looked at again: with the age of what is known of keys, and the time to
+/// the next look at its task, it is cut off within 5 s of its revocation.
+pub(crate) const LIVE_RECHECK: Duration = Duration::from_secs(2);
+/// Longest silence on a live connection.
+pub(crate) const LIVE_HEARTBEAT: Duration = Duration::from_secs(15);
+/// A WebSocket whose client takes nothing for this long is closed.
+pub(crate) const LIVE_STALL: Duration = Duration::from_secs(20);
+/// How long such a client has to take the reason.
+pub(crate) const LIVE_CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// Longest a request may take that neither waits nor moves a body.
 pub(crate) const HANDLER_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -69,6 +90,21 @@ pub(crate) const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 pub(crate) const ARTIFACT_TTL: Duration = Duration::from_secs(24 * 3600);
 /// File name of an artifact, bytes.
 pub(crate) const MAX_FILENAME_BYTES: usize = 120;
+
+/// API keys that are kept, revoked ones included: every api knows all of them.
+pub(crate) const MAX_API_KEYS: usize = 1_000;
+/// How long the keys are believed to be unchanged; a revocation is felt within 5 s.
+pub(crate) const API_KEY_CACHE: Duration = Duration::from_secs(2);
+/// Requests a second with one key, unless it says otherwise; twice as many at once.
+pub(crate) const DEFAULT_REQUESTS_PER_SECOND: u32 = 100;
+/// Most that a key may say.
+pub(crate) const MAX_REQUESTS_PER_SECOND: u32 = 10_000;
+/// Wrong keys a second that are answered 401; more are 429.
+pub(crate) const WRONG_KEYS_PER_SECOND: u32 = 10;
+/// Name of an API key, characters.
+pub(crate) const MAX_KEY_NAME_CHARS: usize = 100;
+/// Furthest expiry of an API key: ten years.
+pub(crate) const MAX_KEY_LIFE: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// Pause between two sweeps of expired artifacts.
 pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(10 * 60);

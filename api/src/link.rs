@@ -1,11 +1,55 @@
 //! The connection to the queue. The api starts without Redis: it answers 503 until the first connection stands.
 
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use redis::RedisError;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use tokio::sync::OnceCell;
 
 use tokio_util::sync::CancellationToken;
 use zoetrope_queue::{ConnectOptions, Queue, QueueError, TaskId, Watch};
 
+use crate::http::problem::Refusal;
 use crate::limits::RECONNECT;
+
+/// Longest that Redis may take for one answer about keys that are not the queue's.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A connection for the Redis keys outside the queue. Connects when first used.
+#[derive(Clone)]
+pub(crate) struct Plain {
+    url: String,
+    connection: Arc<OnceCell<ConnectionManager>>,
+}
+
+impl Plain {
+    /// To this Redis.
+    pub(crate) fn at(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            connection: Arc::default(),
+        }
+    }
+
+    /// The connection.
+    pub(crate) async fn get(&self) -> Result<ConnectionManager, Refusal> {
+        let connect = || async {
+            let config = ConnectionManagerConfig::new()
+                .set_response_timeout(Some(RESPONSE_TIMEOUT))
+                .set_connection_timeout(Some(RESPONSE_TIMEOUT))
+                .set_number_of_retries(1);
+            redis::Client::open(self.url.as_str())?
+                .get_connection_manager_with_config(config)
+                .await
+        };
+        let connected = self.connection.get_or_try_init(connect).await.cloned();
+        connected.map_err(|error: RedisError| {
+            tracing::warn!(%error, "api.redis.unavailable: cannot connect");
+            Refusal::redis_unavailable()
+        })
+    }
+}
 
 /// The queue, once it is connected. Cloning is cheap.
 #[derive(Debug, Clone)]

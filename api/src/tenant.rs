@@ -8,9 +8,10 @@ use axum::http::request::Parts;
 use zoetrope_shared::tenant::Tenant;
 
 use crate::app::App;
+use crate::auth::Identity;
 use crate::http::problem::Refusal;
 
-/// Tells the tenant of a request from its headers. Keys will be read here; until then everybody is `default`.
+/// Tells the tenant of a request where no key is asked for. With keys, the key says it.
 #[derive(Clone)]
 pub struct Tenants(Arc<Tell>);
 
@@ -26,6 +27,11 @@ impl Tenants {
     pub fn told_by(tell: impl Fn(&HeaderMap) -> Option<Tenant> + Send + Sync + 'static) -> Self {
         Self(Arc::new(tell))
     }
+
+    /// The tenant of a request with these headers.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> Option<Tenant> {
+        (self.0)(headers)
+    }
 }
 
 impl std::fmt::Debug for Tenants {
@@ -34,7 +40,7 @@ impl std::fmt::Debug for Tenants {
     }
 }
 
-/// The tenant of the request at hand.
+/// The tenant of the request at hand, as the gate has told it.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller(pub(crate) Tenant);
 
@@ -42,8 +48,8 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        (app.tenants.0)(&parts.headers)
-            .map(Self)
-            .ok_or_else(|| Refusal::forbidden("no tenant belongs to this request"))
+        Identity::from_request_parts(parts, app)
+            .await
+            .map(|identity| Self(identity.tenant))
     }
 }

@@ -50,6 +50,9 @@ pub(crate) enum Command {
     Cancel(CancelArgs),
     /// List tasks, newest first
     List(ListArgs),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Check everything that Zoetrope needs and print the effective configuration
     Doctor,
     /// Print completions for a shell
@@ -144,6 +147,39 @@ pub(crate) struct ListArgs {
     /// Where the last page ended
     #[arg(long)]
     pub(crate) cursor: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key and print it, this once; the first one has to allow admin:*
+    Create(KeyCreateArgs),
+    /// List keys, newest first, without their secrets
+    List,
+    /// Revoke keys: they open nothing any more
+    Revoke {
+        /// Ids of the keys, the middle part of each
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyCreateArgs {
+    /// Name for people
+    #[arg(long, default_value = "")]
+    pub(crate) name: String,
+    /// Whose tasks it opens [default: those of the key in use]
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+    /// What it allows; may be repeated [default: tasks:read and tasks:write]
+    #[arg(long, value_parser = ["tasks:read", "tasks:write", "streams:*", "admin:*"])]
+    pub(crate) scope: Vec<String>,
+    /// When it stops to work, such as 12h [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) expires_in: Option<Duration>,
+    /// Requests a second, twice as many at once [default: 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) requests_per_second: Option<u32>,
 }
 
 /// Reads `250ms`, `30s`, `5m`, `2h`, or a bare number of seconds.

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::header::{ETAG, IF_NONE_MATCH};
+use reqwest::header::{AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use reqwest::multipart::{Form, Part};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Map, Value};
 use url::Url;
-use zoetrope_shared::wire::{Problem, TaskPage, TaskView};
+use zoetrope_shared::config::Secret;
+use zoetrope_shared::wire::{KeyMade, KeyPage, KeyView, Problem, TaskPage, TaskView};
 
 use crate::args::ListArgs;
 use crate::exit::{CliError, Exit};
@@ -55,8 +56,8 @@ pub(crate) enum Reading {
 }
 
 impl Client {
-    /// A client of the server at this URL; connects when first used.
-    pub(crate) fn new(server: &str) -> Result<Self, CliError> {
+    /// A client of the server at this URL that shows this key; connects when first used.
+    pub(crate) fn new(server: &str, key: Option<&Secret>) -> Result<Self, CliError> {
         let base = Url::parse(server)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
@@ -67,6 +68,7 @@ impl Client {
             ))
         })?;
         let mut builder = reqwest::Client::builder()
+            .default_headers(credentials(key)?)
             .connect_timeout(CONNECT_LIMIT)
             .user_agent(concat!("zoetrope-cli/", env!("CARGO_PKG_VERSION")));
         if is_loopback(&base) {
@@ -172,6 +174,24 @@ impl Client {
         body(self.send(self.http.get(url).timeout(ANSWER_LIMIT)).await?).await
     }
 
+    /// Makes an API key.
+    pub(crate) async fn make_key(&self, wanted: &Value) -> Result<KeyMade, CliError> {
+        let request = self.http.post(self.url(&["api", "v1", "keys"])).json(wanted);
+        body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
+    }
+
+    /// The API keys.
+    pub(crate) async fn keys(&self) -> Result<KeyPage, CliError> {
+        let request = self.http.get(self.url(&["api", "v1", "keys"]));
+        body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
+    }
+
+    /// Revokes an API key.
+    pub(crate) async fn revoke_key(&self, id: &str) -> Result<KeyView, CliError> {
+        let request = self.http.delete(self.url(&["api", "v1", "keys", id]));
+        body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
+    }
+
     /// Whether the server takes requests.
     pub(crate) async fn is_ready(&self) -> bool {
         let request = self.http.get(self.url(&["readyz"])).timeout(CONNECT_LIMIT);
@@ -219,6 +239,18 @@ impl Client {
             root_cause(error)
         ))
     }
+}
+
+/// The header that shows the key. Redirects to another host do not take it along.
+fn credentials(key: Option<&Secret>) -> Result<HeaderMap, CliError> {
+    let mut headers = HeaderMap::new();
+    if let Some(key) = key {
+        let value = HeaderValue::try_from(format!("Bearer {}", key.expose()));
+        let mut value = value.map_err(|_| CliError::usage("ZOETROPE_API_KEY is no API key: zt_<id>_<secret>"))?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    Ok(headers)
 }
 
 /// Reads a file as a part of a form, without loading it.
@@ -294,7 +326,7 @@ mod tests {
 
     #[test]
     fn an_id_cannot_become_another_path() {
-        let client = Client::new("http://127.0.0.1:8000/below/").unwrap();
+        let client = Client::new("http://127.0.0.1:8000/below/", None).unwrap();
         let url = client.url(&["api", "v1", "tasks", "../../x?y#z"]);
         assert_eq!(
             url.as_str(),
@@ -305,7 +337,7 @@ mod tests {
     #[test]
     fn what_is_no_server_url_is_a_usage_error() {
         for text in ["", "localhost:8000", "ftp://example.com", "http://"] {
-            assert_eq!(Client::new(text).unwrap_err().exit, Exit::Usage, "{text}");
+            assert_eq!(Client::new(text, None).unwrap_err().exit, Exit::Usage, "{text}");
         }
     }
 

@@ -48,7 +48,11 @@ async fn run(cli: &Cli) -> Result<Exit, CliError> {
         return Ok(Exit::Done);
     }
     let configuration = Configuration::load()?;
-    let client = Client::new(cli.server.as_deref().unwrap_or(&configuration.settings.server_url))?;
+    let settings = &configuration.settings;
+    let client = Client::new(
+        cli.server.as_deref().unwrap_or(&settings.server_url),
+        settings.api_key.as_ref(),
+    )?;
     match &cli.command {
         Command::Up(args) => up::run(args, &configuration).await,
         Command::Submit(args) => commands::submit(&client, args, output).await,
@@ -56,6 +60,7 @@ async fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Wait(args) => commands::wait(&client, args, output).await,
         Command::Cancel(args) => commands::cancel(&client, args, output).await,
         Command::List(args) => commands::list(&client, args, output).await,
+        Command::Key(command) => commands::key(&client, command, output).await,
         Command::Doctor => commands::doctor(&client, &configuration, output).await,
         Command::Completions { .. } => Ok(Exit::Done),
     }

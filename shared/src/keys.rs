@@ -3,6 +3,11 @@
 //! | key | type | holds | expires |
 //! |---|---|---|---|
 //! | `zs:{<tenant>}:idem:<hash>` | string | the answer to a POST that makes no task | 24 h |
+//! | `zs:{.keys}:all` | hash | API keys by id, with the SHA-256 of their secrets | never |
+//! | `zs:{.keys}:version` | string | random text, another one after every change of the keys | never |
+//! | `zs:{.keys}:ticket:<hash>` | string | whom a one-time ticket stands for | 60 s |
+//!
+//! No tenant's name has a dot, so `.keys` is none.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -24,8 +29,23 @@ pub fn idempotency(tenant: &Tenant, route: &str, key: &str) -> String {
     format!("zs:{{{tenant}}}:idem:{}", hex(&hash.finalize()))
 }
 
+/// All API keys.
+pub const API_KEYS: &str = "zs:{.keys}:all";
+/// Changes with every change of the API keys.
+pub const API_KEYS_VERSION: &str = "zs:{.keys}:version";
+
+/// Where a ticket is kept. Only its hash is: who reads Redis can redeem none.
+pub fn ticket(ticket: &str) -> String {
+    format!("zs:{{.keys}}:ticket:{}", sha256_hex(ticket))
+}
+
+/// The SHA-256 of a text, hexadecimal: how secrets of 256 random bits are kept.
+pub fn sha256_hex(text: &str) -> String {
+    hex(&Sha256::digest(text))
+}
+
 /// Bytes as lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
         .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {

@@ -15,6 +15,7 @@ use zoetrope_shared::tasks::{KINDS, Kind};
 use zoetrope_shared::wire::{Problem, ProblemCode, TaskView};
 
 use crate::app::{self, App};
+use crate::auth::access;
 use crate::submit::envelope::{EnvelopeFields, PriorityName};
 
 /// Where the document is served.
@@ -36,8 +37,10 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
     ),
     tags(
         (name = "tasks", description = "Submit, read, list, cancel"),
+        (name = "live", description = "Events and scenes as they happen"),
         (name = "artifacts", description = "Stored bytes"),
         (name = "kinds", description = "What tasks there are"),
+        (name = "access", description = "API keys and tickets"),
         (name = "operations", description = "Health and load"),
     ),
     components(schemas(EnvelopeFields, PriorityName, Problem, ProblemCode, TaskView))
@@ -99,6 +102,7 @@ fn document() -> Value {
         let path = format!("/api/v1/tasks/{}", kind.name.replace('_', "-"));
         document["paths"][path] = json!({"post": operation(kind, submit.clone(), &input, &output)});
     }
+    access::describe(&mut document);
     // Another crate may switch on `serde_json/preserve_order`; the text must not depend on it.
     document.sort_all_objects();
     document

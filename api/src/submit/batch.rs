@@ -18,6 +18,7 @@ use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::{BatchItem, BatchItemError, BatchState, BatchUrls, BatchView, Problem};
 
 use crate::app::App;
+use crate::auth::Identity;
 use crate::cpu;
 use crate::http::problem::{Mistake, Mistakes, Refusal};
 use crate::http::query::Query;
@@ -28,7 +29,6 @@ use crate::submit::intake::{self, Ready};
 use crate::submit::request::{find_kind, parse, read_json};
 use crate::submit::submission::{Judge, Submission};
 use crate::tasks::view::batch_tag;
-use crate::tenant::Caller;
 
 /// Items whose media is stored at the same time.
 const STORING: usize = 8;
@@ -64,7 +64,7 @@ struct BatchRequest {
     ))]
 async fn submit_batch(
     State(app): State<App>,
-    Caller(tenant): Caller,
+    identity: Identity,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
@@ -74,10 +74,12 @@ async fn submit_batch(
     let mut share = app.budget.share();
     let bytes = read_json(&headers, body, &mut share).await?;
     let judge = app.judge();
+    let caller = identity.clone();
+    let tenant = identity.tenant;
     let (judged, fingerprint) = cpu::run(bytes.len(), move || {
         let value = parse(&bytes)?;
         let fingerprint = Fingerprint::of("batch").json(&value).finish();
-        Ok::<_, Refusal>((judge_all(&judge, value)?, fingerprint))
+        Ok::<_, Refusal>((judge_all(&judge, &caller, value)?, fingerprint))
     })
     .await?;
     let batch_id = match &key {
@@ -109,7 +111,7 @@ async fn submit_batch(
     Ok(answer(batch_id, items, counts, replayed))
 }
 
-fn judge_all(judge: &Judge, body: Value) -> Result<Vec<Result<Submission, Refusal>>, Refusal> {
+fn judge_all(judge: &Judge, caller: &Identity, body: Value) -> Result<Vec<Result<Submission, Refusal>>, Refusal> {
     let Value::Object(mut fields) = body else {
         return Err(Refusal::invalid("", "send a JSON object with `tasks`"));
     };
@@ -134,11 +136,11 @@ fn judge_all(judge: &Judge, body: Value) -> Result<Vec<Result<Submission, Refusa
     Ok(tasks
         .into_iter()
         .enumerate()
-        .map(|(index, task)| judge_one(judge, index, task))
+        .map(|(index, task)| judge_one(judge, caller, index, task))
         .collect())
 }
 
-fn judge_one(judge: &Judge, index: usize, task: Value) -> Result<Submission, Refusal> {
+fn judge_one(judge: &Judge, caller: &Identity, index: usize, task: Value) -> Result<Submission, Refusal> {
     let at = format!("/tasks/{index}");
     let mut fields: Map<String, Value> = match task {
         Value::Object(fields) => fields,
@@ -148,6 +150,7 @@ fn judge_one(judge: &Judge, index: usize, task: Value) -> Result<Submission, Ref
         Some(Value::String(kind)) => find_kind(&kind)?,
         _ => return Err(Refusal::invalid(format!("{at}/kind"), "name the kind of the task")),
     };
+    caller.may_submit(kind)?;
     judge.object(kind, Value::Object(fields), &at)
 }
 

@@ -1,26 +1,23 @@
 //! The `Idempotency-Key` header, and the memory for POSTs that make no task. Tasks' keys are remembered by the queue,
 //! in the same script that adds the task.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName};
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use serde::{Deserialize, Serialize};
-use tokio::sync::OnceCell;
 use zoetrope_shared::keys::{self, IDEMPOTENCY_TTL};
 use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::ProblemCode;
 
 use crate::http::problem::Refusal;
 use crate::limits::MAX_IDEMPOTENCY_KEY_BYTES;
+use crate::link::Plain;
 
 /// Marks an answer that an earlier request with the same key has made.
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// How long a request in progress is believed to be so without a sign of life; a crash blocks its key no longer.
 pub(crate) const IN_FLIGHT: Duration = Duration::from_secs(60);
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 const IN_FLIGHT_MARK: &str = "in flight";
 
 /// The client's key. Bare, or in the quotes of a structured field.
@@ -59,26 +56,20 @@ pub(crate) struct Memory {
     pub(crate) artifact: String,
 }
 
-/// Remembers answers in Redis. Connects when first used.
+/// Remembers answers in Redis.
 #[derive(Clone)]
-pub(crate) struct Memories {
-    url: String,
-    connection: Arc<OnceCell<ConnectionManager>>,
-}
+pub(crate) struct Memories(Plain);
 
 impl Memories {
     /// In this Redis.
-    pub(crate) fn at(url: &str) -> Self {
-        Self {
-            url: url.to_owned(),
-            connection: Arc::default(),
-        }
+    pub(crate) fn new(redis: Plain) -> Self {
+        Self(redis)
     }
 
     /// Claims a key: `None` if it is new and now in flight, else what is remembered.
     pub(crate) async fn begin(&self, tenant: &Tenant, route: &str, key: &str) -> Result<Option<Memory>, Refusal> {
         let name = keys::idempotency(tenant, route, key);
-        let mut connection = self.connection().await?;
+        let mut connection = self.0.get().await?;
         let claimed: Option<String> = redis::cmd("SET")
             .arg(&name)
             .arg(IN_FLIGHT_MARK)
@@ -125,7 +116,7 @@ impl Memories {
             .arg("PX")
             .arg(IDEMPOTENCY_TTL.as_millis() as u64);
         let known: Option<String> = command
-            .query_async(&mut self.connection().await?)
+            .query_async(&mut self.0.get().await?)
             .await
             .map_err(|error| unavailable(&error))?;
         if known.is_none_or(|known| known == text) {
@@ -141,7 +132,7 @@ impl Memories {
         let mut command = redis::cmd("PEXPIRE");
         command.arg(&name).arg(IN_FLIGHT.as_millis() as u64);
         command
-            .query_async(&mut self.connection().await?)
+            .query_async(&mut self.0.get().await?)
             .await
             .map_err(|error| unavailable(&error))
     }
@@ -157,7 +148,7 @@ impl Memories {
             .arg("PX")
             .arg(IDEMPOTENCY_TTL.as_millis() as u64);
         command
-            .query_async(&mut self.connection().await?)
+            .query_async(&mut self.0.get().await?)
             .await
             .map_err(|error| unavailable(&error))
     }
@@ -167,24 +158,8 @@ impl Memories {
         let mut command = redis::cmd("DEL");
         command.arg(keys::idempotency(tenant, route, key));
         command
-            .query_async(&mut self.connection().await?)
+            .query_async(&mut self.0.get().await?)
             .await
-            .map_err(|error| unavailable(&error))
-    }
-
-    async fn connection(&self) -> Result<ConnectionManager, Refusal> {
-        let connect = || async {
-            let config = ConnectionManagerConfig::new()
-                .set_response_timeout(Some(RESPONSE_TIMEOUT))
-                .set_number_of_retries(1);
-            redis::Client::open(self.url.as_str())?
-                .get_connection_manager_with_config(config)
-                .await
-        };
-        self.connection
-            .get_or_try_init(connect)
-            .await
-            .cloned()
             .map_err(|error| unavailable(&error))
     }
 }

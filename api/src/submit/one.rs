@@ -11,6 +11,7 @@ use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::{Problem, TaskView};
 
 use crate::app::App;
+use crate::auth::Identity;
 use crate::http::problem::Refusal;
 use crate::http::query::Query;
 use crate::submit::idempotency::{self, REPLAYED};
@@ -18,7 +19,6 @@ use crate::submit::intake::{self, Ready};
 use crate::submit::request;
 use crate::tasks::view;
 use crate::tasks::wait::Wait;
-use crate::tenant::Caller;
 
 /// The route of this module.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -50,13 +50,15 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     ))]
 async fn submit(
     State(app): State<App>,
-    Caller(tenant): Caller,
+    identity: Identity,
     Path(kind): Path<String>,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
     let kind = request::find_kind(&kind)?;
+    identity.may_submit(kind)?;
+    let tenant = identity.tenant;
     let refused = |refusal| {
         app.metrics.submits.with_label_values(&[kind.name, "refused"]).inc();
         refusal

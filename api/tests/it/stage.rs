@@ -36,11 +36,25 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts Redis and an api, and returns when it is ready.
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with more settings.
+    pub(crate) async fn start_with(more: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().expect("a folder");
         let redis = RedisServer::start(&folder.path().join("redis.sock")).await;
-        let stage = Self::serve(folder, redis, &[]).await;
+        let stage = Self::serve(folder, redis, more).await;
         stage.is_ready().await;
         stage
+    }
+
+    /// Another api on the same Redis and store.
+    pub(crate) async fn second_api(&mut self) -> SocketAddr {
+        let api = Api::new(settings(self.folder.path(), &self.redis_url, &[]), by_header()).expect("an api");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        self.serving.spawn(api.serve(listener, self.shutdown.clone()));
+        address
     }
 
     /// Starts an api whose Redis does not run.
@@ -73,7 +87,7 @@ impl Stage {
 
     /// Asks until the api has found its Redis; each question waits on the api's side for the answer.
     async fn is_ready(&self) {
-        while self.get("/api/v1/tasks").await.status != 200 {
+        while self.get("/api/v1/tasks").await.status == 503 {
             tokio::task::yield_now().await;
         }
     }

@@ -3,6 +3,7 @@
 mod cancel;
 mod doctor;
 mod get;
+mod key;
 mod list;
 mod submit;
 mod wait;
@@ -10,6 +11,7 @@ mod wait;
 pub(crate) use self::cancel::cancel;
 pub(crate) use self::doctor::doctor;
 pub(crate) use self::get::get;
+pub(crate) use self::key::key;
 pub(crate) use self::list::list;
 pub(crate) use self::submit::submit;
 pub(crate) use self::wait::{wait, wait_for};

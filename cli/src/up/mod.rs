@@ -97,7 +97,10 @@ async fn serve(args: &UpArgs, configuration: &Configuration, fleet: &mut Fleet) 
             ours(format!("worker {number}"), executables.worker.clone(), &env, grace),
         );
     }
-    let client = Client::new(&format!("http://{}:{port}", reachable(settings.host)))?;
+    let client = Client::new(
+        &format!("http://{}:{port}", reachable(settings.host)),
+        settings.api_key.as_ref(),
+    )?;
     wait_until_ready(&client, api).await?;
     out::data(&format!(
         "zoetrope serves at http://{}:{port}",

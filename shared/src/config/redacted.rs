@@ -24,6 +24,7 @@ pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
             settings.public_url.as_deref().map(without_password).unwrap_or_default(),
         ),
         ("SERVER_URL", without_password(&settings.server_url)),
+        ("ZOETROPE_API_KEY", hidden(settings.api_key.as_ref())),
         ("REDIS_URL", without_password(&settings.redis_url)),
         ("DATA_DIR", settings.data_dir.display().to_string()),
         ("ARTIFACTS_URL", without_password(&settings.artifacts_url)),

@@ -33,6 +33,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// `SERVER_URL`: the api, for the command line. Default <http://127.0.0.1:8000>.
     pub server_url: String,
+    /// `ZOETROPE_API_KEY`: the key that the command line shows. Default: none.
+    pub api_key: Option<Secret>,
 
     /// `REDIS_URL`, or made of `REDIS_HOST` and `REDIS_PORT`. Default <redis://127.0.0.1:6379>.
     pub redis_url: String,
@@ -194,6 +196,7 @@ impl Settings {
                 "http://127.0.0.1:8000".to_owned(),
                 value::url(&["http", "https"]),
             )?,
+            api_key: from.optional("ZOETROPE_API_KEY", value::secret)?,
             redis_url: redis_url(from)?,
             data_dir,
             artifacts_url,

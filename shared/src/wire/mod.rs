@@ -1,6 +1,7 @@
 //! What the api answers and its clients read. Routes, status codes and headers belong to the api; how a task looks in
 //! Redis belongs to the queue.
 
+mod access;
 mod problem;
 mod service;
 mod stored;
@@ -8,6 +9,7 @@ mod task;
 mod time;
 mod words;
 
+pub use access::{KeyMade, KeyPage, KeyState, KeyView, Scope, TicketView};
 pub use problem::{Problem, ProblemCode, ProblemField};
 pub use service::{
     HealthCheck, HealthStatus, HealthView, KindStatusView, KindView, MediaFieldView, QueueStatusView, RedisStatusView,
