@@ -1,4 +1,4 @@
-//! A real RTSP server of the test's own, GStreamer's, that can be frozen, killed and started again on its port.
+//! A real RTSP server of the test's own, `GStreamer`'s, that can be frozen, killed and started again on its port.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 /// The first of loopback: the server's datagrams come from there, whatever it listens on.
 const ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
-/// Debian's own python: others have no GStreamer.
+/// Debian's own python: others have no `GStreamer`.
 const PYTHON: &str = "/usr/bin/python3";
 const START_LIMIT: Duration = Duration::from_secs(60);
 
