@@ -11,14 +11,18 @@ carry_out()
 redis.call('SET', tick_key, worker, 'PX', duty_ms)
 
 -- Wake-ups can be lost with the worker that took them: whatever is claimable wakes somebody at each tick.
-for _, kind in ipairs(redis.call('HKEYS', prefix .. 'kinds')) do
+local kinds = redis.call('HKEYS', prefix .. 'kinds')
+for _, kind in ipairs(kinds) do
   if redis.call('EXISTS', prefix .. 'q:' .. kind, prefix .. 'solo:' .. kind) > 0 then wake(kind) end
 end
 
 local registry = redis.call('HGETALL', prefix .. 'workers')
 for i = 1, #registry, 2 do
   local seen = tonumber(string.match(registry[i + 1], '^(%d+)') or 0)
-  if now - seen > 60000 then redis.call('HDEL', prefix .. 'workers', registry[i]) end
+  if now - seen > 60000 then
+    redis.call('HDEL', prefix .. 'workers', registry[i])
+    for _, kind in ipairs(kinds) do redis.call('ZREM', prefix .. 'idle:' .. kind, registry[i]) end
+  end
 end
 
 local timer = redis.call('ZRANGE', prefix .. 'tm', 0, 0, 'WITHSCORES')

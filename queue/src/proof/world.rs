@@ -80,6 +80,12 @@ impl World {
             Op::Step { worker, plan } => self.step(*worker, plan).await,
             Op::Duplicate { worker, back } => self.duplicate(*worker, *back).await,
             Op::Die { worker, same_name } => self.die(*worker, *same_name).await,
+            Op::Lose { worker } => {
+                self.step(*worker, &Plan::only(Word::Release, 0)).await;
+                self.die(*worker, false).await;
+                self.advance(15_000).await;
+                self.tick((*worker + 1) % 3).await;
+            }
             Op::Leave { worker } => self.leave(*worker).await,
             Op::Drain { worker } => {
                 let known = self.queue.drain_worker(&self.workers[*worker].name).await.unwrap();
@@ -191,15 +197,7 @@ impl World {
     }
 
     async fn leave(&mut self, worker: usize) {
-        let release = Plan {
-            ends: vec![(0, Word::Release); self.workers[worker].held.len() + 64],
-            stale: None,
-            renew: false,
-            progress: None,
-            register: false,
-            extra: 0,
-            lost: false,
-        };
+        let release = Plan::only(Word::Release, 64);
         if self.workers[worker].unanswered {
             self.step(worker, &release).await;
         }
@@ -286,15 +284,9 @@ impl World {
 
     /// All workers come back empty; with nothing but steps, rounds and time every task must end and be pruned.
     pub(super) async fn run_dry(&mut self) {
-        let plan = Plan {
-            ends: vec![(0, Word::Succeed); 8],
-            stale: None,
-            renew: false,
-            progress: None,
-            register: true,
-            extra: 0,
-            lost: false,
-        };
+        let one_of_each = (0..KINDS.len()).map(Spec::plain).collect();
+        self.play(&Op::Enqueue(one_of_each)).await;
+        let plan = Plan::only(Word::Succeed, 8);
         for round in 0.. {
             assert!(round < MAX_ROUNDS, "these never end: {:#?}", self.model.tasks);
             let ended = self.model.tasks.values().all(|task| task.has_ended());
@@ -313,5 +305,10 @@ impl World {
             self.leave(worker).await;
         }
         crate::proof::audit::compare(self).await;
+        let waiting: Vec<String> = self.raw.keys(format!("{}idle:*", self.prefix)).await.unwrap();
+        assert!(
+            waiting.is_empty(),
+            "nobody is left to wait, neither the living nor the dead"
+        );
     }
 }
