@@ -11,8 +11,7 @@ carry_out()
 redis.call('SET', tick_key, worker, 'PX', duty_ms)
 
 -- Wake-ups can be lost with the worker that took them: whatever is claimable wakes somebody at each tick.
-local kinds = redis.call('HKEYS', prefix .. 'kinds')
-for _, kind in ipairs(kinds) do
+for _, kind in ipairs(redis.call('HKEYS', prefix .. 'kinds')) do
   if redis.call('EXISTS', prefix .. 'q:' .. kind, prefix .. 'solo:' .. kind) > 0 then wake(kind) end
 end
 
@@ -21,7 +20,10 @@ for i = 1, #registry, 2 do
   local seen = tonumber(string.match(registry[i + 1], '^(%d+)') or 0)
   if now - seen > 60000 then
     redis.call('HDEL', prefix .. 'workers', registry[i])
-    for _, kind in ipairs(kinds) do redis.call('ZREM', prefix .. 'idle:' .. kind, registry[i]) end
+    -- Its kinds are the words of the JSON that describes it; the other words are no kinds and do no harm.
+    for kind in string.gmatch(registry[i + 1], '"([%l%d_]+)"') do
+      redis.call('ZREM', prefix .. 'idle:' .. kind, registry[i])
+    end
   end
 end
 

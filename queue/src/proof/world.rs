@@ -121,8 +121,7 @@ impl World {
 
     async fn enqueue(&mut self) {
         let batch = std::mem::take(&mut self.last_batch);
-        let announced = KINDS.map(|kind| kind.0).join(" ");
-        let mut args = vec![batch.len().to_string().into_bytes(), announced.into_bytes()];
+        let mut args = vec![batch.len().to_string().into_bytes()];
         for (id, task) in &batch {
             client::push_task(&mut args, *id, task).unwrap();
         }

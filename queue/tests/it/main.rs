@@ -15,4 +15,5 @@ mod redis_server;
 mod scripts;
 mod stage;
 mod startup;
+mod status;
 mod wakeups;
