@@ -75,15 +75,11 @@ impl App {
     pub(crate) fn open(settings: Settings, tenants: Tenants) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let artifacts = Artifacts::open(&settings.artifacts_url, clock.clone())?;
-        let allow_cidrs = settings.netguard_allow_cidrs.clone();
         let shared = Shared {
             link: Link::new(ConnectOptions::new(&settings.redis_url)),
             memories: Memories::at(&settings.redis_url),
             artifacts,
-            netguard: NetGuard::new(NetGuardConfig {
-                allow_cidrs,
-                ..NetGuardConfig::default()
-            }),
+            netguard: NetGuard::new(NetGuardConfig::of(&settings)),
             clock,
             tenants,
             metrics: Metrics::new(),

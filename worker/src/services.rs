@@ -28,13 +28,9 @@ impl Services {
     pub fn open(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let metrics = Metrics::new()?;
         let children = MediaPoolConfig::beside_current_exe(settings.max_workers as usize)?;
-        let netguard = NetGuardConfig {
-            allow_cidrs: settings.netguard_allow_cidrs.clone(),
-            ..NetGuardConfig::default()
-        };
         Ok(Self {
             artifacts: Artifacts::open(&settings.artifacts_url, clock)?,
-            netguard: NetGuard::new(netguard),
+            netguard: NetGuard::new(NetGuardConfig::of(settings)),
             media: MediaPool::new(children, metrics.clone()),
             metrics,
         })
