@@ -20,8 +20,6 @@ use crate::worker::ticker;
 /// Where the clock stands at first: years ahead of any real one, so that only the operations move it.
 const BEGINNING_MS: u64 = 2_500_000_000_000;
 pub(super) const TENANTS: [&str; 2] = ["t1", "t2"];
-/// Rounds in which everything must have come to its end.
-const MAX_ROUNDS: usize = 400;
 
 /// A case.
 pub(super) struct World {
@@ -131,7 +129,7 @@ impl World {
         self.last_batch = batch;
     }
 
-    async fn step(&mut self, worker: usize, plan: &Plan) {
+    pub(super) async fn step(&mut self, worker: usize, plan: &Plan) {
         let mailbox = format!("{}w:{}", self.prefix, self.workers[worker].name);
         let mail: Vec<String> = self.raw.lrange(&mailbox, 0, -1).await.unwrap();
         let (): () = self.raw.del(mailbox).await.unwrap();
@@ -195,7 +193,7 @@ impl World {
         }
     }
 
-    async fn leave(&mut self, worker: usize) {
+    pub(super) async fn leave(&mut self, worker: usize) {
         let release = Plan::only(Word::Release, 64);
         if self.workers[worker].unanswered {
             self.step(worker, &release).await;
@@ -227,13 +225,13 @@ impl World {
         }
     }
 
-    async fn advance(&mut self, by_ms: u64) {
+    pub(super) async fn advance(&mut self, by_ms: u64) {
         self.model.now += by_ms;
         let meta = format!("{}meta", self.prefix);
         let (): () = self.raw.hset(meta, "now", self.model.now).await.unwrap();
     }
 
-    async fn tick(&mut self, worker: usize) {
+    pub(super) async fn tick(&mut self, worker: usize) {
         let name = self.workers[worker].name.clone();
         let holder: Option<String> = self.raw.get(format!("{}tick", self.prefix)).await.unwrap();
         if holder.is_none_or(|holder| holder == name) {
@@ -279,35 +277,5 @@ impl World {
         let count = self.model.tasks.len();
         let (id, task) = self.model.tasks.iter().nth(which % count.max(1))?;
         Some((*id, task.spec.tenant.clone()))
-    }
-
-    /// All workers come back empty; with nothing but steps, rounds and time every task must end and be pruned.
-    pub(super) async fn run_dry(&mut self) {
-        let one_of_each = (0..KINDS.len()).map(Spec::plain).collect();
-        self.play(&Op::Enqueue(one_of_each)).await;
-        let plan = Plan::only(Word::Succeed, 8);
-        for round in 0.. {
-            assert!(round < MAX_ROUNDS, "these never end: {:#?}", self.model.tasks);
-            let ended = self.model.tasks.values().all(|task| task.has_ended());
-            if ended && self.model.tasks.is_empty() {
-                break;
-            }
-            self.advance(if ended { 32 * 86_400_000 } else { 31_000 }).await;
-            self.tick(round % 3).await;
-            for worker in 0..3 {
-                self.step(worker, &plan).await;
-                self.step(worker, &plan).await;
-            }
-            crate::proof::audit::compare(self).await;
-        }
-        for worker in 0..3 {
-            self.leave(worker).await;
-        }
-        crate::proof::audit::compare(self).await;
-        let waiting: Vec<String> = self.raw.keys(format!("{}idle:*", self.prefix)).await.unwrap();
-        assert!(
-            waiting.is_empty(),
-            "nobody is left to wait, neither the living nor the dead"
-        );
     }
 }
