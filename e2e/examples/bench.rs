@@ -117,7 +117,8 @@ async fn bench(worker: &Path, redis: &Redis, arguments: &[&str]) -> Value {
 
 /// Builds the peer into our own target folder and runs the folder's script at each concurrency.
 fn measure_peer(folder: &Path, worker: &Path) -> Result<Figures, String> {
-    let target = worker.with_file_name("peers");
+    // The script changes its working folder.
+    let target = std::path::absolute(worker.with_file_name("peers")).map_err(|error| error.to_string())?;
     let manifest = folder.join("rust").join("Cargo.toml");
     let mut build = Command::new("cargo");
     build

@@ -2,10 +2,9 @@
 //!
 //! It is the one place outside the queue that reads its keys, because the API shows how a task ended and not how often.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use redis::streams::{StreamReadOptions, StreamReadReply};
+use redis::streams::{StreamId, StreamReadOptions, StreamReadReply};
 use redis::{AsyncCommands, RedisResult};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -33,47 +32,33 @@ pub struct Event {
 /// Everything that happened since it was started, in order.
 #[derive(Debug)]
 pub struct Events {
-    seen: Arc<Mutex<Vec<Event>>>,
-    grown: watch::Receiver<usize>,
+    seen: watch::Receiver<Vec<Event>>,
     _reader: JoinSet<()>,
 }
 
 impl Events {
     /// Starts to watch; what is enqueued afterwards is seen from its first event on.
     pub fn watch(redis: &Redis) -> Self {
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (grow, grown) = watch::channel(0);
+        let (tell, seen) = watch::channel(Vec::new());
         let mut reader = JoinSet::new();
-        reader.spawn(read(redis.client(), seen.clone(), grow));
-        Self {
-            seen,
-            grown,
-            _reader: reader,
-        }
+        reader.spawn(read(redis.client(), tell));
+        Self { seen, _reader: reader }
     }
 
     /// Everything so far.
     pub fn so_far(&self) -> Vec<Event> {
-        self.seen
-            .lock()
-            .expect("nobody panics while holding the events")
-            .clone()
+        self.seen.borrow().clone()
     }
 
     /// Waits until what happened is as `done` wants it.
     pub async fn until(&mut self, what: &str, mut done: impl FnMut(&[Event]) -> bool) {
-        let seen = self.seen.clone();
-        let wait = self
-            .grown
-            .wait_for(|_| done(&seen.lock().expect("nobody panics while holding the events")));
-        let waited = timeout(PATIENCE, wait).await;
-        waited
-            .unwrap_or_else(|_| panic!("{what}: should happen within {PATIENCE:?}"))
-            .expect("the reader should run on");
+        let waited = timeout(PATIENCE, self.seen.wait_for(|seen| done(seen))).await;
+        let waited = waited.unwrap_or_else(|_| panic!("{what}: should happen within {PATIENCE:?}"));
+        drop(waited.expect("the reader should run on"));
     }
 }
 
-async fn read(client: redis::Client, seen: Arc<Mutex<Vec<Event>>>, grow: watch::Sender<usize>) {
+async fn read(client: redis::Client, tell: watch::Sender<Vec<Event>>) {
     let mut last = "0".to_owned();
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -84,28 +69,34 @@ async fn read(client: redis::Client, seen: Arc<Mutex<Vec<Event>>>, grow: watch::
             connection = client.get_multiplexed_async_connection().await.ok();
         }
         let Some(open) = connection.as_mut() else { continue };
-        let read: RedisResult<Option<StreamReadReply>> = open
-            .xread_options(&[STREAM], &[&last], &StreamReadOptions::default().count(ENTRIES))
-            .await;
-        match read {
-            Err(_) => connection = None,
-            Ok(reply) => {
-                let mut seen = seen.lock().expect("nobody panics while holding the events");
-                for entry in reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids) {
-                    let at_ms = entry
-                        .id
-                        .split('-')
-                        .next()
-                        .and_then(|ms| ms.parse().ok())
-                        .expect("entries begin with a time");
-                    let text: String = entry.get("d").expect("entries carry `d`");
-                    seen.extend(text.split(',').map(|hint| event(hint, at_ms)));
-                    last = entry.id;
-                }
-                grow.send_if_modified(|count| std::mem::replace(count, seen.len()) != seen.len());
-            }
+        let options = StreamReadOptions::default().count(ENTRIES);
+        let read: RedisResult<Option<StreamReadReply>> = open.xread_options(&[STREAM], &[&last], &options).await;
+        let Ok(reply) = read else {
+            connection = None;
+            continue;
+        };
+        let entries: Vec<StreamId> = reply
+            .into_iter()
+            .flat_map(|reply| reply.keys)
+            .flat_map(|key| key.ids)
+            .collect();
+        if let Some(newest) = entries.last() {
+            last.clone_from(&newest.id);
+            tell.send_modify(|seen| seen.extend(entries.iter().flat_map(events)));
         }
     }
+}
+
+/// The events of one entry of the stream.
+fn events(entry: &StreamId) -> Vec<Event> {
+    let at_ms = entry
+        .id
+        .split('-')
+        .next()
+        .and_then(|ms| ms.parse().ok())
+        .expect("entries begin with a time");
+    let text: String = entry.get("d").expect("entries carry `d`");
+    text.split(',').map(|hint| event(hint, at_ms)).collect()
 }
 
 fn event(hint: &str, at_ms: u64) -> Event {

@@ -6,6 +6,7 @@
 mod events;
 mod http;
 mod ledger;
+mod orphan;
 mod process;
 mod redis;
 mod rtsp;

@@ -11,6 +11,8 @@ use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use crate::orphan::ends_with_its_test;
+
 /// Longest a process may take to end. Generous: tests wait for the end, they do not measure it.
 const END_LIMIT: Duration = Duration::from_secs(60);
 /// Lines of its log that a failing test shows.
@@ -120,7 +122,8 @@ fn spawn(program: &Path, env: &BTreeMap<String, String>, log: &Path) -> Child {
         .find(|(name, _)| name == "PATH")
         .map(|(_, path)| path)
         .unwrap_or_default();
-    Command::new(program)
+    let mut command = Command::new(program);
+    command
         .env_clear()
         .env("PATH", path)
         .envs(env)
@@ -129,7 +132,8 @@ fn spawn(program: &Path, env: &BTreeMap<String, String>, log: &Path) -> Child {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
-        .kill_on_drop(true)
+        .kill_on_drop(true);
+    ends_with_its_test(&mut command)
         .spawn()
         .unwrap_or_else(|error| panic!("{} should start: {error}", program.display()))
 }

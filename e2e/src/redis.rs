@@ -8,6 +8,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
+use crate::orphan::ends_with_its_test;
+
 /// When an acknowledged write is on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
@@ -117,7 +119,8 @@ async fn start(dir: &TempDir, listen: Listen, durability: Durability, log: &mut 
         Listen::Socket => 0,
         Listen::Port(port) => port,
     };
-    let mut child = Command::new("redis-server")
+    let mut command = Command::new("redis-server");
+    command
         .args([
             "--bind",
             "127.0.0.1",
@@ -136,9 +139,9 @@ async fn start(dir: &TempDir, listen: Listen, durability: Durability, log: &mut 
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("redis-server should be installed: `make setup`");
+        .kill_on_drop(true);
+    let started = ends_with_its_test(&mut command).spawn();
+    let mut child = started.expect("redis-server should be installed: `make setup`");
     let mut lines = BufReader::new(child.stdout.take().expect("stdout should be a pipe")).lines();
     loop {
         let line = lines.next_line().await.expect("the log should be text");

@@ -1,11 +1,11 @@
 -- Adds tasks. KEYS: meta. A task that comes again (same id: its first reply was lost) is answered as created.
--- ARGV: count, kinds to announce (space-separated, may be empty), then per task:
+-- ARGV: count, then per task:
 --   id, tenant, kind, run_at ms or 0, delay ms or 0, offset ms, header tail (kind|..|idem), body, idem hash, fingerprint
 -- Returns one string per task: 'c' created, 'r<id>' replayed idempotency key, 'x<id>' key used for another request.
 local count = tonumber(ARGV[1])
 local answers, seen_keys, per_kind, keys = {}, {}, {}, {}
 
-for i = 1, count do keys[i] = prefix .. 't:' .. ARGV[3 + (i - 1) * 10] end
+for i = 1, count do keys[i] = prefix .. 't:' .. ARGV[2 + (i - 1) * 10] end
 local some_exist = count > 0 and redis.call('EXISTS', unpack(keys)) > 0
 
 local function known_key(tenant, idem)
@@ -40,11 +40,13 @@ local function add(i)
   return 'c'
 end
 
-for i = 1, count do answers[i] = add(3 + (i - 1) * 10) end
+for i = 1, count do answers[i] = add(2 + (i - 1) * 10) end
 local poke = earlier_timer()
 carry_out()
-for kind in string.gmatch(ARGV[2], '%S+') do redis.call('HSETNX', prefix .. 'kinds', kind, now) end
-for kind, added in pairs(per_kind) do count_rate('e:' .. kind, added) end
+-- A kind is announced again every ten seconds: a Redis that lost its data soon knows it, at no cost worth counting.
+for kind, added in pairs(per_kind) do
+  if count_rate('e:' .. kind, added) then redis.call('HSETNX', prefix .. 'kinds', kind, now) end
+end
 for kind in pairs(claimable) do wake(kind) end
 if poke then wake_ticker() end
 return answers

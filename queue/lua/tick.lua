@@ -18,7 +18,13 @@ end
 local registry = redis.call('HGETALL', prefix .. 'workers')
 for i = 1, #registry, 2 do
   local seen = tonumber(string.match(registry[i + 1], '^(%d+)') or 0)
-  if now - seen > 60000 then redis.call('HDEL', prefix .. 'workers', registry[i]) end
+  if now - seen > 60000 then
+    redis.call('HDEL', prefix .. 'workers', registry[i])
+    -- Its kinds are the words of the JSON that describes it; the other words are no kinds and do no harm.
+    for kind in string.gmatch(registry[i + 1], '"([%l%d_]+)"') do
+      redis.call('ZREM', prefix .. 'idle:' .. kind, registry[i])
+    end
+  end
 end
 
 local timer = redis.call('ZRANGE', prefix .. 'tm', 0, 0, 'WITHSCORES')

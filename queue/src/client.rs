@@ -1,7 +1,6 @@
 //! The handle that callers hold: enqueue, read, cancel, list. What Redis answers is decoded in `reading.rs`.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::connection::{ConnectOptions, Link};
 use crate::error::QueueError;
@@ -16,8 +15,6 @@ use crate::{MAX_BATCH, MAX_SPEC_BYTES, limits, listing, reading};
 #[derive(Debug, Clone)]
 pub struct Queue {
     pub(crate) link: Arc<Link>,
-    /// Kinds that this process has announced; announcing costs a command per enqueue.
-    announced: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Queue {
@@ -27,10 +24,7 @@ impl Queue {
     /// `Unavailable` if it cannot be reached, `Unsuitable` if it is refused.
     pub async fn connect(options: ConnectOptions) -> Result<Self, QueueError> {
         let link = Link::open(options).await?;
-        Ok(Self {
-            link: Arc::new(link),
-            announced: Arc::default(),
-        })
+        Ok(Self { link: Arc::new(link) })
     }
 
     /// Adds a task. Once this returns, the task is as safe as Redis' durability tier makes it.
@@ -55,7 +49,7 @@ impl Queue {
             ));
         }
         let mut answers: Vec<Result<Enqueued, QueueError>> = Vec::with_capacity(tasks.len());
-        let mut args: Vec<Vec<u8>> = vec![Vec::new(), Vec::new()];
+        let mut args: Vec<Vec<u8>> = vec![Vec::new()];
         let mut sent = Vec::with_capacity(tasks.len());
         for (position, task) in tasks.iter().enumerate() {
             let id = self.link.new_id();
@@ -64,11 +58,8 @@ impl Queue {
                 sent.push((position, id));
             }
         }
-        let fresh = self.unannounced(&tasks);
         args[0] = sent.len().to_string().into_bytes();
-        args[1] = fresh.join(" ").into_bytes();
         let replies: Vec<String> = self.link.call(&self.link.scripts.enqueue, &args).await?;
-        self.announced.lock().expect("no holder panics").extend(fresh);
         for ((position, id), reply) in sent.into_iter().zip(&replies) {
             answers[position] = read_answer(id, reply);
         }
@@ -130,20 +121,6 @@ impl Queue {
     /// A feed of state changes: clone the handle freely, give the reader to somebody who awaits it.
     pub fn watch(&self) -> (Watch, Watcher) {
         watch::open(self.clone())
-    }
-
-    fn unannounced(&self, tasks: &[NewTask]) -> Vec<String> {
-        let announced = self.announced.lock().expect("no holder panics");
-        let fresh: HashSet<&str> = tasks
-            .iter()
-            .map(|task| task.kind.as_str())
-            .filter(|kind| !announced.contains(*kind))
-            .collect();
-        fresh
-            .into_iter()
-            .filter(|kind| limits::is_kind(kind))
-            .map(str::to_owned)
-            .collect()
     }
 }
 

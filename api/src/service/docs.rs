@@ -30,7 +30,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 #[openapi(
     info(
         title = "Zoetrope",
-        description = "A distributed job queue for media AI: submit pictures, recordings and audio, poll for results.\n\n\
+        description = "A distributed task queue for media AI: submit pictures, recordings and audio, poll for results.\n\n\
             Errors are RFC 9457 problems with a `code` from a closed list. Unknown fields are refused. Instants are RFC 3339 with \
             milliseconds; durations in requests are seconds or text such as `30s`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")

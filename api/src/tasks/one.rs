@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use zoetrope_queue::{CancelOutcome, Task, TaskId};
+use zoetrope_queue::{CancelOutcome, State as TaskState, Task, TaskId};
 use zoetrope_shared::wire::{Problem, ProblemCode, TaskView};
 
 use crate::app::App;
@@ -109,6 +109,12 @@ async fn cancel_task(
         .get(tenant.as_str(), id)
         .await?
         .ok_or_else(|| Refusal::not_found("task"))?;
+    // Its worker may have been faster than this reading.
+    let status = if task.state == TaskState::Canceled {
+        StatusCode::OK
+    } else {
+        status
+    };
     view::answer(&app, &tenant, status, &task).await
 }
 

@@ -18,6 +18,7 @@ use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::sleep;
+use zoetrope_queue::{ConnectOptions, Queue};
 
 use self::fleet::{Fleet, Tier};
 pub(crate) use self::place::beside;
@@ -81,7 +82,9 @@ async fn serve(args: &UpArgs, configuration: &Configuration, fleet: &mut Fleet) 
     if settings.secrets_keys.is_none() {
         env.push(("SECRETS_KEYS", secrets::keys_below(&data_dir)?.into()));
     }
-    if !names_redis {
+    if *names_redis {
+        check_named_redis(&settings.redis_url).await?;
+    } else {
         let url = start_redis(fleet, &data_dir, &lock).await?;
         env.push(("REDIS_URL", url.into()));
     }
@@ -144,6 +147,20 @@ fn ours(name: String, program: PathBuf, env: &[(&'static str, OsString)], grace:
         grace,
         holds: None,
         scratch: None,
+    }
+}
+
+/// Says what is wrong with somebody's Redis before children say it over and over. One that is away may come yet.
+async fn check_named_redis(url: &str) -> Result<(), CliError> {
+    match Queue::connect(ConnectOptions::new(url)).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_transient() => {
+            out::note(&format!("zoetrope: waiting for the Redis of REDIS_URL ({error})"));
+            Ok(())
+        }
+        Err(error) => Err(CliError::unavailable(format!(
+            "the Redis of REDIS_URL cannot be used: {error}"
+        ))),
     }
 }
 

@@ -6,7 +6,6 @@ use crate::proof::op::{Op, Plan, Spec, Wait, Word};
 use crate::proof::redis_server::Redis;
 use crate::proof::sim::{KINDS, LARGE_SHAPE, Sim};
 use crate::proof::world::World;
-use crate::task::Priority;
 
 const MAX_FINISHES: usize = 128;
 const LARGE: usize = 3;
@@ -14,27 +13,15 @@ const DOOMED: usize = 4;
 
 fn specs(count: usize, wait: &Wait) -> Op {
     let spec = Spec {
-        kind: 0,
-        tenant: 0,
-        priority: Priority::Normal,
         wait: wait.clone(),
-        key: None,
-        live: false,
-        ttl_ms: 0,
+        ..Spec::plain(0)
     };
     Op::Enqueue(vec![spec; count])
 }
 
 fn step(worker: usize, finishes: usize) -> Op {
-    let plan = Plan {
-        ends: vec![(0, Word::Succeed); finishes],
-        stale: None,
-        renew: true,
-        progress: None,
-        register: true,
-        extra: 0,
-        lost: false,
-    };
+    let mut plan = Plan::only(Word::Succeed, finishes);
+    plan.renew = true;
     Op::Step { worker, plan }
 }
 

@@ -2,11 +2,14 @@
 //! all that Redis holds is compared with the model after each. `PROPTEST_CASES` sets the number of cases.
 //!
 //! `op.rs` says what may happen, `model/` what should follow, `sim.rs` how a worker behaves, `world.rs` does an
-//! operation on both sides, `audit.rs` and `reads.rs` compare them, `bounds.rs` takes the scripts to their limits.
+//! operation on both sides, `audit.rs` and `reads.rs` compare them, `dry.rs` brings a case to its end.
+//! `bounds.rs` takes the scripts to their limits, `handover.rs` plays what chance seldom brings about.
 //! It lives inside the crate because it speaks to the scripts as the worker does, below the public calls.
 
 mod audit;
 mod bounds;
+mod dry;
+mod handover;
 mod model;
 mod op;
 mod reads;

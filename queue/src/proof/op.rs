@@ -42,6 +42,11 @@ pub(super) enum Op {
         worker: usize,
         same_name: bool,
     },
+    /// The worker claims what it can, dies with it, and time passes until the leases are over: losses in a row are what
+    /// single operations would seldom bring about.
+    Lose {
+        worker: usize,
+    },
     /// The worker gives back what it holds and signs off.
     Leave {
         worker: usize,
@@ -101,6 +106,36 @@ pub(super) struct Plan {
     pub(super) lost: bool,
 }
 
+impl Spec {
+    /// A task without peculiarities.
+    pub(super) fn plain(kind: usize) -> Self {
+        Self {
+            kind,
+            tenant: 0,
+            priority: Priority::Normal,
+            wait: Wait::Now,
+            key: None,
+            live: false,
+            ttl_ms: 0,
+        }
+    }
+}
+
+impl Plan {
+    /// Says this of up to `count` attempts, and nothing else.
+    pub(super) fn only(word: Word, count: usize) -> Self {
+        Self {
+            ends: vec![(0, word); count],
+            stale: None,
+            renew: false,
+            progress: None,
+            register: false,
+            extra: 0,
+            lost: false,
+        }
+    }
+}
+
 /// What a worker says of an attempt.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Word {
@@ -125,6 +160,7 @@ fn op() -> impl Strategy<Value = Op> {
         12 => (worker(), plan()).prop_map(|(worker, plan)| Op::Step { worker, plan }),
         1 => (worker(), 0_usize..4).prop_map(|(worker, back)| Op::Duplicate { worker, back }),
         2 => (worker(), any::<bool>()).prop_map(|(worker, same_name)| Op::Die { worker, same_name }),
+        2 => worker().prop_map(|worker| Op::Lose { worker }),
         1 => worker().prop_map(|worker| Op::Leave { worker }),
         1 => worker().prop_map(|worker| Op::Drain { worker }),
         2 => (any::<usize>(), prop::bool::weighted(0.1)).prop_map(|(task, foreign)| Op::Cancel { task, foreign }),

@@ -4,6 +4,7 @@
 use crate::id::TaskId;
 use crate::proof::op::{Plan, Word};
 use crate::record::{self, Ending};
+use crate::status::WorkerInfo;
 use crate::task::{Reason, State};
 use crate::worker::step::{Finish, Offer, Renewal, StepReply, StepRequest, Verdict};
 
@@ -89,7 +90,7 @@ impl Sim {
         self.seq += 1;
         let mut request = StepRequest {
             seq: self.seq,
-            info: r#"{"kinds":[],"running":0,"draining":false}"#.to_owned(),
+            info: self.info(),
             ..StepRequest::default()
         };
         for (which, word) in &plan.ends {
@@ -120,6 +121,15 @@ impl Sim {
         self.unanswered = true;
         self.sent.push(request.clone());
         request
+    }
+
+    fn info(&self) -> String {
+        let info = WorkerInfo {
+            kinds: self.kinds().map(str::to_owned).collect(),
+            running: self.held.len() as u64,
+            draining: false,
+        };
+        serde_json::to_string(&info).expect("strings and numbers always serialise")
     }
 
     fn ask(&mut self, request: &mut StepRequest, plan: &Plan) {

@@ -20,8 +20,6 @@ use crate::worker::ticker;
 /// Where the clock stands at first: years ahead of any real one, so that only the operations move it.
 const BEGINNING_MS: u64 = 2_500_000_000_000;
 pub(super) const TENANTS: [&str; 2] = ["t1", "t2"];
-/// Rounds in which everything must have come to its end.
-const MAX_ROUNDS: usize = 400;
 
 /// A case.
 pub(super) struct World {
@@ -80,6 +78,12 @@ impl World {
             Op::Step { worker, plan } => self.step(*worker, plan).await,
             Op::Duplicate { worker, back } => self.duplicate(*worker, *back).await,
             Op::Die { worker, same_name } => self.die(*worker, *same_name).await,
+            Op::Lose { worker } => {
+                self.step(*worker, &Plan::only(Word::Release, 0)).await;
+                self.die(*worker, false).await;
+                self.advance(15_000).await;
+                self.tick((*worker + 1) % 3).await;
+            }
             Op::Leave { worker } => self.leave(*worker).await,
             Op::Drain { worker } => {
                 let known = self.queue.drain_worker(&self.workers[*worker].name).await.unwrap();
@@ -115,8 +119,7 @@ impl World {
 
     async fn enqueue(&mut self) {
         let batch = std::mem::take(&mut self.last_batch);
-        let announced = KINDS.map(|kind| kind.0).join(" ");
-        let mut args = vec![batch.len().to_string().into_bytes(), announced.into_bytes()];
+        let mut args = vec![batch.len().to_string().into_bytes()];
         for (id, task) in &batch {
             client::push_task(&mut args, *id, task).unwrap();
         }
@@ -126,7 +129,7 @@ impl World {
         self.last_batch = batch;
     }
 
-    async fn step(&mut self, worker: usize, plan: &Plan) {
+    pub(super) async fn step(&mut self, worker: usize, plan: &Plan) {
         let mailbox = format!("{}w:{}", self.prefix, self.workers[worker].name);
         let mail: Vec<String> = self.raw.lrange(&mailbox, 0, -1).await.unwrap();
         let (): () = self.raw.del(mailbox).await.unwrap();
@@ -190,16 +193,8 @@ impl World {
         }
     }
 
-    async fn leave(&mut self, worker: usize) {
-        let release = Plan {
-            ends: vec![(0, Word::Release); self.workers[worker].held.len() + 64],
-            stale: None,
-            renew: false,
-            progress: None,
-            register: false,
-            extra: 0,
-            lost: false,
-        };
+    pub(super) async fn leave(&mut self, worker: usize) {
+        let release = Plan::only(Word::Release, 64);
         if self.workers[worker].unanswered {
             self.step(worker, &release).await;
         }
@@ -230,13 +225,13 @@ impl World {
         }
     }
 
-    async fn advance(&mut self, by_ms: u64) {
+    pub(super) async fn advance(&mut self, by_ms: u64) {
         self.model.now += by_ms;
         let meta = format!("{}meta", self.prefix);
         let (): () = self.raw.hset(meta, "now", self.model.now).await.unwrap();
     }
 
-    async fn tick(&mut self, worker: usize) {
+    pub(super) async fn tick(&mut self, worker: usize) {
         let name = self.workers[worker].name.clone();
         let holder: Option<String> = self.raw.get(format!("{}tick", self.prefix)).await.unwrap();
         if holder.is_none_or(|holder| holder == name) {
@@ -282,36 +277,5 @@ impl World {
         let count = self.model.tasks.len();
         let (id, task) = self.model.tasks.iter().nth(which % count.max(1))?;
         Some((*id, task.spec.tenant.clone()))
-    }
-
-    /// All workers come back empty; with nothing but steps, rounds and time every task must end and be pruned.
-    pub(super) async fn run_dry(&mut self) {
-        let plan = Plan {
-            ends: vec![(0, Word::Succeed); 8],
-            stale: None,
-            renew: false,
-            progress: None,
-            register: true,
-            extra: 0,
-            lost: false,
-        };
-        for round in 0.. {
-            assert!(round < MAX_ROUNDS, "these never end: {:#?}", self.model.tasks);
-            let ended = self.model.tasks.values().all(|task| task.has_ended());
-            if ended && self.model.tasks.is_empty() {
-                break;
-            }
-            self.advance(if ended { 32 * 86_400_000 } else { 31_000 }).await;
-            self.tick(round % 3).await;
-            for worker in 0..3 {
-                self.step(worker, &plan).await;
-                self.step(worker, &plan).await;
-            }
-            crate::proof::audit::compare(self).await;
-        }
-        for worker in 0..3 {
-            self.leave(worker).await;
-        }
-        crate::proof::audit::compare(self).await;
     }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use redis::AsyncCommands;
-use zoetrope_queue::{Attempt, Outcome, State, StopReason};
+use zoetrope_queue::{Attempt, Outcome, QueueError, State, StopReason};
 
-use crate::stage::{Does, LIMIT, Stage, config, echoes, hangs, key};
+use crate::proxy::Proxy;
+use crate::stage::{Does, LIMIT, Stage, config, echoes, hangs, key, worker_on};
 
 #[tokio::test]
 async fn a_drained_worker_gives_back_what_it_holds_at_no_cost() {
@@ -91,4 +92,20 @@ async fn the_duty_of_the_ticker_passes_on_when_its_holder_dies() {
         .until(&holder, |name: &Option<String>| name.as_deref() == Some("w2"))
         .await;
     second.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_cut_off_from_redis_gives_up_its_drain() {
+    let stage = Stage::new().await;
+    let proxy = Proxy::before(stage.redis.socket()).await;
+    let queue = stage.queue_behind(&proxy).await;
+    let mut impatient = config("w1", &["echo"], 1);
+    impatient.drain_grace = Duration::ZERO;
+    let worker = worker_on(&queue, impatient, hangs());
+    let id = stage.enqueue("echo").await;
+    stage.reaches(id, State::Running).await;
+    proxy.swallow();
+    worker.stop.cancel();
+    let stopped = tokio::time::timeout(LIMIT, worker.done).await.unwrap().unwrap();
+    assert!(matches!(stopped, Err(QueueError::Unavailable(_))), "{stopped:?}");
 }

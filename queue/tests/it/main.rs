@@ -17,4 +17,5 @@ mod redis_server;
 mod scripts;
 mod stage;
 mod startup;
+mod status;
 mod wakeups;

@@ -193,6 +193,31 @@ async fn a_worker_that_claims_its_own_lost_task_again_keeps_the_two_attempts_apa
 }
 
 #[tokio::test]
+async fn however_often_leases_pass_on_each_task_ends_once() {
+    let mut stage = Stage::new().await;
+    let tasks = 600;
+    let answers = stage.queue.enqueue_batch(vec![new_task("echo"); tasks]).await.unwrap();
+    assert_eq!(answers.len(), tasks);
+    let workers: Vec<RunningWorker> = ["w1", "w2", "w3"]
+        .iter()
+        .map(|name| stage.worker(name, &["echo"], 20, echoes()))
+        .collect();
+    let mut ended = redis::cmd("ZCARD");
+    ended.arg(key("done"));
+    // Twice all leases lapse while results are on their way; a third time would be the end of a task.
+    for reached in [tasks / 3, tasks / 2] {
+        stage.until(&ended, |count: &usize| *count >= reached).await;
+        stage.advance(A_LEASE_LATER).await;
+    }
+    stage.until(&ended, |count: &usize| *count == tasks).await;
+    let mut finished = 0;
+    for worker in workers {
+        finished += worker.stop().await.finished;
+    }
+    assert_eq!(finished, tasks as u64);
+}
+
+#[tokio::test]
 async fn renewals_keep_a_long_task_with_its_worker() {
     let mut stage = Stage::new().await;
     let id = stage.enqueue("echo").await;

@@ -62,6 +62,19 @@ async fn codes_on_one_poster_are_each_read_where_they_stand() {
     assert!(inside(bbox(1), [450, 560, 360, 90]) && bbox(1)[3] > 60, "{:?}", bbox(1));
 }
 
+/// A row of the table in the demonstration's picture once read as a UPC-E code.
+#[tokio::test]
+async fn a_line_of_text_is_not_a_bar_code() {
+    let (pool, _) = pool();
+    let shop = include_bytes!("../../../cli/assets/demo.png").to_vec();
+    let output = work(&pool, "image_analysis", shop, json!({"features": ["codes"]}))
+        .await
+        .expect("the image is sound");
+    let codes = output["codes"].as_array().expect("codes were asked for");
+    let formats: Vec<_> = codes.iter().filter_map(|code| code["format"].as_str()).collect();
+    assert_eq!(formats, ["qr_code"]);
+}
+
 #[tokio::test]
 async fn all_five_features_are_answered_by_default_and_only_those_asked_for_otherwise() {
     let (pool, _) = pool();

@@ -13,6 +13,10 @@ const QUIET_SHARE: f32 = 0.3;
 /// modules) that is a quarter of the distance between two of them.
 const QR_MARGIN_SHARE: f32 = 0.35;
 
+/// Least height of a bar code as a share of its width. Bars are drawn tall so that a slanted reading crosses them all;
+/// a row of text that happens to read as a short code is not: a line of a table was seen at 0.04.
+const LEAST_BAR_HEIGHT: f32 = 0.06;
+
 /// Every code that is found, in reading order.
 pub(super) fn find(luma: &GrayImage) -> Vec<Code> {
     let (width, height) = luma.dimensions();
@@ -42,6 +46,9 @@ pub(super) fn find(luma: &GrayImage) -> Vec<Code> {
     let mut codes: Vec<Code> = Vec::new();
     for result in found.unwrap_or_default() {
         let bbox = bbox_of(&result, picture).map(|side| side << halvings);
+        if is_read_along_a_row(*result.getBarcodeFormat()) && (bbox[3] as f32) < bbox[2] as f32 * LEAST_BAR_HEIGHT {
+            continue;
+        }
         let code = Code {
             format: format_name(*result.getBarcodeFormat()),
             text: result.getText().to_owned(),
@@ -53,6 +60,14 @@ pub(super) fn find(luma: &GrayImage) -> Vec<Code> {
     }
     codes.sort_by_key(|code| (code.bbox[1], code.bbox[0]));
     codes
+}
+
+fn is_read_along_a_row(format: BarcodeFormat) -> bool {
+    use BarcodeFormat::{AZTEC, DATA_MATRIX, MAXICODE, MICRO_QR_CODE, PDF_417, QR_CODE, RECTANGULAR_MICRO_QR_CODE};
+    !matches!(
+        format,
+        AZTEC | DATA_MATRIX | MAXICODE | MICRO_QR_CODE | PDF_417 | QR_CODE | RECTANGULAR_MICRO_QR_CODE
+    )
 }
 
 /// `QR_CODE` as the library writes it, in lower case.
