@@ -95,6 +95,8 @@ pub(crate) const MAX_FILENAME_BYTES: usize = 120;
 pub(crate) const MAX_API_KEYS: usize = 1_000;
 /// How long the keys are believed to be unchanged; a revocation is felt within 5 s.
 pub(crate) const API_KEY_CACHE: Duration = Duration::from_secs(2);
+/// Longest that reading the keys may take.
+pub(crate) const API_KEY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Requests a second with one key, unless it says otherwise; twice as many at once.
 pub(crate) const DEFAULT_REQUESTS_PER_SECOND: u32 = 100;
 /// Most that a key may say.

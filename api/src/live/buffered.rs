@@ -11,7 +11,7 @@ use crate::live::feed::Event;
 pub(crate) struct LiveMetrics {
     /// Open event streams (SSE).
     pub(crate) streams: IntGauge,
-    /// Open WebSockets.
+    /// Open web sockets.
     pub(crate) sockets: IntGauge,
     /// Subscriptions of both.
     pub(crate) subscriptions: IntGauge,

@@ -39,7 +39,7 @@ pub(crate) struct Metrics {
     pub(crate) stored_bytes: IntCounter,
     /// Requests that wait for a task.
     pub(crate) long_polls: IntGauge,
-    /// Event streams and WebSockets.
+    /// Event streams and web sockets.
     pub(crate) live: LiveMetrics,
     queue_tasks: GaugeVec,
     queue_oldest: GaugeVec,

@@ -228,7 +228,8 @@ async fn scenes_are_read_page_by_page_while_the_stream_runs() {
     let mut puppet = Puppet::start(queue, &["stream_ingest"]);
     let held = puppet.takes().await;
     for seq in 1..=5 {
-        held.says(seq, &json!({"seq": seq, "description": "Nothing moves."})).await;
+        held.says(seq, &json!({"seq": seq, "description": "Nothing moves."}))
+            .await;
     }
     let path = format!("/api/v1/tasks/{id}/scenes");
     let first = stage.get(&format!("{path}?limit=3")).await;

@@ -49,7 +49,7 @@ pub struct StreamIngestInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 8192)]
     pub url: Option<String>,
-    /// A video: MP4, MOV, Matroska, `WebM` or AVI, at most 500 MB. It is read as fast as it decodes.
+    /// A video: MP4, MOV, Matroska, ``WebM`` or AVI, at most 500 MB. It is read as fast as it decodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = MediaRef, required = false)]
     pub media: Option<MediaRef>,
