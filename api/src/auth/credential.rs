@@ -126,7 +126,7 @@ mod tests {
         for given in [
             ("authorization", format!("Bearer {text}")),
             ("authorization", format!("bearer  {text} ")),
-            ("x-api-key", text.clone()),
+            ("x-api-key", text),
         ] {
             let Shown::Key(read) = shown(&[(given.0, &given.1)]) else {
                 panic!("no key in {}", given.0);

@@ -41,7 +41,7 @@ async fn make(app: &App) -> Result<(), Refusal> {
         hash: credential.hash(),
     };
     if app.gate.store.add(&record, true).await? == Added::Yes {
-        app.gate.forget().await;
+        app.gate.changed().await;
         // The one place where a key is logged: nobody could send a request without it.
         tracing::warn!(
             "api.auth.first_key: there was no API key; this one allows everything and is shown only now: {}",

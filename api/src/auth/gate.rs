@@ -27,7 +27,7 @@ use super::tickets;
 use crate::app::App;
 use crate::cached::Cached;
 use crate::http::problem::Refusal;
-use crate::limits::{API_KEY_CACHE, WRONG_KEYS_PER_SECOND};
+use crate::limits::{API_KEY_CACHE, API_KEY_TIMEOUT, WRONG_KEYS_PER_SECOND};
 use crate::link::Plain;
 
 /// Who calls, with what is left of the key's rate.
@@ -65,14 +65,24 @@ impl Gate {
         self.ring.get(self.read()).await
     }
 
-    /// Makes a change of the keys felt here at once; other processes feel it after `API_KEY_CACHE`.
-    pub(crate) async fn forget(&self) {
+    /// Reads the keys again for the next caller.
+    pub(crate) async fn refresh(&self) {
+        self.ring.forget().await;
+    }
+
+    /// Makes a change of the keys felt here at once; other processes feel it after `API_KEY_CACHE`. What was known is
+    /// gone: without Redis an api that has just made its first key must not go on as one without keys.
+    pub(crate) async fn changed(&self) {
+        *self.last.lock().expect("no holder should panic") = None;
         self.ring.forget().await;
     }
 
     async fn read(&self) -> Result<Arc<Ring>, Refusal> {
         let last = self.last.lock().expect("no holder should panic").clone();
-        match (self.store.newer(last.as_deref()).await, last) {
+        // Bounded as a whole, reconnecting included: this and the cache are less than the 5 s of a revocation.
+        let newer = tokio::time::timeout(API_KEY_TIMEOUT, self.store.newer(last.as_deref())).await;
+        let newer = newer.unwrap_or_else(|_| Err(Refusal::redis_unavailable()));
+        match (newer, last) {
             (Ok(Some(ring)), _) => {
                 let ring = Arc::new(ring);
                 let mut buckets = self.buckets.lock().expect("no holder should panic");

@@ -71,7 +71,7 @@ async fn make_key(
         let refusal = Refusal::bad_request(format!("there are {MAX_API_KEYS} keys, revoked ones included"));
         return Err(refusal.with_status(StatusCode::CONFLICT, "Too many keys", false));
     }
-    app.gate.forget().await;
+    app.gate.changed().await;
     tracing::info!(key_id = record.id, tenant = record.tenant, "api.auth.key_made");
     let made = KeyMade {
         key: credential.reveal(),
@@ -90,7 +90,7 @@ async fn make_key(
     ))]
 async fn list_keys(State(app): State<App>, identity: Identity, uri: Uri) -> Result<Json<KeyPage>, Refusal> {
     Query::of(&uri, &[])?;
-    app.gate.forget().await;
+    app.gate.refresh().await;
     let (ring, now_ms) = (app.gate.ring().await?, app.clock.now_ms());
     let mut seen: Vec<&Record> = ring.keys.values().filter(|record| sees(&identity, record)).collect();
     seen.sort_by(|one, other| (other.created_at_ms, &other.id).cmp(&(one.created_at_ms, &one.id)));
@@ -115,14 +115,14 @@ async fn revoke_key(
     uri: Uri,
 ) -> Result<Json<KeyView>, Refusal> {
     Query::of(&uri, &[])?;
-    app.gate.forget().await;
+    app.gate.refresh().await;
     let (ring, now_ms) = (app.gate.ring().await?, app.clock.now_ms());
     let known = ring.keys.get(&id).filter(|record| sees(&identity, record));
     let mut record = known.cloned().ok_or_else(|| Refusal::not_found("key"))?;
     if record.revoked_at_ms.is_none() {
         record.revoked_at_ms = Some(now_ms);
         app.gate.store.replace(&record).await?;
-        app.gate.forget().await;
+        app.gate.changed().await;
         tracing::info!(key_id = record.id, tenant = record.tenant, "api.auth.key_revoked");
     }
     Ok(Json(record.view(now_ms)))
