@@ -1,3 +1,5 @@
+//! The gate's rules, each by a few frames.
+
 use image::Luma;
 
 use super::*;
