@@ -263,7 +263,7 @@ async fn no_log_says_a_key_or_a_ticket() {
     with(&stage, "/api/v1/tasks", &key).await;
     let log = String::from_utf8_lossy(&log.0.lock().expect("no holder should panic")).into_owned();
     assert!(
-        log.contains("api.auth.key_made") && log.contains("api.request.answered"),
+        log.contains("api.auth.key_made") && log.contains("api.auth.key_revoked"),
         "it listened"
     );
     for secret in [&keys.admin, &key, &ticket.text("/ticket")] {

@@ -65,6 +65,7 @@ async fn probes_scrapers_and_the_documentation_need_no_key_on_loopback() {
 #[tokio::test]
 async fn where_others_can_reach_it_the_api_makes_one_key_and_asks_for_it() {
     let stage = Stage::start_with(&[("HOST", "0.0.0.0")]).await;
+    while stage.get("/readyz").await.status != 200 {}
     for path in ["/api/v1/tasks", "/metrics", "/api/v1/health/detailed", "/api/v1/keys"] {
         assert_eq!(stage.get(path).await.status, 401, "{path}");
     }
