@@ -226,6 +226,32 @@ async fn a_ticket_is_short_lived_and_opens_no_ordinary_route() {
     assert!((1..=60_000).contains(&lives_ms), "{lives_ms}");
 }
 
+#[tokio::test]
+async fn a_ticket_opens_one_websocket_and_only_while_its_key_is_good() {
+    let stage = Stage::start().await;
+    let keys = Keys::first(&stage).await;
+    let reader = keys.make(&stage, json!({"scopes": ["tasks:read"]})).await;
+    let ticket = async || {
+        let made = Answer::of(stage.request(Method::POST, "/api/v1/tickets").bearer_auth(&reader)).await;
+        made.text("/ticket")
+    };
+    let shake_hands = async |ticket: &str| {
+        let request = stage
+            .request(Method::GET, &format!("/api/v1/ws?ticket={ticket}"))
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        request.send().await.expect("an answer").status().as_u16()
+    };
+    let first = ticket().await;
+    assert_eq!((shake_hands(&first).await, shake_hands(&first).await), (101, 401));
+    assert_eq!((shake_hands("").await, shake_hands("zt_ticket_0").await), (401, 401));
+    let late = ticket().await;
+    assert_eq!(keys.revoke(&stage, &reader).await.status, 200);
+    assert_eq!(shake_hands(&late).await, 401, "its key was revoked meanwhile");
+}
+
 /// Everything that is logged on this thread.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
