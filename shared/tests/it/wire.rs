@@ -66,7 +66,11 @@ fn a_succeeded_task_looks_as_the_design_says() {
         "started_at": "2026-11-20T12:00:00.001Z", "finished_at": "2026-11-20T12:00:00.500Z",
         "expires_at": "2026-11-21T12:00:00.500Z", "result": {"message": "hello"}, "error": null, "tags": ["nightly"],
         "metadata": {"order": 7}, "batch_id": null, "workflow_id": null,
-        "urls": {"self": format!("/api/v1/tasks/{id}"), "cancel": format!("/api/v1/tasks/{id}")}
+        "urls": {
+            "self": format!("/api/v1/tasks/{id}"),
+            "cancel": format!("/api/v1/tasks/{id}"),
+            "events": format!("/api/v1/tasks/{id}/events"),
+        }
     });
     assert_eq!(seen(&done, None), expected);
 }

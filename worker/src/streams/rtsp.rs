@@ -133,9 +133,16 @@ impl Playing {
             let item = item.ok_or_else(|| SourceDown::new(Cause::Network, "the server ended the stream"))?;
             match item.map_err(|error| down("read", &error))? {
                 CodecItem::VideoFrame(frame) if frame.stream_id() == self.video => {
-                    let (is_key, lost) = (frame.is_random_access_point(), frame.loss());
+                    let (told_key, lost) = (frame.is_random_access_point(), frame.loss());
                     let media_s = frame.timestamp().elapsed_secs();
-                    let data = frame.into_data();
+                    let mut data = frame.into_data();
+                    // The library counts only IDR pictures of H.265, and puts parameter sets before those alone;
+                    // encoders repeat key frames as CRA pictures, where decoding can start as well.
+                    let untold = !told_key && self.codec == Codec::H265 && is_h265_key(&data);
+                    if untold {
+                        data.splice(..0, self.parameter_sets());
+                    }
+                    let is_key = told_key || untold;
                     if data.len() > MAX_PACKET_BYTES {
                         return Err(SourceDown::new(Cause::Codec, "a picture is larger than any we take"));
                     }
@@ -164,12 +171,30 @@ impl Playing {
         }
     }
 
+    /// What a decoder has to know before the first picture, Annex B.
+    fn parameter_sets(&self) -> Vec<u8> {
+        match self.demuxed.streams()[self.video].parameters() {
+            Some(retina::codec::ParametersRef::Video(video)) => video.extra_data().to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Says goodbye, so that the server sends no more datagrams.
     pub async fn leave(self) {
         drop(self.demuxed);
         // A server that does not hear it stops by itself when the session expires.
         let _ = tokio::time::timeout(TEARDOWN_LIMIT, self.sessions.await_teardown()).await;
     }
+}
+
+/// Whether the first slice of an Annex B picture is of an intra random access point: unit types 16 to 23 of ITU-T H.265,
+/// table 7-1.
+fn is_h265_key(picture: &[u8]) -> bool {
+    let units = picture.windows(4).filter(|bytes| bytes[..3] == [0, 0, 1]);
+    let mut kinds = units.map(|bytes| (bytes[3] >> 1) & 0x3f);
+    kinds
+        .find(|kind| *kind < 32)
+        .is_some_and(|kind| (16..=23).contains(&kind))
 }
 
 /// The track that is played.
@@ -257,6 +282,15 @@ fn down(doing: &str, error: &retina::Error) -> SourceDown {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// GStreamer's x265 repeats CRA pictures: who joined after the first IDR never saw a key frame.
+    #[test]
+    fn a_clean_random_access_picture_is_a_key_frame_of_h265() {
+        let picture = |kind: u8| [&[0, 0, 0, 1, 39 << 1, 1, 5, 0, 0, 0, 1][..], &[kind << 1, 1, 0x80]].concat();
+        assert!([16, 19, 20, 21].into_iter().all(|kind| is_h265_key(&picture(kind))));
+        assert!([0, 1, 8, 9].into_iter().all(|kind| !is_h265_key(&picture(kind))));
+        assert!(!is_h265_key(&[]));
+    }
 
     #[test]
     fn the_peer_is_read_from_what_the_library_shows() {
