@@ -61,35 +61,40 @@ async fn cancel(stage: &Stage, id: &str) {
 async fn h264_and_h265_over_tcp_and_udp_become_scenes() {
     let server = RtspServer::start(&[]).await;
     let stage = stage().start().await;
-    let mut ids = Vec::new();
-    for path in ["/h264", "/h265"] {
-        for transport in ["tcp", "udp"] {
+    // One client a mount at a time: GStreamer answers 503 for good when two ask for a mount that is just starting.
+    for transport in ["tcp", "udp"] {
+        let mut ids = Vec::new();
+        for path in ["/h264", "/h265"] {
             let input =
                 json!({"url": server.url(path), "transport": transport, "duration": 8, "window": {"size_s": 2}});
             let id = stage.http.submit("stream_ingest", &json!({"input": input})).await;
-            ids.push((path, transport, id));
+            ids.push((path, id));
+        }
+        for (path, id) in ids {
+            check_scenes(&stage, path, transport, &id).await;
         }
     }
-    for (path, transport, id) in ids {
-        let task = stage.http.until_ended(&id).await;
-        let result = &task["result"];
-        println!("{path} over {transport}: {}", result["counts"]);
-        assert_eq!(
-            (&task["state"], &result["ended_by"]),
-            (&json!("succeeded"), &json!("duration")),
-            "{task}"
-        );
-        let scenes = result["counts"]["scenes"].as_u64().unwrap_or_default();
-        assert!((2..=5).contains(&scenes), "{path} over {transport}: {result}");
-        assert!(
-            result["counts"]["frames"].as_u64() >= Some(4),
-            "{path} over {transport}: {result}"
-        );
-        assert_eq!(
-            result["counts"]["drops"]["decode_errors"], 0,
-            "{path} over {transport}: {result}"
-        );
-    }
+}
+
+async fn check_scenes(stage: &Stage, path: &str, transport: &str, id: &str) {
+    let task = stage.http.until_ended(id).await;
+    let result = &task["result"];
+    println!("{path} over {transport}: {}", result["counts"]);
+    assert_eq!(
+        (&task["state"], &result["ended_by"]),
+        (&json!("succeeded"), &json!("duration")),
+        "{task}"
+    );
+    let scenes = result["counts"]["scenes"].as_u64().unwrap_or_default();
+    assert!((2..=5).contains(&scenes), "{path} over {transport}: {result}");
+    assert!(
+        result["counts"]["frames"].as_u64() >= Some(4),
+        "{path} over {transport}: {result}"
+    );
+    assert_eq!(
+        result["counts"]["drops"]["decode_errors"], 0,
+        "{path} over {transport}: {result}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
