@@ -79,7 +79,6 @@ async fn h264_and_h265_over_tcp_and_udp_become_scenes() {
 async fn check_scenes(stage: &Stage, path: &str, transport: &str, id: &str) {
     let task = stage.http.until_ended(id).await;
     let result = &task["result"];
-    println!("{path} over {transport}: {}", result["counts"]);
     assert_eq!(
         (&task["state"], &result["ended_by"]),
         (&json!("succeeded"), &json!("duration")),
