@@ -283,7 +283,7 @@ fn down(doing: &str, error: &retina::Error) -> SourceDown {
 mod tests {
     use super::*;
 
-    /// GStreamer's x265 repeats CRA pictures: who joined after the first IDR never saw a key frame.
+    /// `x265enc` repeats CRA pictures: who joined after the first IDR never saw a key frame.
     #[test]
     fn a_clean_random_access_picture_is_a_key_frame_of_h265() {
         let picture = |kind: u8| [&[0, 0, 0, 1, 39 << 1, 1, 5, 0, 0, 0, 1][..], &[kind << 1, 1, 0x80]].concat();
