@@ -109,7 +109,14 @@ impl Film<'_> {
             scribe.take(&sampled.frames);
             scribe.write_until(next_ms.min(until_ms)).await?;
             if end {
-                return Ok(StreamEnd::EndOfFile);
+                // One piece may reach past the time that was asked for, and to the end of the film.
+                let reached_ms = next_ms.max(video.duration_ms.unwrap_or(0));
+                let in_full = reached_ms < until_ms;
+                return Ok(if in_full {
+                    StreamEnd::EndOfFile
+                } else {
+                    StreamEnd::Duration
+                });
             }
             if next_ms <= from_ms {
                 return Err(Failure::retryable(
