@@ -88,8 +88,6 @@ pub(crate) const MAX_METADATA_BYTES: usize = 4 * 1024;
 pub(crate) const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 /// How long uploads and inline media are kept.
 pub(crate) const ARTIFACT_TTL: Duration = Duration::from_secs(24 * 3600);
-/// File name of an artifact, bytes.
-pub(crate) const MAX_FILENAME_BYTES: usize = 120;
 
 /// API keys that are kept, revoked ones included: every api knows all of them.
 pub(crate) const MAX_API_KEYS: usize = 1_000;

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use zoetrope_shared::artifacts::ArtifactInfo;
+use zoetrope_shared::artifacts::{ArtifactInfo, plain_filename};
 use zoetrope_shared::wire::Problem;
 
 use crate::app::App;
@@ -90,7 +90,7 @@ fn describe(info: &ArtifactInfo, tag: &str) -> HeaderMap {
     let name = info
         .filename
         .as_deref()
-        .and_then(filename::clean)
+        .and_then(plain_filename)
         .unwrap_or_else(|| info.artifact.clone());
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));

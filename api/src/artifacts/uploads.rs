@@ -9,14 +9,13 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use zoetrope_shared::artifacts::{ArtifactInfo, ArtifactWriter, NewArtifact};
+use zoetrope_shared::artifacts::{ArtifactInfo, ArtifactWriter, NewArtifact, plain_filename};
 use zoetrope_shared::media::MediaType;
 use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::{Problem, ProblemCode, UploadView};
 
 use crate::app::App;
 use crate::http::body::Reader;
-use crate::http::filename;
 use crate::http::form::{self, Form, Part};
 use crate::http::problem::{self, Mistake, Refusal};
 use crate::http::query::Query;
@@ -177,7 +176,7 @@ async fn store(
         MediaType::sniff(&head).ok_or_else(|| refused("its content is no image, video or audio that we take"))?;
     let new = NewArtifact {
         content_type: media_type.content_type().to_owned(),
-        filename: filename.as_deref().and_then(filename::clean),
+        filename: filename.as_deref().and_then(plain_filename),
         ttl: ARTIFACT_TTL,
     };
     let mut writer = app.artifacts.writer(tenant, new, MAX_UPLOAD_BYTES).await?;

@@ -5,7 +5,7 @@ use futures_util::StreamExt;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use zoetrope_queue::{Idempotency, LossPolicy, NewTask, State, Task, TaskId};
-use zoetrope_shared::artifacts::{ArtifactError, NewArtifact};
+use zoetrope_shared::artifacts::{ArtifactError, NewArtifact, plain_filename};
 use zoetrope_shared::offload;
 use zoetrope_shared::tasks::Kind;
 use zoetrope_shared::tenant::Tenant;
@@ -14,7 +14,6 @@ use zoetrope_shared::wire::ProblemCode;
 use crate::app::App;
 use crate::cpu;
 use crate::http::body::Share;
-use crate::http::filename;
 use crate::http::problem::{Mistake, Refusal};
 use crate::limits::{ARTIFACT_TTL, MAGIC_BYTES};
 use crate::submit::envelope::Envelope;
@@ -60,7 +59,7 @@ async fn settle_into(app: &App, tenant: &Tenant, submission: Submission, held: &
             Some(field),
         ) => {
             app.link.reachable().await?;
-            let filename = filename.as_deref().and_then(filename::clean);
+            let filename = filename.as_deref().and_then(plain_filename);
             let new = NewArtifact {
                 content_type: media_type.content_type().to_owned(),
                 filename,
