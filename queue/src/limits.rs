@@ -52,6 +52,12 @@ pub(crate) fn check(task: &NewTask) -> Result<(), QueueError> {
             "must be 1 to 128 letters and digits",
         ));
     }
+    if task.traceparent.as_ref().is_some_and(|text| !is_traceparent(text)) {
+        return Err(QueueError::invalid(
+            "traceparent",
+            "must be a W3C traceparent: 00-<32 hexadecimal digits>-<16>-<2>",
+        ));
+    }
     Ok(())
 }
 
@@ -65,6 +71,52 @@ pub(crate) fn is_tenant(tenant: &str) -> bool {
     !tenant.is_empty() && tenant.len() <= MAX_TENANT_CHARS && tenant.chars().all(plain)
 }
 
+/// `version-trace-span-flags` in lower case, neither id all zeros; longer forms of later versions are not taken.
+fn is_traceparent(text: &str) -> bool {
+    let is_hex = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let is_id = |part: &str| is_hex(part) && part.bytes().any(|b| b != b'0');
+    let parts: Vec<&str> = text.split('-').collect();
+    let [version, trace, span, flags] = parts[..] else {
+        return false;
+    };
+    (version.len(), trace.len(), span.len(), flags.len()) == (2, 32, 16, 2)
+        && is_hex(version)
+        && version != "ff"
+        && is_id(trace)
+        && is_id(span)
+        && is_hex(flags)
+}
+
 fn is_fingerprint(text: &str) -> bool {
     !text.is_empty() && text.len() <= 128 && text.chars().all(|c| c.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_traceparent;
+
+    #[test]
+    fn a_traceparent_is_of_the_w3c_form() {
+        for good in [
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+            "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-ff",
+        ] {
+            assert!(is_traceparent(good), "{good}");
+        }
+        for bad in [
+            "",
+            "00",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what",
+            "00-0af7651916cd43dd8448eb211c8031\n|-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c8031\u{e9}-b7ad6b7169203331-01",
+        ] {
+            assert!(!is_traceparent(bad), "{bad}");
+        }
+    }
 }

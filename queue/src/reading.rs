@@ -127,6 +127,7 @@ fn base(id: &str, live: &Live<'_>) -> Result<Task, QueueError> {
         error: None,
         tags: live.body.tags.iter().map(|tag| tag.clone().into_owned()).collect(),
         metadata: live.body.metadata.map(ToOwned::to_owned),
+        traceparent: live.body.traceparent.map(ToOwned::to_owned),
     })
 }
 

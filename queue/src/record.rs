@@ -31,6 +31,8 @@ pub(crate) struct Body<'a> {
     pub(crate) tags: Vec<Cow<'a, str>>,
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none", borrow)]
     pub(crate) metadata: Option<&'a RawValue>,
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) traceparent: Option<&'a str>,
 }
 
 /// The header line of a live record and the body after it.
@@ -67,6 +69,7 @@ pub(crate) fn encode_spec(task: &NewTask) -> (String, String) {
         backoff_ms: millis(task.backoff),
         tags: task.tags.iter().map(|tag| Cow::Borrowed(tag.as_str())).collect(),
         metadata: task.metadata.as_deref(),
+        traceparent: task.traceparent.as_deref(),
     };
     let tail = format!(
         "{}|{}|{}|{}|{}|{}",
@@ -251,11 +254,14 @@ fn corrupt(what: &str) -> QueueError {
 mod tests {
     use super::*;
 
+    const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
     fn spec() -> NewTask {
         let input = RawValue::from_string(r#"{"text":"a|b\nc"}"#.to_owned()).unwrap();
         let mut task = NewTask::new("acme", "ocr", input);
         task.priority = Priority::Low;
         task.tags = vec!["a\"b".to_owned()];
+        task.traceparent = Some(TRACEPARENT.to_owned());
         task
     }
 
@@ -271,6 +277,13 @@ mod tests {
             (live.body.tags[0].as_ref(), live.body.timeout_ms),
             ("a\"b", Some(300_000))
         );
+        assert_eq!(live.body.traceparent, Some(TRACEPARENT));
+    }
+
+    #[test]
+    fn what_a_task_does_not_have_costs_no_bytes() {
+        let task = NewTask::new("acme", "ocr", RawValue::from_string("{}".to_owned()).unwrap());
+        assert_eq!(encode_spec(&task).1, r#"{"i":{},"m":3,"t":300000,"b":2000}"#);
     }
 
     #[test]

@@ -155,6 +155,8 @@ pub struct NewTask {
     pub tags: Vec<String>,
     /// The client's own JSON object, returned as it came.
     pub metadata: Option<Box<RawValue>>,
+    /// Where the submit is in a distributed trace: a `traceparent` as W3C Trace Context writes it, 55 characters.
+    pub traceparent: Option<String>,
 }
 
 impl NewTask {
@@ -175,6 +177,7 @@ impl NewTask {
             idempotency: None,
             tags: Vec::new(),
             metadata: None,
+            traceparent: None,
         }
     }
 }
@@ -261,6 +264,8 @@ pub struct Task {
     pub tags: Vec<String>,
     /// The client's own JSON object.
     pub metadata: Option<Box<RawValue>>,
+    /// The `traceparent` of its submit.
+    pub traceparent: Option<String>,
 }
 
 /// Which tasks of a tenant to list, newest first. An empty filter matches everything.

@@ -150,7 +150,7 @@ pub(crate) fn outline(task: &NewTask, now_ms: u64) -> impl FnOnce(TaskId) -> Tas
         .filter(|at| *at > now_ms);
     let (tenant, kind, priority, max_attempts) =
         (task.tenant.clone(), task.kind.clone(), task.priority, task.max_attempts);
-    let (tags, metadata) = (task.tags.clone(), task.metadata.clone());
+    let (tags, metadata, traceparent) = (task.tags.clone(), task.metadata.clone(), task.traceparent.clone());
     move |id| Task {
         id,
         tenant,
@@ -179,6 +179,7 @@ pub(crate) fn outline(task: &NewTask, now_ms: u64) -> impl FnOnce(TaskId) -> Tas
         error: None,
         tags,
         metadata,
+        traceparent,
     }
 }
 

@@ -45,6 +45,7 @@ impl World {
             (state, task.used, task.losses, task.created, &task.spec.kind),
             "{seen:?}"
         );
+        assert_eq!(seen.traceparent, task.spec.traceparent);
         let lease = task.lease();
         assert_eq!(seen.cancel_requested, lease.is_some_and(|lease| lease.cancel));
         assert_eq!(seen.result.is_some(), state == State::Succeeded);

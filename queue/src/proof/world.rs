@@ -114,6 +114,10 @@ impl World {
             task.losses = LossPolicy::Live;
         }
         task.result_ttl = Duration::from_millis(spec.ttl_ms);
+        task.traceparent = self
+            .ids
+            .is_multiple_of(2)
+            .then(|| format!("00-{:032x}-{0:016x}-01", self.ids));
         (TaskId::new(self.model.now, SHARD, self.ids), task)
     }
 

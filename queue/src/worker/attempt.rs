@@ -61,6 +61,8 @@ pub struct Attempt {
     pub tags: Vec<String>,
     /// The client's own JSON object.
     pub metadata: Option<Box<RawValue>>,
+    /// The `traceparent` of the task's submit: what this attempt does belongs to the same trace.
+    pub traceparent: Option<String>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) control: Arc<Control>,
     /// Set when the attempt starts; the engine, which makes it, knows no connection.

@@ -67,6 +67,7 @@ impl Running {
             lease_token: context.token,
             tags: live.body.tags.iter().map(|tag| tag.clone().into_owned()).collect(),
             metadata: live.body.metadata.map(ToOwned::to_owned),
+            traceparent: live.body.traceparent.map(ToOwned::to_owned),
             timeout: live.body.timeout_ms.map(Duration::from_millis),
             control: Arc::new(Control::new(context.progressed)),
             link: None,

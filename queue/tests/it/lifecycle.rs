@@ -27,6 +27,36 @@ async fn a_task_is_run_once_and_its_result_is_read_back() {
 }
 
 #[tokio::test]
+async fn every_attempt_is_told_where_the_submit_is_in_its_trace() {
+    let mut stage = Stage::new().await;
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let mut task = new_task("echo");
+    task.max_attempts = 2;
+    task.traceparent = Some(traceparent.to_owned());
+    let id = stage.enqueue_task(task).await;
+    let (seen_in, mut seen) = tokio::sync::mpsc::channel(2);
+    let fails = Does(move |attempt: Attempt| {
+        let seen_in = seen_in.clone();
+        async move {
+            seen_in.send((attempt.number, attempt.traceparent)).await.unwrap();
+            Outcome::Failed(Failure::retryable("upstream", "no answer"))
+        }
+    });
+    let worker = stage.worker("w1", &["echo"], 1, fails);
+    assert_eq!(seen.recv().await, Some((1, Some(traceparent.to_owned()))));
+    stage.reaches(id, State::Scheduled).await;
+    stage.advance(Duration::from_secs(1_000)).await;
+    assert_eq!(seen.recv().await, Some((2, Some(traceparent.to_owned()))));
+    let ended = stage.reaches(id, State::Failed).await;
+    assert_eq!(
+        ended.traceparent.as_deref(),
+        Some(traceparent),
+        "it is read back after the end"
+    );
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn a_running_task_that_is_canceled_stops_and_ends_canceled() {
     let stage = Stage::new().await;
     let id = stage.enqueue("echo").await;

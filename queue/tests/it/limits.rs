@@ -59,6 +59,10 @@ async fn tasks_that_break_a_rule_are_refused_by_field() {
         ("timeout", with(&|task| task.result_ttl = Duration::MAX)),
         ("tags", with(&|task| task.tags = vec![String::new()])),
         ("tags", with(&|task| task.tags = vec!["x".to_owned(); 33])),
+        (
+            "traceparent",
+            with(&|task| task.traceparent = Some("00-1-2-3".to_owned())),
+        ),
     ];
     for (wrong, task) in bad {
         let refused = stage.queue.enqueue(task).await;

@@ -36,6 +36,7 @@ fn task(state: State) -> Task {
         error: None,
         tags: vec!["nightly".to_owned()],
         metadata: None,
+        traceparent: None,
     }
 }
 
