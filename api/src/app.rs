@@ -35,7 +35,7 @@ use crate::limits::{
 use crate::link::{Link, Plain};
 use crate::live::{events, process_frame, scenes, socket};
 use crate::service::metrics::Metrics;
-use crate::service::{docs, health, hello, kinds, metrics, queue_status};
+use crate::service::{docs, health, hello, kinds, metrics, queue_status, workers};
 use crate::submit::held::Held;
 use crate::submit::idempotency::{self, Memories};
 use crate::submit::submission::Judge;
@@ -138,6 +138,11 @@ impl App {
             .await
     }
 
+    /// Makes the next reader of the queue's counts, or of its workers, see them as they are.
+    pub(crate) async fn forget_queue_status(&self) {
+        self.queue_status.forget().await;
+    }
+
     /// The router with everything around it.
     pub(crate) fn router(&self) -> Router {
         let (routes, _) = routes().split_for_parts();
@@ -176,6 +181,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(download::routes())
         .merge(kinds::routes())
         .merge(queue_status::routes())
+        .merge(workers::routes())
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(hello::routes())

@@ -38,6 +38,8 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("GET", "/metrics", Access::Local(&[Admin])),
     ("GET", "/api/v1/health/detailed", Access::Local(&[TasksRead])),
     ("GET", "/api/v1/queue/status", READ),
+    ("GET", "/api/v1/workers", ADMIN),
+    ("POST", "/api/v1/workers/{name}/drain", ADMIN),
     ("GET", "/api/v1/kinds", READ),
     ("GET", "/api/v1/kinds/{kind}", READ),
     ("POST", "/api/v1/uploads", SUBMIT),

@@ -6,3 +6,4 @@ pub(crate) mod hello;
 pub(crate) mod kinds;
 pub(crate) mod metrics;
 pub(crate) mod queue_status;
+pub(crate) mod workers;

@@ -30,7 +30,10 @@ fn routes(document: &Value, id: &str) -> Vec<Route> {
             let is_free = ways.is_empty() || ways.contains(&json!({}));
             routes.push(Route {
                 method: method.to_uppercase().parse().expect("a method"),
-                path: path.replace("{id}", id).replace("{kind}", "echo"),
+                path: path
+                    .replace("{id}", id)
+                    .replace("{kind}", "echo")
+                    .replace("{name}", "no-such-worker"),
                 takes: (!is_free).then(|| named.map(str::to_owned).collect()),
             });
         }

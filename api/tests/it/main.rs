@@ -26,3 +26,4 @@ mod tenancy;
 mod uploads;
 mod waiting;
 mod worker;
+mod workers;

@@ -81,8 +81,13 @@ impl TestWorker {
     }
 
     /// Drains the worker.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
+        self.ends().await;
+    }
+
+    /// Waits until it has ended without being told so here.
+    pub(crate) async fn ends(mut self) {
         while let Some(ended) = self.running.join_next().await {
             ended.expect("the worker should not panic");
         }

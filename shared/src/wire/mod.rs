@@ -13,6 +13,7 @@ pub use access::{KeyMade, KeyPage, KeyState, KeyView, Scope, TicketView};
 pub use problem::{Problem, ProblemCode, ProblemField};
 pub use service::{
     HealthCheck, HealthStatus, HealthView, KindStatusView, KindView, MediaFieldView, QueueStatusView, RedisStatusView,
+    WorkerPage, WorkerView,
 };
 pub use stored::{UploadUrls, UploadView};
 pub use task::{

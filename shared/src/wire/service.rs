@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use zoetrope_queue::KindStatus;
+use zoetrope_queue::{KindStatus, WorkerStatus};
 
 use crate::tasks::Kind;
 
@@ -138,6 +138,40 @@ pub struct RedisStatusView {
     pub durability: String,
     /// Memory in use, bytes.
     pub used_memory_bytes: u64,
+}
+
+/// The workers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerPage {
+    /// By name.
+    pub items: Vec<WorkerView>,
+}
+
+/// A worker as it last described itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerView {
+    /// Its name: unique among running processes.
+    pub name: String,
+    /// Kinds that it claims.
+    pub kinds: Vec<String>,
+    /// Tasks that it holds.
+    pub running: u64,
+    /// Whether it has been told to end: it claims no more.
+    pub draining: bool,
+    /// Time since it was last heard of, milliseconds: a live one speaks every 5 s, one that is silent for a minute is gone.
+    pub seen_ms_ago: u64,
+}
+
+impl From<WorkerStatus> for WorkerView {
+    fn from(status: WorkerStatus) -> Self {
+        Self {
+            name: status.name,
+            kinds: status.kinds,
+            running: status.running,
+            draining: status.draining,
+            seen_ms_ago: status.seen_ms_ago,
+        }
+    }
 }
 
 /// How well the service is.
