@@ -70,7 +70,7 @@ pub(crate) struct UpArgs {
     /// Worker processes to start
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub(crate) workers: u16,
-    /// Submit the bundled screenshot, print what was found, and keep serving
+    /// Read the bundled screenshot, watch a camera of its own, print what was found, and keep serving
     #[arg(long)]
     pub(crate) demo: bool,
 }

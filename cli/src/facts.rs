@@ -62,6 +62,7 @@ fn long(value: &Value) -> String {
             }
             lines.join("\n")
         }
+        Value::Object(fields) => whole(fields),
         other => short(other),
     }
 }
@@ -80,6 +81,27 @@ fn short(value: &Value) -> String {
         Value::Object(fields) => pairs(fields),
     };
     one_line(&text, ITEM_WIDTH)
+}
+
+/// Every field; of groups in it only what is not zero, for those are counts.
+fn whole(fields: &Map<String, Value>) -> String {
+    let group = |group: &Map<String, Value>| {
+        let counted = group.iter().filter(|(_, value)| value.as_f64() != Some(0.0));
+        let counted: Vec<_> = counted
+            .map(|(name, value)| format!("{name} {}", short(value)))
+            .collect();
+        if counted.is_empty() {
+            "none".to_owned()
+        } else {
+            counted.join(" ")
+        }
+    };
+    let known = fields.iter().filter(|(_, value)| !value.is_null());
+    let pairs = known.map(|(name, value)| match value {
+        Value::Object(fields) => format!("{name}: {}", group(fields)),
+        other => format!("{name}: {}", short(other)),
+    });
+    plain(&pairs.collect::<Vec<_>>().join(", "))
 }
 
 /// Fields of an item: long lists inside it are only counted.
@@ -141,6 +163,14 @@ mod tests {
                 ("text", "one\ntwo"),
             ]
         );
+    }
+
+    #[test]
+    fn counts_are_shown_whole_without_the_zeros_of_their_groups() {
+        let rows = rows(&json!({"counts": {
+            "frames": 12, "drops": {"network_loss": 0}, "reconnects": {"auth": 0, "refused": 2}, "scenes": 0,
+        }}));
+        assert_eq!(rows[0].1, "drops: none, frames: 12, reconnects: refused 2, scenes: 0");
     }
 
     #[test]

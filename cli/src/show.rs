@@ -1,7 +1,9 @@
 //! Tasks as tables for people, as JSON for programs, or as bare ids.
 
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
+use serde_json::value::RawValue;
 use zoetrope_queue::State;
+use zoetrope_shared::tasks::stream_ingest::Scene;
 use zoetrope_shared::wire::{TaskView, parse_rfc3339_ms};
 
 use crate::args::Output;
@@ -13,6 +15,7 @@ use crate::plain::{one_line, plain};
 /// Where stdout is no terminal, and says no width.
 const USUAL_WIDTH: u16 = 120;
 const TAGS_WIDTH: usize = 30;
+const SCENE_WIDTH: usize = 400;
 /// A line below the header and nothing else: tables are read, and copied from.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─'));
 
@@ -84,6 +87,25 @@ pub(crate) fn details(task: &TaskView) -> Table {
     table
 }
 
+/// A scene of a stream on one line: its time of the stream, and what is seen.
+pub(crate) fn scene(scene: &RawValue) -> String {
+    match serde_json::from_str::<Scene>(scene.get()) {
+        Ok(scene) => format!(
+            "{} to {}  {}",
+            clock(scene.start_ms),
+            clock(scene.end_ms),
+            one_line(&scene.description, SCENE_WIDTH)
+        ),
+        Err(_) => one_line(scene.get(), SCENE_WIDTH),
+    }
+}
+
+/// Hours, minutes and seconds of a time of a stream.
+fn clock(ms: u64) -> String {
+    let (hours, minutes, seconds) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
+    format!("{hours}:{minutes:02}:{seconds:02}.{}", ms / 100 % 10)
+}
+
 /// A table with a line below its header, as wide as the terminal.
 pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
@@ -137,4 +159,23 @@ fn took(task: &TaskView) -> String {
     let span = instant(&task.started_at).zip(instant(&task.finished_at));
     span.map(|(start, end)| format!("{} ms", end.saturating_sub(start)))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use zoetrope_shared::tasks::stream_ingest::StreamCounts;
+
+    use super::*;
+
+    #[test]
+    fn a_scene_is_a_line_without_terminal_commands() {
+        let found = json!({
+            "id": "a-1", "seq": 1, "start_ms": 3_723_400, "end_ms": 3_726_400, "wall_start": "2026-11-20T09:00:00.000Z",
+            "description": "It reads:\n\u{1b}[2J\u{201c}Exit\u{201d}.", "provider": "local", "model": "m", "motion": 0.1,
+            "text": "", "colors": [], "frame_count": 3, "totals": StreamCounts::default(),
+        });
+        let found = serde_json::value::to_raw_value(&found).unwrap();
+        assert_eq!(scene(&found), "1:02:03.4 to 1:02:06.4  It reads: \u{201c}Exit\u{201d}.");
+    }
 }

@@ -1,6 +1,7 @@
 //! `zoetrope up`: everything on one machine, started in order, kept alive, ended in reverse.
 
 mod backoff;
+mod camera;
 mod demo;
 mod fleet;
 mod place;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use zoetrope_queue::{ConnectOptions, Queue};
 
+use self::camera::Camera;
 use self::fleet::{Fleet, Tier};
 pub(crate) use self::place::beside;
 use self::service::Service;
@@ -82,6 +84,16 @@ async fn serve(args: &UpArgs, configuration: &Configuration, fleet: &mut Fleet) 
     if settings.secrets_keys.is_none() {
         env.push(("SECRETS_KEYS", secrets::keys_below(&data_dir)?.into()));
     }
+    let camera = if args.demo {
+        demo_camera(configuration).await
+    } else {
+        None
+    };
+    if camera.is_some() {
+        let allowed = settings.netguard_allow_cidrs.iter().map(ToString::to_string);
+        let allowed: Vec<String> = allowed.chain([camera::ALLOWED.to_owned()]).collect();
+        env.push(("NETGUARD_ALLOW_CIDRS", allowed.join(",").into()));
+    }
     if *names_redis {
         check_named_redis(&settings.redis_url).await?;
     } else {
@@ -112,11 +124,24 @@ async fn serve(args: &UpArgs, configuration: &Configuration, fleet: &mut Fleet) 
 
     if args.demo {
         // A failed demonstration is shown, and the server stays for whoever wants to find out why.
-        if let Err(error) = demo::run(&client).await {
+        if let Err(error) = demo::run(&client, camera.as_ref()).await {
             out::note(&format!("zoetrope: the demonstration failed: {}", error.message));
         }
     }
     std::future::pending().await
+}
+
+/// The demonstration's camera. What can be shown without it still is.
+async fn demo_camera(configuration: &Configuration) -> Option<Camera> {
+    // Users' URLs may reach it, so that nobody else may be a user, and no worker elsewhere be asked.
+    let started = if configuration.names_redis || !configuration.settings.host.is_loopback() {
+        Err("it is for this machine alone, and HOST or REDIS_URL open it to others".to_owned())
+    } else {
+        Camera::start().await
+    };
+    started
+        .inspect_err(|why| out::note(&format!("zoetrope: the demonstration goes on without a camera: {why}")))
+        .ok()
 }
 
 /// The other executables.

@@ -123,7 +123,7 @@ fn describe(status: io::Result<ExitStatus>) -> String {
 ///
 /// The kernel watches the thread that starts the child, so the runtime has to be the main thread's own.
 #[cfg(target_os = "linux")]
-fn bind_to_this_process(command: &mut Command, signal: Signal) {
+pub(super) fn bind_to_this_process(command: &mut Command, signal: Signal) {
     let parent = rustix::process::getpid();
     let in_child = move || {
         rustix::process::set_parent_process_death_signal(Some(signal))?;
@@ -138,7 +138,7 @@ fn bind_to_this_process(command: &mut Command, signal: Signal) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn bind_to_this_process(_command: &mut Command, _signal: Signal) {}
+pub(super) fn bind_to_this_process(_command: &mut Command, _signal: Signal) {}
 
 /// Lets the child inherit a descriptor, which otherwise closes as it starts.
 fn hand_over(command: &mut Command, held: &OwnedFd) {

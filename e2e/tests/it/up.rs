@@ -86,20 +86,49 @@ fn data_dir() -> tempfile::TempDir {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_demonstration_reads_the_screenshot_and_everything_ends_on_sigterm() {
+async fn the_demonstration_watches_a_camera_and_reads_a_screenshot_and_everything_ends_on_sigterm() {
     let data = data_dir();
     let mut up = Up::start(data.path(), &["--demo"]).await;
-    // The last thing that the first table says, and then what the second one found.
-    let mut shown = String::new();
-    while !shown.contains("https://shop.example/orders/ZT-1042") {
-        shown = shown + &up.line().await + "\n";
+    // The stream's table is the last, and the model its last row.
+    let (mut lines, mut in_last) = (Vec::new(), false);
+    loop {
+        let line = up.line().await;
+        in_last |= line.contains("stream_ingest");
+        let is_end = in_last && line.trim_start().starts_with("model ");
+        lines.push(line);
+        if is_end {
+            break;
+        }
     }
-    for expected in ["Order ZT-1042", "Walnut desk lamp", "succeeded", "qr_code"] {
+    let shown = lines.join("\n");
+    for expected in [
+        "Order ZT-1042",
+        "Walnut desk lamp",
+        "succeeded",
+        "https://shop.example/orders/ZT-1042",
+        "qr_code",
+    ] {
         assert!(shown.contains(expected), "`{expected}` should be in:\n{shown}");
     }
+    let is_scene = |line: &&String| line.starts_with("0:00:") && line.contains(" to 0:00:");
+    let scenes = lines
+        .iter()
+        .take_while(|line| !line.contains("ocr"))
+        .filter(is_scene)
+        .count();
+    assert!(scenes >= 1, "scenes should be shown before the tables:\n{shown}");
+    let table = shown.split("stream_ingest").last().unwrap_or_default();
+    let table = table.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        table.contains(&format!("scenes: {scenes}")),
+        "the table should count {scenes} scenes:\n{shown}"
+    );
 
     let below = descendants_of(up.pid());
-    assert!(below.len() >= 4, "redis, an api and two workers should run: {below:?}");
+    assert!(
+        below.len() >= 5,
+        "a camera, redis, an api and two workers should run: {below:?}"
+    );
     assert_eq!(up.end_with(Signal::TERM).await, Some(0));
 }
 

@@ -1,5 +1,7 @@
 //! Calls to the API. Every answer is one of the wire's shapes or an error with its exit code.
 
+mod events;
+
 use std::path::Path;
 use std::time::Duration;
 
