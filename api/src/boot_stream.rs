@@ -11,6 +11,7 @@ use zoetrope_shared::tenant::Tenant;
 use crate::app::App;
 use crate::http::problem::Refusal;
 use crate::limits::{MAX_BOOT_STREAMS, RECONNECT};
+use crate::submit::enqueue;
 use crate::submit::fingerprint::Fingerprint;
 use crate::submit::intake;
 
@@ -52,7 +53,7 @@ async fn ensure(app: &App, url: &Secret) -> Result<TaskId, Refusal> {
         let submission = app.judge().object(&stream_ingest::KIND, body.clone(), "")?;
         let mut ready = intake::settle(app, &tenant, submission).await?;
         ready.task.idempotency = Some(intake::idempotency(ROUTE, &key, &fingerprint));
-        let id = match queue.enqueue(ready.task).await? {
+        let id = match enqueue::one(queue, ready.task).await? {
             Enqueued::Created(id) => return Ok(id),
             Enqueued::Replayed(id) | Enqueued::Conflict(id) => id,
         };

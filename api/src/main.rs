@@ -33,7 +33,7 @@ fn check_health() -> anyhow::Result<()> {
 #[tokio::main]
 async fn run() -> anyhow::Result<()> {
     let settings = Settings::load().context("read the settings")?;
-    telemetry::init(&settings, "zoetrope-api").context("start logging")?;
+    let telemetry = telemetry::init(&settings, "zoetrope-api").context("start logs and traces")?;
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
@@ -43,5 +43,7 @@ async fn run() -> anyhow::Result<()> {
         .await
         .with_context(|| format!("listen on HOST {} PORT {}", address.0, address.1))?;
     tracing::info!(address = %listener.local_addr().context("read the address")?, "api.listening");
-    zoetrope_api::serve(settings, listener, shutdown.token()).await
+    let served = zoetrope_api::serve(settings, listener, shutdown.token()).await;
+    telemetry.close().await;
+    served
 }

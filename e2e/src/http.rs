@@ -52,6 +52,15 @@ impl Http {
         self.send(self.client.post(self.url(path)).json(body)).await
     }
 
+    /// POST of JSON with these headers.
+    pub async fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+        let request = self.client.post(self.url(path)).json(body);
+        let request = headers
+            .iter()
+            .fold(request, |request, (name, value)| request.header(*name, *value));
+        self.send(request).await
+    }
+
     /// POST of a file as multipart part `file`, as `curl -F file=@NAME` does it.
     pub async fn post_file(&self, path: &str, name: &str, bytes: impl Into<Vec<u8>>) -> Answer {
         let form = Form::new().part("file", Part::bytes(bytes.into()).file_name(name.to_owned()));

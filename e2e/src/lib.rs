@@ -3,6 +3,7 @@
 //!
 //! Tests are in `tests/it`; the benchmark's driver is `examples/bench.rs`. A harness may panic: it runs in tests only.
 
+mod collector;
 mod events;
 mod http;
 mod ledger;
@@ -14,6 +15,7 @@ mod site;
 mod stage;
 mod tree;
 
+pub use collector::{Collector, SeenSpan};
 pub use events::{Event, Events};
 pub use http::{Answer, Http};
 pub use ledger::Ledger;

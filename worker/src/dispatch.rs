@@ -10,6 +10,7 @@ use zoetrope_shared::artifacts::ArtifactError;
 use zoetrope_shared::config::Settings;
 use zoetrope_shared::offload;
 use zoetrope_shared::tasks::{self, KINDS, Kind, Slot};
+use zoetrope_shared::telemetry::{self, Span};
 use zoetrope_shared::tenant::Tenant;
 
 use crate::handlers::{echo, image_analysis, ocr, stream_ingest};
@@ -67,8 +68,35 @@ impl Handler for Dispatch {
             let message = format!("this worker has no handler for {:?}", attempt.kind);
             return Box::pin(async { Outcome::Failed(Failure::retryable("kind_unknown", message)) });
         };
-        let span = tracing::info_span!("attempt", task = %attempt.id, kind = kind.name, attempt = attempt.number);
-        Box::pin(run_one(self.services.clone(), row, kind, attempt).instrument(span))
+        let traced = traced(kind, &attempt);
+        let span = tracing::info_span!("attempt", task = %attempt.id, kind = kind.name, attempt = attempt.number, trace_id = traced.trace_id());
+        let work = run_one(self.services.clone(), row, kind, attempt).instrument(span);
+        Box::pin(async move {
+            let outcome = traced.cover(work).await;
+            tell(&traced, &outcome);
+            outcome
+        })
+    }
+}
+
+/// The attempt's part of its task's trace.
+fn traced(kind: &Kind, attempt: &Attempt) -> Span {
+    let work = telemetry::Work {
+        kind: kind.name,
+        tenant: &attempt.tenant,
+    };
+    Span::of_attempt(work, attempt.id, attempt.number, attempt.traceparent.as_deref())
+}
+
+fn tell(span: &Span, outcome: &Outcome) {
+    span.outcome(match outcome {
+        Outcome::Succeeded(_) => "succeeded",
+        Outcome::Failed(_) => "failed",
+        Outcome::Snoozed(_) => "snoozed",
+        Outcome::Released => "stopped",
+    });
+    if let Outcome::Failed(failure) = outcome {
+        span.failed(failure.code.clone());
     }
 }
 

@@ -9,6 +9,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
+use tracing::Instrument;
+use zoetrope_shared::telemetry::{self, Span};
 use zoetrope_shared::wire::{Problem, ProblemCode};
 
 use crate::app::App;
@@ -25,6 +27,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; frame-ancestors 'none
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OwnForm;
 
+/// Asked every few seconds by machines: spans of them would bury the others.
+const UNTRACED: [&str; 4] = ["/livez", "/readyz", "/health", "/metrics"];
+
 /// A path may have kilobytes; this much of it is repeated.
 const MAX_INSTANCE_CHARS: usize = 256;
 
@@ -35,16 +40,14 @@ pub(crate) async fn complete(State(app): State<App>, mut request: Request, next:
     request.extensions_mut().insert(id.clone());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let (span, log) = traced(&request, &id);
     app.metrics.in_flight.inc();
     let answering = Answering(&app);
-    let mut response = next.run(request).await;
+    let mut response = span.cover(next.run(request)).instrument(log.clone()).await;
     drop(answering);
 
-    let route = response
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("none", MatchedPath::as_str)
-        .to_owned();
+    let matched = response.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("none", MatchedPath::as_str).to_owned();
     if let Some(refusal) = refusal_in(&mut response) {
         app.metrics
             .refusals
@@ -53,6 +56,8 @@ pub(crate) async fn complete(State(app): State<App>, mut request: Request, next:
         response = render(response, refusal, &path, &id);
     }
     add_headers(&mut response, &id);
+    let status = response.status().as_u16();
+    span.answered(known_method(&method), matched.as_ref().map(MatchedPath::as_str), status);
     let seconds = began.elapsed().as_secs_f64();
     app.metrics
         .requests
@@ -62,8 +67,24 @@ pub(crate) async fn complete(State(app): State<App>, mut request: Request, next:
         .request_seconds
         .with_label_values(&[known_method(&method), &route])
         .observe(seconds);
-    tracing::debug!(%method, route, status = response.status().as_u16(), request_id = id.0, seconds, "api.request.answered");
+    log.in_scope(|| tracing::debug!(%method, route, status, request_id = id.0, seconds, "api.request.answered"));
     response
+}
+
+/// The request's span, and what its log lines say of it. Both are nothing where there are no traces.
+fn traced(request: &Request, id: &RequestId) -> (Span, tracing::Span) {
+    if UNTRACED.contains(&request.uri().path()) {
+        return (Span::default(), tracing::Span::none());
+    }
+    let span = Span::of_request(telemetry::Request {
+        method: known_method(request.method()),
+        headers: request.headers(),
+        id: &id.0,
+    });
+    let log = span.trace_id().map_or_else(tracing::Span::none, |trace_id| {
+        tracing::info_span!("request", trace_id, request_id = id.0)
+    });
+    (span, log)
 }
 
 /// Puts the matched route where [`complete`] finds it: the router knows it, the layer around the router does not.

@@ -26,8 +26,8 @@ use crate::http::body::Reader;
 use crate::http::form::Form;
 use crate::http::problem::Refusal;
 use crate::limits::{BODY_TIMEOUT, FRAME_TIMEOUT, MAX_PART_JSON_BYTES};
-use crate::submit::intake;
 use crate::submit::submission::File;
+use crate::submit::{enqueue, intake};
 use crate::tasks::wait::Wait;
 use crate::tenant::Caller;
 
@@ -127,7 +127,7 @@ async fn ask_both(app: &App, tenant: &Tenant, looks: NewTask) -> Result<String, 
 /// The output of one task, within the time that a caller waits.
 async fn outcome<T: DeserializeOwned>(app: &App, tenant: &Tenant, task: NewTask) -> Result<T, Refusal> {
     let queue = app.link.queue()?;
-    let (Enqueued::Created(id) | Enqueued::Replayed(id) | Enqueued::Conflict(id)) = queue.enqueue(task).await?;
+    let (Enqueued::Created(id) | Enqueued::Replayed(id) | Enqueued::Conflict(id)) = enqueue::one(queue, task).await?;
     let wait = Wait {
         limit: FRAME_TIMEOUT,
         preferred: false,

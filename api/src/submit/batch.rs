@@ -22,6 +22,7 @@ use crate::auth::Identity;
 use crate::cpu;
 use crate::http::problem::{Mistake, Mistakes, Refusal};
 use crate::http::query::Query;
+use crate::submit::enqueue;
 use crate::submit::fingerprint::Fingerprint;
 use crate::submit::held::Held;
 use crate::submit::idempotency::{self, Memory, REPLAYED};
@@ -192,7 +193,7 @@ async fn enqueue_all(
             (kind, ready.held)
         }));
     }
-    let mut answers = match queue.enqueue_batch(tasks).await {
+    let mut answers = match enqueue::many(queue, tasks).await {
         Ok(answers) => answers.into_iter(),
         // They may be there after all, and would need their artifacts.
         Err(error @ QueueError::Unavailable(_)) => return Err(error.into()),

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::auth::Identity;
 use crate::http::problem::Refusal;
 use crate::http::query::Query;
+use crate::submit::enqueue;
 use crate::submit::idempotency::{self, REPLAYED};
 use crate::submit::intake::{self, Ready};
 use crate::submit::request;
@@ -70,7 +71,7 @@ async fn submit(
     let Ready { mut task, held } = intake::settle(&app, &tenant, submission).await.map_err(refused)?;
     let route = format!("POST /tasks/{}", kind.name);
     task.idempotency = key.map(|key| intake::idempotency(&route, &key, &fingerprint));
-    let enqueued = enqueue(&app, Ready { task, held }).await?;
+    let enqueued = add(&app, Ready { task, held }).await?;
     answer(&app, &tenant, enqueued, wait).await
 }
 
@@ -83,14 +84,14 @@ struct InQueue {
 }
 
 /// Adds a task. Its artifacts stay exactly if it was made, or may have been.
-async fn enqueue(app: &App, ready: Ready) -> Result<InQueue, Refusal> {
+async fn add(app: &App, ready: Ready) -> Result<InQueue, Refusal> {
     let Ready { task, mut held } = ready;
     let kind = task.kind.clone();
     let count = |outcome: &str| app.metrics.submits.with_label_values(&[kind.as_str(), outcome]).inc();
     let as_sent = intake::outline(&task, app.clock.now_ms());
     let queue = app.link.queue()?;
     held.let_go();
-    match queue.enqueue(task).await {
+    match enqueue::one(queue, task).await {
         Ok(Enqueued::Created(id)) => {
             count("created");
             Ok(InQueue {

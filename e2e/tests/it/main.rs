@@ -9,4 +9,5 @@ mod readme;
 mod streams;
 mod streams_failover;
 mod tidy;
+mod traces;
 mod up;

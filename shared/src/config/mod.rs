@@ -10,6 +10,7 @@ mod redacted;
 mod secret;
 mod settings;
 mod sources;
+mod traces;
 mod value;
 mod warnings;
 
@@ -17,3 +18,4 @@ pub use error::ConfigError;
 pub use secret::Secret;
 pub use settings::{AuthMode, AwsSettings, LogFormat, ProviderSettings, Settings, aws_settings};
 pub use sources::{Origin, Sources};
+pub use traces::{TraceSampler, TraceSettings};

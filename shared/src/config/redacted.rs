@@ -9,7 +9,9 @@ use super::secret::Secret;
 use super::settings::{AuthMode, LogFormat, Settings};
 
 pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
-    let Settings { aws, providers, .. } = settings;
+    let Settings {
+        aws, providers, traces, ..
+    } = settings;
     vec![
         ("HOST", settings.host.to_string()),
         ("PORT", settings.port.to_string()),
@@ -74,12 +76,13 @@ pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
         ),
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
-            settings
-                .otel_endpoint
-                .as_deref()
-                .map(without_password)
-                .unwrap_or_default(),
+            traces.endpoint.as_deref().map(without_password).unwrap_or_default(),
         ),
+        ("OTEL_EXPORTER_OTLP_HEADERS", named(&traces.headers)),
+        ("OTEL_SERVICE_NAME", traces.service_name.clone().unwrap_or_default()),
+        ("OTEL_RESOURCE_ATTRIBUTES", named(&traces.resource_attributes)),
+        ("OTEL_TRACES_SAMPLER", traces.sampler.as_str().to_owned()),
+        ("OTEL_TRACES_SAMPLER_ARG", traces.sampler_share.to_string()),
     ]
 }
 
@@ -108,6 +111,11 @@ fn hidden(secret: Option<&Secret>) -> String {
 
 fn joined<T: Display>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn named<T: Display>(pairs: &[(String, T)]) -> String {
+    let pairs = pairs.iter().map(|(name, value)| format!("{name}={value}"));
+    pairs.collect::<Vec<_>>().join(",")
 }
 
 fn seconds(duration: Duration) -> String {

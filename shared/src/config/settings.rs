@@ -12,7 +12,8 @@ use super::error::ConfigError;
 use super::reader::Reader;
 use super::secret::Secret;
 use super::sources::Sources;
-use super::{value, warnings};
+use super::traces::TraceSettings;
+use super::{traces, value, warnings};
 use crate::secrets::SecretKeys;
 use crate::tasks::Kind;
 
@@ -78,8 +79,8 @@ pub struct Settings {
     pub log_filter: String,
     /// `LOG_FORMAT`: `text` or `json`. Default text.
     pub log_format: LogFormat,
-    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: where traces go. Default: nowhere.
-    pub otel_endpoint: Option<String>,
+    /// `OTEL_*`: where traces go. Default: nowhere.
+    pub traces: TraceSettings,
 
     /// Settings that contradict each other; logged at boot.
     pub warnings: Vec<String>,
@@ -228,7 +229,7 @@ impl Settings {
                 LogFormat::Text,
                 value::word(&[("text", LogFormat::Text), ("json", LogFormat::Json)]),
             )?,
-            otel_endpoint: from.optional("OTEL_EXPORTER_OTLP_ENDPOINT", value::url(&["http", "https"]))?,
+            traces: traces::read(from)?,
             warnings: Vec::new(),
         };
         settings.warnings = warnings::of(&settings, from);

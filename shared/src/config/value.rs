@@ -7,6 +7,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
+use reqwest::header::{HeaderName, HeaderValue};
 use url::Url;
 
 use super::secret::Secret;
@@ -78,6 +80,29 @@ pub(super) fn list<T>(parse: impl Fn(&str) -> Result<T, String>) -> impl Fn(&str
             .filter(|item| !item.is_empty())
             .map(&parse)
             .collect()
+    }
+}
+
+/// `name=value` between commas, values percent-encoded. They may be secrets: nothing of them is repeated.
+pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
+    let pair = |item: &str| {
+        let (name, value) = item.split_once('=').filter(|(name, _)| !name.trim().is_empty())?;
+        let value = percent_decode_str(value.trim()).decode_utf8().ok()?;
+        Some((name.trim().to_owned(), value.into_owned()))
+    };
+    list(|item| pair(item).ok_or_else(|| "it is not a list of name=value between commas".to_owned()))(text)
+}
+
+/// Names and values of HTTP headers, written as pairs.
+pub(super) fn headers(text: &str) -> Result<Vec<(String, String)>, String> {
+    let headers = pairs(text)?;
+    let sendable = |(name, value): &(String, String)| {
+        HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(value).is_ok()
+    };
+    if headers.iter().all(sendable) {
+        Ok(headers)
+    } else {
+        Err("a name or a value in it cannot be an HTTP header".to_owned())
     }
 }
 
@@ -184,6 +209,20 @@ mod tests {
             list(text)(" a, b ,,c,"),
             Ok(vec!["a".to_owned(), "b".to_owned(), "c".to_owned()])
         );
+    }
+
+    #[test]
+    fn pairs_are_decoded_and_what_is_none_is_not_repeated() {
+        let expected = [("authorization", "Basic aGk="), ("x-team", "a,b")];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(
+            headers(" authorization=Basic%20aGk=, x-team=a%2Cb ,"),
+            Ok(expected.to_vec())
+        );
+        for text in ["hunter2", "=hunter2", "a b=hunter2", "a=hunter2%0d%0a"] {
+            let error = headers(text).expect_err(text);
+            assert!(!error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

@@ -219,6 +219,8 @@ fn no_secret_is_printed() {
         ("MEDIA_SIGNING_KEY", "hunter2"),
         ("RTSP_STREAM_URL", "rtsp://me:hunter2@camera/"),
         ("REDIS_URL", "redis://:hunter2@db"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://me:hunter2@collector"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hunter2"),
     ];
     let settings = Settings::from_sources(&environment(&secrets)).expect("valid settings");
     let shown = format!("{settings:?}");

@@ -36,12 +36,14 @@ fn check_health() -> anyhow::Result<()> {
 #[tokio::main]
 async fn work() -> anyhow::Result<()> {
     let settings = Settings::load().context("read the settings")?;
-    telemetry::init(&settings, "zoetrope-worker").context("start logging")?;
+    let telemetry = telemetry::init(&settings, "zoetrope-worker").context("start logs and traces")?;
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
     let shutdown = Shutdown::listen().context("listen for signals")?;
-    let report = zoetrope_worker::process::run(settings, shutdown.token()).await?;
+    let ran = zoetrope_worker::process::run(settings, shutdown.token()).await;
+    telemetry.close().await;
+    let report = ran?;
     let left = report.released + report.abandoned;
     tracing::info!(
         finished = report.finished,
