@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use redis::aio::MultiplexedConnection;
 use redis::streams::{StreamId, StreamReadOptions, StreamReadReply};
 use redis::{AsyncCommands, RedisResult};
 use tokio::sync::watch;
@@ -13,6 +14,9 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::redis::Redis;
 
 const STREAM: &str = "z:{s00}:ev";
+/// While this is set, every change of state is told.
+const WATCHED: &str = "z:{s00}:watched";
+const WATCHED_SECONDS: u64 = 60;
 /// The stream keeps about 1,000 entries, so that the witness has to look often.
 const LOOK: Duration = Duration::from_millis(15);
 const ENTRIES: usize = 1_000;
@@ -38,7 +42,10 @@ pub struct Events {
 
 impl Events {
     /// Starts to watch; what is enqueued afterwards is seen from its first event on.
-    pub fn watch(redis: &Redis) -> Self {
+    pub async fn watch(redis: &Redis) -> Self {
+        let connected = redis.client().get_multiplexed_async_connection().await;
+        let mut connection = connected.expect("redis should be there");
+        let (): () = ask(&mut connection).await.expect("redis should take a key");
         let (tell, seen) = watch::channel(Vec::new());
         let mut reader = JoinSet::new();
         reader.spawn(read(redis.client(), tell));
@@ -69,9 +76,10 @@ async fn read(client: redis::Client, tell: watch::Sender<Vec<Event>>) {
             connection = client.get_multiplexed_async_connection().await.ok();
         }
         let Some(open) = connection.as_mut() else { continue };
+        let asked = ask(open).await;
         let options = StreamReadOptions::default().count(ENTRIES);
         let read: RedisResult<Option<StreamReadReply>> = open.xread_options(&[STREAM], &[&last], &options).await;
-        let Ok(reply) = read else {
+        let Ok(((), reply)) = asked.and_then(|asked| Ok((asked, read?))) else {
             connection = None;
             continue;
         };
@@ -85,6 +93,11 @@ async fn read(client: redis::Client, tell: watch::Sender<Vec<Event>>) {
             tell.send_modify(|seen| seen.extend(entries.iter().flat_map(events)));
         }
     }
+}
+
+/// Asks for events as a process that waits for a task does, and for longer.
+async fn ask(connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    connection.set_ex(WATCHED, 1, WATCHED_SECONDS).await
 }
 
 /// The events of one entry of the stream.

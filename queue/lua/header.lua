@@ -13,5 +13,5 @@ local function parse_header(line)
 end
 
 local function read_header(id)
-  return parse_header(redis.call('GETRANGE', prefix .. 't:' .. id, 0, 255))
+  return parse_header(redis.call('GETRANGE', task_key .. id, 0, 255))
 end

@@ -3,10 +3,10 @@
 local IDEMPOTENCY_MS = 86400000
 
 local function plan_removal(index, id)
-  local key = prefix .. 't:' .. id
+  local key = task_key .. id
   drop(index, id)
   gone[#gone + 1] = key
-  gone[#gone + 1] = prefix .. 'a:' .. id
+  gone[#gone + 1] = attempt_key .. id
   gone[#gone + 1] = prefix .. 'o:' .. id
   local line = redis.call('GETRANGE', key, 0, 255)
   local length = string.match(line, '^F|.-|(%d+)\n')

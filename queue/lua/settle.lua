@@ -1,14 +1,13 @@
 -- What can become of a task that stops running: claimable again, scheduled, or ended by the script itself.
 
--- Ends the claim; what the task has used up stays in its attempt hash, which goes when nothing is left to say.
+-- Ends the claim; what the task has used up stays, if there is anything to say.
 local function unclaim(id, used, losses)
-  local key = prefix .. 'a:' .. id
+  local key = attempt_key .. id
   if used <= 0 and losses <= 0 then
     gone[#gone + 1] = key
-    return
+  else
+    set(key, '|' .. used .. '|' .. losses)
   end
-  unclaimed[#unclaimed + 1] = key
-  attempts[#attempts + 1] = { key, 'n', used, 'l', losses }
 end
 
 -- Claimable now, at the score it always had, so priority survives retries and recovery. From its second loss on a
@@ -27,12 +26,14 @@ end
 
 -- Ends a task without its worker. A terminal record is
 --   F|finished|state|reason|attempt|losses|started|worker|token|length\n<outcome><the live record>
-local function bury(id, state, reason, outcome, used, losses, started, worker)
-  local live = redis.call('GET', prefix .. 't:' .. id)
+local function bury(id, state, reason, outcome, held)
+  local live = redis.call('GET', task_key .. id)
   local header = parse_header(string.sub(live, 1, 256))
-  local line = { 'F', now, state, reason, used, losses, started or 0, worker or '', '', #outcome }
-  set(prefix .. 't:' .. id, table.concat(line, '|') .. '\n' .. outcome .. live)
-  gone[#gone + 1] = prefix .. 'a:' .. id
+  local line = {
+    'F', now, state, reason, held.used, held.losses, held.started, held.worker or '', '', #outcome,
+  }
+  set(task_key .. id, table.concat(line, '|') .. '\n' .. outcome .. live)
+  gone[#gone + 1] = attempt_key .. id
   if state == 'f' then put('dl', now + 2592000000, id) else put('done', now + header.ttl, id) end
   hint(id, state)
 end
@@ -42,6 +43,6 @@ local CANCELED = '{"code":"canceled","class":"non_retryable","message":"canceled
 local WORKER_LOST = '{"code":"worker_lost","class":"non_retryable",'
   .. '"message":"the workers that ran it died %d times in a row","retryable":false,"attempt":%d}'
 
-local function bury_canceled(id, used, losses, started, worker)
-  bury(id, 'c', 'cancel_requested', string.format(CANCELED, used), used, losses, started, worker)
+local function bury_canceled(id, held)
+  bury(id, 'c', 'cancel_requested', string.format(CANCELED, held.used), held)
 end

@@ -22,7 +22,7 @@ local function oldest(kind)
 end
 
 local function kind_of(id)
-  local line = redis.call('GETRANGE', prefix .. 't:' .. id, 0, 511)
+  local line = redis.call('GETRANGE', task_key .. id, 0, 511)
   return string.match(line, '^Q|%d+|%d+|([^|]*)|') or string.match(line, 'Q|%d+|%d+|([^|]*)|') or '?'
 end
 

@@ -1,41 +1,43 @@
 -- Plans what a worker says of its attempts. Each word counts only with the live lease token.
 
--- The winner may repeat itself: its record names the token that ended the task.
-local function answer_stale(id, token)
-  local line = redis.call('GETRANGE', prefix .. 't:' .. id, 0, 255)
-  local winner = string.match(line, '^F|%d+|%a|[^|]*|%d+|%d+|%d+|[^|]*|([^|]*)|')
-  return winner and winner ~= '' and winner == string.sub(token, 1, #winner) and 'o' or 's'
-end
-
-local function plan_finish(id, token, verdict, x, y)
-  local held = redis.call('HMGET', prefix .. 'a:' .. id, 'k', 'n', 'l', 'x', 's', 'w')
-  if held[1] ~= token or touched[id] then return answer_stale(id, token) end
-  touched[id] = true
-  drop('lease', id)
-  if verdict == 's' or verdict == 'f' or verdict == 'c' then
-    set(prefix .. 't:' .. id, 'F|' .. now .. '|' .. y)
-    gone[#gone + 1] = prefix .. 'a:' .. id
-    put(verdict == 'f' and 'dl' or 'done', now + tonumber(x), id)
-    hint(id, verdict)
-    return 'o'
+-- What a verdict means; few differ within a step, and numbers are slow to hand to Redis.
+local ways = {}
+local function way_of(verdict)
+  local way = ways[verdict]
+  if way then return way end
+  local letter, ms = string.match(verdict, '^(%a)(%d*)$')
+  way = { letter = letter, ms = tonumber(ms) }
+  if letter == 's' or letter == 'f' or letter == 'c' then
+    way.index = list_in(puts, letter == 'f' and 'dl' or 'done')
+    way.score = string.format('%d', now + way.ms)
   end
-  local header, used, losses = read_header(id), tonumber(held[2]), tonumber(held[3] or 0)
-  if not header then
-    park(id)
-  elseif held[4] then
-    bury_canceled(id, used, losses, held[5], held[6])
-  elseif verdict == 'r' then
-    unclaim(id, used, 0)
-    schedule(id, now + tonumber(x))
-  elseif verdict == 'z' then
-    unclaim(id, used - 1, 0)
-    schedule(id, now + tonumber(x))
-  else
-    unclaim(id, used - 1, losses)
-    requeue(id, header, losses)
-  end
-  return 'o'
+  ways[verdict] = way
+  return way
 end
 
 local acks = {}
-for i, row in ipairs(finishes) do acks[i] = plan_finish(unpack(row)) end
+local function plan_finishes()
+  local ids, leases, ended = {}, {}, 'F|' .. now .. '|'
+  for i = 1, finish_count do ids[i] = ARGV[finishes_at + 4 * i - 4] end
+  local attempts = read_attempts(ids)
+  for i = 1, finish_count do
+    local at, id = finishes_at + 4 * i - 4, ids[i]
+    if touched[id] or not holds(attempts[i], ARGV[at + 1]) then
+      acks[i] = answer_stale(id, ARGV[at + 1])
+    else
+      local way = way_of(ARGV[at + 2])
+      touched[id], acks[i], leases[#leases + 1] = 'ended', 'o', id
+      if way.index then
+        set(task_key .. id, ended .. ARGV[at + 3])
+        gone[#gone + 1] = attempt_key .. id
+        local index = way.index
+        index[#index + 1], index[#index + 2] = way.score, id
+        hint(id, way.letter)
+      else
+        plan_return(id, way, parse_attempt(attempts[i]))
+      end
+    end
+  end
+  if #leases > 0 then drops.lease = leases end
+end
+if finish_count > 0 then plan_finishes() end

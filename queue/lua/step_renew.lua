@@ -1,21 +1,28 @@
 -- Plans lease renewals and progress. Answers a renewal with 'o' renewed, 'x' renewed but cancel is requested,
 -- 'l' the lease is lost.
+local function attempts_of(rows)
+  local ids = {}
+  for i, row in ipairs(rows) do ids[i] = row[1] end
+  return read_attempts(ids)
+end
+
 local renewed = {}
-for i, row in ipairs(renewals) do
-  local held = redis.call('HMGET', prefix .. 'a:' .. row[1], 'k', 'x')
-  if held[1] == row[2] and not touched[row[1]] then
-    touched[row[1]] = true
-    put('lease', now + tonumber(row[3]), row[1])
-    renewed[i] = held[2] and 'x' or 'o'
+for i, attempt in ipairs(attempts_of(renewals)) do
+  local id, claimed_with, lease = unpack(renewals[i])
+  if holds(attempt, claimed_with) and not touched[id] then
+    touched[id] = 'renewed'
+    put('lease', now + tonumber(lease), id)
+    renewed[i] = parse_attempt(attempt).canceled and 'x' or 'o'
   else
     renewed[i] = 'l'
   end
 end
 
-for _, row in ipairs(progress) do
-  local key = prefix .. 'a:' .. row[1]
-  if redis.call('HGET', key, 'k') == row[2] then
-    attempts[#attempts + 1] = { key, 'p', row[3] }
-    hint(row[1], 'p')
+for i, attempt in ipairs(attempts_of(progress)) do
+  local id, claimed_with, text = unpack(progress[i])
+  if holds(attempt, claimed_with) and touched[id] ~= 'ended' then
+    -- What ends a claim after this in the plan overwrites it.
+    set(attempt_key .. id, string.match(attempt, '^[^|]*|%d+|%d+|%d+|%d+|[^|]*|1?|') .. text)
+    hint(id, 'p')
   end
 end

@@ -1,24 +1,25 @@
 -- A repeated step gets the answer of the first: its reply was lost after it was applied.
--- `rp:<worker>` holds incarnation|seq|acks|renewals|flags|ids of the last one. A task claimed by it is handed out
+-- `rp:<worker>` holds incarnation|seq|acks|renewals|flags|heads of the last one. A task claimed by it is handed out
 -- again only while its lease token still stands.
 local replay_key = prefix .. 'rp:' .. worker
-local before = redis.call('GET', replay_key)
-if before then
-  local inc, last, acks, renewed, flags, ids = string.match(before, '^([^|]*)|(%d+)|(%a*)|(%a*)|(%d+)|(.*)$')
-  if inc == incarnation and tonumber(last) >= seq then
-    local claims = {}
-    local position = 0
-    for id in string.gmatch(tonumber(last) == seq and ids or '', '%S+') do
-      position = position + 1
-      local held = redis.call('HMGET', prefix .. 'a:' .. id, 'k', 'n', 'l')
-      if held[1] == tokens[position][1] then
-        claims[#claims + 1] = position
-        claims[#claims + 1] = id
-        claims[#claims + 1] = tonumber(held[2])
-        claims[#claims + 1] = tonumber(held[3] or 0)
-        claims[#claims + 1] = redis.call('GET', prefix .. 't:' .. id)
-      end
-    end
-    return { now, acks, renewed, tonumber(flags), claims }
+
+local function answer_again(before)
+  local last, acks, renewed, flags, heads = string.match(before, '^[^|]*|(%d+)|(%a*)|(%a*)|(%d+)|(.*)$')
+  local again, ids, found = {}, {}, {}
+  for head in string.gmatch(tonumber(last) == seq and heads or '', '%S+') do
+    again[#again + 1] = head
+    ids[#ids + 1] = string.match(head, '^[^/]*')
   end
+  local attempts = read_attempts(ids)
+  for i, id in ipairs(ids) do
+    local stands = holds(attempts[i], token .. '|')
+    found[i] = stands and redis.call('GET', task_key .. id)
+    if not stands then again[i] = '-' end
+  end
+  return { now, acks, renewed, tonumber(flags), table.concat(again, ' '), found }
+end
+
+local before = redis.call('GET', replay_key)
+if holds(before, incarnation .. '|') and tonumber(string.match(before, '^%d+', #incarnation + 2)) >= seq then
+  return answer_again(before)
 end

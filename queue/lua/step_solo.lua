@@ -5,7 +5,7 @@ local hold, alone = false, false
 
 local function solo_waits()
   local keys = {}
-  for i, row in ipairs(kinds) do keys[i] = prefix .. 'solo:' .. row[1] end
+  for i, row in ipairs(kinds) do keys[i] = prefix .. 'solo:' .. row.kind end
   return #keys > 0 and redis.call('EXISTS', unpack(keys)) > 0
 end
 
@@ -15,7 +15,7 @@ local function oldest_solo()
   for _, row in ipairs(kinds) do
     local head = {}
     if not idle or has_room(row) then
-      head = redis.call('ZRANGE', prefix .. 'solo:' .. row[1], 0, 0, 'WITHSCORES')
+      head = redis.call('ZRANGE', prefix .. 'solo:' .. row.kind, 0, 0, 'WITHSCORES')
     end
     if head[1] and (not best or tonumber(head[2]) < best_score) then
       best, best_score = { head[1], row }, tonumber(head[2])
@@ -24,7 +24,7 @@ local function oldest_solo()
   return best
 end
 
-if #tokens > 0 then
+if wanted > 0 then
   local solo = solo_waits() and oldest_solo()
   if solo then
     local holder = redis.call('GET', prefix .. 'hold')
@@ -33,8 +33,8 @@ if #tokens > 0 then
   if not hold then
     pick_shared()
   elseif idle then
-    picked[1] = solo
+    picked[1], rows[1] = solo[1], solo[2]
     alone = true
-    drop('solo:' .. solo[2][1], solo[1])
+    drop('solo:' .. solo[2].kind, solo[1])
   end
 end

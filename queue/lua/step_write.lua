@@ -1,5 +1,6 @@
 -- Carries the plan out, wakes others, registers the worker as idle where it has room, and answers
---   now, acks, renewals, flags (1 registration done, 2 claims nothing until it is empty, 4 claimed alone, 8 call again), claims
+--   now, acks, renewals, flags, claims, records
+-- Flags: 1 registration done, 2 claims nothing until it is empty, 4 claimed alone, 8 call again.
 local again = expired + promoted + parked > 0
 local poke = earlier_timer()
 carry_out()
@@ -16,23 +17,23 @@ for _, row in ipairs(kinds) do
   -- A worker that cannot claim must not take wake-ups from those that can.
   local shut = hold or not has_room(row)
   if register and not shut then
-    redis.call('ZADD', prefix .. 'idle:' .. row[1], now, worker)
+    redis.call('ZADD', prefix .. 'idle:' .. row.kind, now, worker)
   elseif register or hold then
-    redis.call('ZREM', prefix .. 'idle:' .. row[1], worker)
+    redis.call('ZREM', prefix .. 'idle:' .. row.kind, worker)
   end
   -- Wake-ups go from hand to hand, one at a time: what this worker leaves, or was woken for and cannot take, is the
   -- next one's.
   if row.window and row.next <= #row.window then
-    claimable[row[1]] = true
+    claimable[row.kind] = true
   elseif (shut and (register or hold)) or (row.window and #row.window == 2 * row.batch) then
-    local left = redis.call('EXISTS', prefix .. 'q:' .. row[1], prefix .. 'solo:' .. row[1])
-    if left > 0 then claimable[row[1]] = true end
+    local left = redis.call('EXISTS', prefix .. 'q:' .. row.kind, prefix .. 'solo:' .. row.kind)
+    if left > 0 then claimable[row.kind] = true end
   end
 end
 for kind in pairs(claimable) do wake(kind) end
 if poke then wake_ticker() end
 
 local flags = (register and 1 or 0) + (hold and not alone and 2 or 0) + (alone and 4 or 0) + (again and 8 or 0)
-local words = { incarnation, seq, table.concat(acks), table.concat(renewed), flags, table.concat(claimed_ids, ' ') }
+local words = { incarnation, seq, table.concat(acks), table.concat(renewed), flags, table.concat(claims, ' ') }
 redis.call('SET', replay_key, table.concat(words, '|'), 'PX', 300000)
-return { now, words[3], words[4], flags, claims }
+return { now, words[3], words[4], flags, words[6], found }

@@ -179,6 +179,14 @@ impl Link {
                 "its keys have schema {found}, this program knows {SCHEMA_VERSION}: upgrade the program"
             )));
         }
+        // No release has written an older layout, so none is migrated; misreading one would lose its tasks.
+        if found < SCHEMA_VERSION {
+            return Err(QueueError::Unsuitable(format!(
+                "its keys have schema {found}, this program writes {SCHEMA_VERSION}: drain it with the program that wrote \
+                 it, then delete the keys {}*, or use an empty redis",
+                self.keys.prefix()
+            )));
+        }
         Ok(())
     }
 }

@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `meta` | HASH | highest clock reading, key schema version |
 //! | `t:<id>` | STRING | a task's record: header line, body; once ended also its outcome |
-//! | `a:<id>` | HASH | while running or retried: attempt, losses, token, worker, start, cancel flag, progress |
+//! | `a:<id>` | STRING | while running or retried: token, attempt, losses, start, lease, worker, cancel flag, progress |
 //! | `q:<kind>` `solo:<kind>` | ZSET | queued, by enqueue time + class offset; `solo` holds those to be claimed alone |
 //! | `lease` | ZSET | running, by lease deadline |
 //! | `tm` | ZSET | scheduled, by due time |
@@ -17,13 +17,13 @@
 //! | `rp:<worker>` | STRING | the last step's answer |
 //! | `workers` `kinds` | HASH | registries |
 //! | `tick` `hold` | STRING | the ticker's duty, the duty to run a solo task |
-//! | `ev` | STREAM | state-change hints |
+//! | `ev` `watched` | STREAM, STRING | state-change hints; set while somebody waits for them |
 //! | `rt:<slot>` | HASH | events counted per 10 s |
 
 use crate::error::QueueError;
 
-/// Version of the layout above. A process refuses a Redis that holds a newer one.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
+/// Version of the layout above. A process refuses a Redis that holds another one.
+pub(crate) const SCHEMA_VERSION: u32 = 2;
 /// Shards of a queue. Ids and keys carry the shard already; more than one arrives with Redis Cluster.
 pub(crate) const SHARD: u16 = 0;
 
@@ -43,6 +43,11 @@ impl Keys {
         Ok(Self {
             prefix: format!("{namespace}:{{s{shard:02}}}:"),
         })
+    }
+
+    /// What every key of the shard begins with.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     pub(crate) fn meta(&self) -> String {

@@ -23,7 +23,7 @@ const MAX_READ: usize = 1_000;
 pub struct Output {
     link: Arc<Link>,
     id: TaskId,
-    token: String,
+    token: Arc<str>,
 }
 
 /// What became of an append.
@@ -47,7 +47,7 @@ pub struct OutputChunk {
 }
 
 impl Output {
-    pub(crate) fn new(link: Arc<Link>, id: TaskId, token: String) -> Self {
+    pub(crate) fn new(link: Arc<Link>, id: TaskId, token: Arc<str>) -> Self {
         Self { link, id, token }
     }
 
@@ -65,7 +65,7 @@ impl Output {
         }
         let args = [
             self.id.to_string(),
-            self.token.clone(),
+            self.token.to_string(),
             position.to_string(),
             json.get().to_owned(),
             MAX_OUTPUT_CHUNKS.to_string(),

@@ -12,20 +12,7 @@ pub(crate) fn task(reply: &Value) -> Result<Option<Task>, QueueError> {
     let Value::Array(fields) = reply else {
         return Ok(None);
     };
-    let [
-        id,
-        stored,
-        state,
-        place,
-        attempt,
-        losses,
-        worker,
-        started,
-        cancel,
-        progress,
-        _error,
-    ] = &fields[..]
-    else {
+    let [id, stored, state, place, attempt] = &fields[..] else {
         return Err(QueueError::Other(format!(
             "a task is described by {} fields",
             fields.len()
@@ -34,44 +21,29 @@ pub(crate) fn task(reply: &Value) -> Result<Option<Task>, QueueError> {
     let stored: String = read(stored)?;
     let (ended, live) = record::decode(&stored)?;
     let letter: String = read(state)?;
-    let running = Running {
+    let seen = Seen {
         id: read::<String>(id)?,
         state: record::state_from_letter(&letter).ok_or_else(|| QueueError::Other(format!("state {letter:?}")))?,
         place: read::<Option<f64>>(place)?,
-        attempt: read::<Option<u32>>(attempt)?.unwrap_or_default(),
-        losses: read::<Option<u32>>(losses)?.unwrap_or_default(),
-        worker: read(worker)?,
-        started_at_ms: read(started)?,
-        cancel_requested: read::<Option<u8>>(cancel)?.is_some(),
-        progress: read::<Option<String>>(progress)?,
     };
     match ended {
-        Some(ended) => finished(&running, &ended, &live).map(Some),
-        None => unfinished(running, &live).map(Some),
+        Some(ended) => finished(&seen, &ended, &live).map(Some),
+        None => unfinished(&seen, read::<Option<String>>(attempt)?.as_deref(), &live).map(Some),
     }
 }
 
-struct Running {
+struct Seen {
     id: String,
     state: State,
     place: Option<f64>,
-    attempt: u32,
-    losses: u32,
-    worker: Option<String>,
-    started_at_ms: Option<u64>,
-    cancel_requested: bool,
-    progress: Option<String>,
 }
 
-fn unfinished(seen: Running, live: &Live<'_>) -> Result<Task, QueueError> {
+fn unfinished(seen: &Seen, attempt: Option<&str>, live: &Live<'_>) -> Result<Task, QueueError> {
     let mut task = base(&seen.id, live)?;
     task.state = seen.state;
-    task.attempt = seen.attempt;
-    task.losses = seen.losses;
-    task.worker = seen.worker;
-    task.started_at_ms = seen.started_at_ms;
-    task.cancel_requested = seen.cancel_requested;
-    task.progress = seen.progress.as_deref().and_then(read_progress);
+    if let Some(text) = attempt {
+        read_attempt(&mut task, text)?;
+    }
     match seen.state {
         State::Queued => task.queue_position = whole(seen.place),
         State::Scheduled => task.run_at_ms = whole(seen.place),
@@ -80,7 +52,28 @@ fn unfinished(seen: Running, live: &Live<'_>) -> Result<Task, QueueError> {
     Ok(task)
 }
 
-fn finished(seen: &Running, ended: &Ended<'_>, live: &Live<'_>) -> Result<Task, QueueError> {
+/// `token|attempt|losses|started|lease|worker|cancel|progress` of a running task, else `|attempt|losses`.
+fn read_attempt(task: &mut Task, text: &str) -> Result<(), QueueError> {
+    let corrupt = || QueueError::Other(format!("corrupt attempt of task {}", task.id));
+    let fields: Vec<&str> = text.splitn(8, '|').collect();
+    let [_token, attempt, losses, running @ ..] = &fields[..] else {
+        return Err(corrupt());
+    };
+    let (attempt, losses) = (
+        attempt.parse().map_err(|_| corrupt())?,
+        losses.parse().map_err(|_| corrupt())?,
+    );
+    if let [started, _lease, worker, cancel, progress] = running {
+        task.started_at_ms = Some(started.parse().map_err(|_| corrupt())?);
+        task.worker = Some((*worker).to_owned());
+        task.cancel_requested = *cancel == "1";
+        task.progress = read_progress(progress);
+    }
+    (task.attempt, task.losses) = (attempt, losses);
+    Ok(())
+}
+
+fn finished(seen: &Seen, ended: &Ended<'_>, live: &Live<'_>) -> Result<Task, QueueError> {
     let mut task = base(&seen.id, live)?;
     task.state = ended.state;
     task.reason = ended.reason;
@@ -155,5 +148,10 @@ fn raw(json: &str) -> Result<Box<RawValue>, QueueError> {
 
 /// Scripts answer `false` for a missing value, which arrives as nil.
 pub(crate) fn read<T: FromRedisValue>(value: &Value) -> Result<T, QueueError> {
-    T::from_redis_value(value.clone()).map_err(|error| QueueError::Other(format!("unexpected reply: {error}")))
+    read_owned(value.clone())
+}
+
+/// The same without a copy.
+pub(crate) fn read_owned<T: FromRedisValue>(value: Value) -> Result<T, QueueError> {
+    T::from_redis_value(value).map_err(|error| QueueError::Other(format!("unexpected reply: {error}")))
 }

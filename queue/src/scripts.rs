@@ -23,17 +23,19 @@ pub(crate) struct Scripts {
     pub(crate) leave: Script,
     pub(crate) emit: Script,
     pub(crate) output: Script,
+    pub(crate) watch: Script,
 }
 
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            enqueue: script!("", "clock" "plan" "rate" "wake" "enqueue"),
-            step: script!(" flags=allow-oom", "clock" "header" "plan" "settle" "expire" "promote" "rate" "wake"
-                "step_args" "step_replay" "step_finish" "step_renew" "step_due" "step_pick" "step_solo" "step_claim"
-                "step_write"),
-            tick: script!(" flags=allow-oom", "clock" "header" "plan" "settle" "expire" "promote" "prune" "wake" "tick"),
-            cancel: script!(" flags=allow-oom", "clock" "header" "plan" "settle" "cancel"),
+            enqueue: script!("", "clock" "plan" "carry_out" "rate" "wake" "enqueue"),
+            step: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "carry_out" "settle" "expire" "promote"
+                "rate" "wake" "step_args" "step_replay" "step_return" "step_finish" "step_renew" "step_due" "step_pick"
+                "step_solo" "step_claim" "step_write"),
+            tick: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "carry_out" "settle" "expire" "promote"
+                "prune" "wake" "tick"),
+            cancel: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "carry_out" "settle" "cancel"),
             read: script!(" flags=no-writes", "clock" "header" "read_task" "read"),
             list: script!(" flags=no-writes", "clock" "header" "read_task" "list"),
             status: script!(" flags=no-writes", "clock" "status"),
@@ -41,11 +43,12 @@ impl Scripts {
             leave: script!(" flags=allow-oom", "clock" "wake" "leave"),
             emit: script!("", "clock" "emit"),
             output: script!(" flags=no-writes", "clock" "header" "output"),
+            watch: script!(" flags=allow-oom", "clock" "watch"),
         }
     }
 
     /// All of them, to load before the first pipeline.
-    pub(crate) fn all(&self) -> [&Script; 11] {
+    pub(crate) fn all(&self) -> [&Script; 12] {
         [
             &self.enqueue,
             &self.step,
@@ -58,6 +61,7 @@ impl Scripts {
             &self.leave,
             &self.emit,
             &self.output,
+            &self.watch,
         ]
     }
 }

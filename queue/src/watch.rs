@@ -1,5 +1,6 @@
 //! Waiting for a task to change without polling: one reader follows the stream of hints and wakes who waits.
 //! Hints only shorten waits. A waiter registers before it reads the task, and reads again at least every 2 s.
+//! Nobody pays for hints that nobody reads: the scripts give them only while some process says that it waits.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +21,10 @@ use crate::task::Task;
 const REREAD: Duration = Duration::from_secs(2);
 /// The reader blocks this long; its watchdog gives up on the connection one second later.
 const BLOCK: Duration = Duration::from_secs(5);
+/// How long Redis gives hints after it was last asked to, and how often a process with waiters asks again. The reader
+/// comes by at least every `BLOCK`, so two of its rounds may fail.
+const ASKED_FOR: Duration = Duration::from_secs(20);
+const ASK_EVERY: Duration = Duration::from_secs(4);
 /// Pause before the reader tries a broken connection again.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 
@@ -63,6 +68,7 @@ impl Watch {
     ) -> Result<Option<Task>, QueueError> {
         let deadline = Instant::now() + limit;
         let interest = self.waiters.register(id);
+        self.waiters.ask_for_hints(&self.queue).await;
         loop {
             let hinted = interest.hints.notify.notified();
             let Some(task) = self.queue.get(tenant, id).await? else {
@@ -77,8 +83,9 @@ impl Watch {
     }
 
     /// Follows one task for somebody who reads it again and again: its state, its output, or both.
-    pub fn follow(&self, id: TaskId) -> Changes {
+    pub async fn follow(&self, id: TaskId) -> Changes {
         let interest = self.waiters.register(id);
+        self.waiters.ask_for_hints(&self.queue).await;
         let progress_before = interest.hints.progress.load(Ordering::Relaxed);
         Changes {
             interest,
@@ -136,10 +143,13 @@ impl Watcher {
         let mut connection = self.queue.link.blocking_connection().await?;
         let key = self.queue.link.keys.events();
         let mut last = self.newest_hint(&key).await?;
+        // A connection is new because the old one broke: Redis may have forgotten that it was asked.
+        *self.waiters.asked.lock().expect("no holder panics") = None;
         // Whoever read its task before the position was known may have missed a change.
         self.waiters.wake_all();
         loop {
             self.waiters.somebody().await;
+            self.waiters.ask_for_hints(&self.queue).await;
             let mut command = redis::cmd("XREAD");
             command
                 .arg("COUNT")
@@ -183,6 +193,8 @@ impl Watcher {
 struct Waiters {
     by_task: Mutex<HashMap<TaskId, (usize, Arc<Hints>)>>,
     arrived: Notify,
+    /// When Redis was last asked for hints.
+    asked: Mutex<Option<Instant>>,
 }
 
 /// What was heard of one task.
@@ -209,6 +221,25 @@ impl Waiters {
             waiters: Arc::clone(self),
             id,
             hints: Arc::clone(&entry.1),
+        }
+    }
+
+    /// Makes the scripts give hints. Whoever reads its task after this hears of every later change. Without an answer
+    /// waiters read by themselves, so a failure is nobody's trouble.
+    async fn ask_for_hints(&self, queue: &Queue) {
+        let now = Instant::now();
+        if self
+            .asked
+            .lock()
+            .expect("no holder panics")
+            .is_some_and(|asked| now < asked + ASK_EVERY)
+        {
+            return;
+        }
+        let lasting = ASKED_FOR.as_millis().to_string();
+        match queue.link.call::<u32>(&queue.link.scripts.watch, &[lasting]).await {
+            Ok(_) => *self.asked.lock().expect("no holder panics") = Some(now),
+            Err(error) => tracing::debug!("ask for hints: {error:#}; waiters read by themselves meanwhile"),
         }
     }
 

@@ -89,7 +89,7 @@ impl Feed {
         let missing = || Refusal::not_found("task");
         let id: TaskId = id.parse().map_err(|_| missing())?;
         let queue = app.link.queue()?.clone();
-        let changes = app.link.watch()?.follow(id);
+        let changes = app.link.watch()?.follow(id).await;
         queue.get(identity.tenant.as_str(), id).await?.ok_or_else(missing)?;
         Ok(Self {
             app: app.clone(),

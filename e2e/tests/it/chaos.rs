@@ -43,7 +43,7 @@ async fn chaos(durability: Durability, redis_kills: &[usize]) {
         .await;
     let mut random = Random(SEED);
     let mut ledger = Ledger::create(stage.dir());
-    let mut events = Events::watch(&stage.redis);
+    let mut events = Events::watch(&stage.redis).await;
     let queue = Queue::connect(ConnectOptions::new(stage.redis.url()))
         .await
         .expect("the queue should be reachable");

@@ -10,7 +10,7 @@ const BATCH: usize = 1_000;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_realtime_task_behind_5000_low_ones_starts_next() {
     let stage = Stage::builder().env("WORKER_IO_SLOTS", "1").start().await;
-    let mut events = Events::watch(&stage.redis);
+    let mut events = Events::watch(&stage.redis).await;
     let low: Vec<Value> = (0..BATCH)
         .map(|number| json!({"kind": "echo", "input": {"message": number.to_string(), "sleep_ms": 20}, "priority": "low"}))
         .collect();

@@ -14,7 +14,6 @@ use crate::proof::world::{TENANTS, World};
 const FRESH_MS: u64 = 10_000;
 
 type Scores = BTreeMap<String, Vec<(String, u64)>>;
-type Fields = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Checks every invariant.
 pub(super) async fn compare(world: &mut World) {
@@ -23,7 +22,6 @@ pub(super) async fn compare(world: &mut World) {
     let found = Found::read(world, &keys).await;
     assert_eq!(found.indexes, indexes(&world.model));
     assert_eq!(found.records, records(&world.model));
-    assert_eq!(found.attempts, attempts(&world.model));
     for name in &found.others {
         assert!(is_furniture(name), "nobody accounts for the key {name}");
     }
@@ -40,7 +38,6 @@ pub(super) async fn compare(world: &mut World) {
 struct Found {
     indexes: Scores,
     records: BTreeMap<String, String>,
-    attempts: Fields,
     idle: Scores,
     /// Workers whose mailbox holds something that a step follows.
     mail: BTreeSet<String>,
@@ -78,11 +75,7 @@ impl Found {
                 Holds::Text => drop(found.records.insert(name, redis::from_redis_value(value).unwrap())),
                 Holds::Fields => {
                     let fields: BTreeMap<String, String> = redis::from_redis_value(value).unwrap();
-                    if name == "workers" {
-                        found.registry = fields.into_keys().collect();
-                    } else {
-                        found.attempts.insert(name, without_zeros(fields));
-                    }
+                    found.registry = fields.into_keys().collect();
                 }
                 Holds::Mail => {
                     let items: Vec<String> = redis::from_redis_value(value).unwrap();
@@ -108,8 +101,8 @@ enum Holds {
 fn kind_of_key(name: &str) -> Holds {
     match name.split(':').next().unwrap_or_default() {
         "q" | "solo" | "lease" | "tm" | "wait" | "park" | "done" | "dl" | "ix" | "idle" => Holds::Index,
-        "t" | "idem" | "hold" => Holds::Text,
-        "a" | "workers" => Holds::Fields,
+        "t" | "a" | "idem" | "hold" => Holds::Text,
+        "workers" => Holds::Fields,
         "w" => Holds::Mail,
         _ => Holds::Other,
     }
@@ -156,35 +149,25 @@ fn records(model: &Model) -> BTreeMap<String, String> {
         let key = format!("idem:{tenant}:{hash}");
         (key, format!("{id} {fingerprint}"))
     });
-    tasks.chain(keys).collect()
+    tasks.chain(attempts(model)).chain(keys).collect()
 }
 
-/// An attempt hash is there exactly while a task runs or has used something up.
-fn attempts(model: &Model) -> Fields {
-    let hash = |task: &Task| {
-        let mut fields = BTreeMap::from([
-            ("n".to_owned(), task.used.to_string()),
-            ("l".to_owned(), task.losses.to_string()),
-        ]);
-        if let Some(lease) = task.lease() {
-            fields.insert("k".to_owned(), lease.token.clone());
-            fields.insert("w".to_owned(), lease.worker.clone());
-            fields.insert("s".to_owned(), lease.started.to_string());
-            fields.insert("d".to_owned(), lease.length.to_string());
-            fields.extend(lease.cancel.then(|| ("x".to_owned(), "1".to_owned())));
-            fields.extend(task.progress.clone().map(|text| ("p".to_owned(), text)));
-        }
-        without_zeros(fields)
+/// An attempt is there exactly while a task runs or has used something up.
+fn attempts(model: &Model) -> impl Iterator<Item = (String, String)> {
+    let attempt = |task: &Task| {
+        let counts = format!("{}|{}", task.used, task.losses);
+        let Some(lease) = task.lease() else {
+            return (task.used > 0 || task.losses > 0).then(|| format!("|{counts}"));
+        };
+        let (token, started, length, worker) = (&lease.token, lease.started, lease.length, &lease.worker);
+        let cancel = if lease.cancel { "1" } else { "" };
+        let progress = task.progress.as_deref().unwrap_or_default();
+        Some(format!(
+            "{token}|{counts}|{started}|{length}|{worker}|{cancel}|{progress}"
+        ))
     };
     let live = model.tasks.iter().filter(|(_, task)| !task.has_ended());
-    let hashes = live.map(|(id, task)| (format!("a:{id}"), hash(task)));
-    hashes.filter(|(_, fields)| !fields.is_empty()).collect()
-}
-
-/// A count of nothing may be written or left out.
-fn without_zeros(mut fields: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    fields.retain(|name, value| !(matches!(name.as_str(), "n" | "l") && value == "0"));
-    fields
+    live.filter_map(move |(id, task)| Some((format!("a:{id}"), attempt(task)?)))
 }
 
 /// If a kind has claimable tasks and a worker waits for that kind, then somebody who can pass the word on is about to

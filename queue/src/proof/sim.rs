@@ -1,6 +1,8 @@
 //! A worker as the engine behaves, without handlers: it remembers what it holds, sends a step again until it is
 //! answered, and asks for what it has room for.
 
+use std::sync::Arc;
+
 use crate::id::TaskId;
 use crate::proof::op::{Plan, Word};
 use crate::record::{self, Ending};
@@ -45,7 +47,7 @@ pub(super) struct Sim {
 #[derive(Debug, Clone)]
 pub(super) struct Held {
     pub(super) id: TaskId,
-    token: String,
+    token: Arc<str>,
     kind: usize,
     live: bool,
     attempt: u32,
@@ -106,12 +108,12 @@ impl Sim {
             let held = &self.held[which % self.held.len()];
             request
                 .progress
-                .push((held.id, held.token.clone(), format!("{percent} at work")));
+                .push((held.id, Arc::clone(&held.token), format!("{percent} at work")));
         }
         if plan.renew {
             let renew = |held: &Held| Renewal {
                 id: held.id,
-                token: held.token.clone(),
+                token: Arc::clone(&held.token),
                 lease_ms: KINDS[held.kind].3,
             };
             request.renewals = self.held.iter().map(renew).collect();
@@ -147,7 +149,8 @@ impl Sim {
         };
         request.kinds = SHAPES[self.shape].1.iter().map(offer).collect();
         let wanted = MAX_CLAIMS.min(request.free.iter().sum::<u32>() + extra);
-        request.tokens = (0..wanted).map(|position| self.token(position)).collect();
+        request.wanted = wanted as usize;
+        request.token = format!("{}-{:03}", self.incarnation, self.seq).into();
         let room: Vec<bool> = request.free.iter().map(|units| *units > 0).collect();
         request.register = plan.register || self.registered.as_ref() != Some(&room);
         self.registered = request.register.then_some(room).or(self.registered.take());
@@ -157,12 +160,12 @@ impl Sim {
     pub(super) fn apply(&mut self, reply: &StepReply) {
         let request = self.sent.last().expect("an answer follows a request").clone();
         self.unanswered = false;
-        self.woken |= reply.again || (!request.tokens.is_empty() && reply.claims.len() == request.tokens.len());
+        self.woken |= reply.again || (request.wanted > 0 && reply.claims.len() == request.wanted);
         for claim in &reply.claims {
             let live = record::decode_live(&claim.record).expect("claims come with sound records");
             let held = Held {
                 id: claim.id,
-                token: request.tokens[claim.token].clone(),
+                token: Arc::clone(&request.token),
                 kind: KINDS
                     .iter()
                     .position(|kind| kind.0 == live.kind)
@@ -206,7 +209,7 @@ impl Sim {
         };
         Finish {
             id: held.id,
-            token: held.token.clone(),
+            token: Arc::clone(&held.token),
             verdict,
         }
     }
@@ -236,14 +239,10 @@ impl Sim {
         }
         let held = (!self.held.is_empty()).then(|| self.held[which % self.held.len()].clone())?;
         let other = Held {
-            token: "A".repeat(22),
+            token: "A".repeat(22).into(),
             ..held
         };
         Some(self.finish(&other, word))
-    }
-
-    fn token(&self, position: u32) -> String {
-        format!("{}-{}-{:03}", self.incarnation, self.seq, position) + "zzzzzzzzzzzzzzzz"
     }
 }
 

@@ -203,7 +203,7 @@ impl World {
             self.step(worker, &release).await;
         }
         let mut request = self.workers[worker].request(&release);
-        (request.tokens, request.register) = (Vec::new(), false);
+        (request.wanted, request.register) = (0, false);
         self.deliver(worker, &request).await;
         let sim = &self.workers[worker];
         let args: Vec<&str> = std::iter::once(sim.name.as_str()).chain(sim.kinds()).collect();

@@ -20,7 +20,7 @@ use crate::worker::Handler;
 
 /// Time for a handler to end by itself once it is told to stop; then it is dropped.
 const STOP_GRACE: Duration = Duration::from_millis(500);
-/// Bytes of a progress message; with the percent it stays within the 64 bytes that keep the attempt hash compact.
+/// Bytes of a progress message: it rides on the attempt, which is read and written with every change.
 const MAX_MESSAGE_BYTES: usize = 56;
 
 /// Why a running attempt should stop.
@@ -55,8 +55,8 @@ pub struct Attempt {
     pub priority: Priority,
     /// When the task was enqueued, Unix milliseconds.
     pub created_at_ms: u64,
-    /// Unique to this attempt: part of the path of whatever it writes outside the queue.
-    pub lease_token: String,
+    /// Unique among the attempts of this task: part of the path of whatever it writes outside the queue, behind `id`.
+    pub lease_token: Arc<str>,
     /// Labels.
     pub tags: Vec<String>,
     /// The client's own JSON object.
@@ -88,7 +88,7 @@ impl Attempt {
             .link
             .clone()
             .expect("an attempt that a handler sees has been started");
-        Output::new(link, self.id, self.lease_token.clone())
+        Output::new(link, self.id, Arc::clone(&self.lease_token))
     }
 
     /// Publishes progress, `percent` of 0 to 100. Cheap: only the newest is kept, and sent at most every 100 ms.

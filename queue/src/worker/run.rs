@@ -33,7 +33,7 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(2);
 
 struct Ended {
     id: TaskId,
-    token: String,
+    token: Arc<str>,
     outcome: Outcome,
 }
 
@@ -102,7 +102,7 @@ impl Attempts {
         for mut attempt in attempts {
             attempt.link = Some(Arc::clone(&self.link));
             let (handler, ended) = (Arc::clone(&self.handler), self.ended.clone());
-            let (id, token) = (attempt.id, attempt.lease_token.clone());
+            let (id, token) = (attempt.id, Arc::clone(&attempt.lease_token));
             let work = async move {
                 let outcome = attempt::run(handler, attempt).await;
                 // The receiver goes only after every attempt has ended.

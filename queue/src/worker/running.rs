@@ -44,7 +44,7 @@ const DEAD_LETTER_TTL_MS: u64 = 30 * 24 * 3_600 * 1_000;
 
 /// What a claim was asked with.
 pub(crate) struct ClaimContext {
-    pub(crate) token: String,
+    pub(crate) token: Arc<str>,
     pub(crate) slot: usize,
     pub(crate) lease: Duration,
     pub(crate) now_ms: u64,

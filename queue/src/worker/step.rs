@@ -1,12 +1,14 @@
 //! The wire form of `step`: what a worker sends in one round trip and what comes back. The order of arguments is
 //! that of `lua/step_args.lua`, the reply that of `lua/step_write.lua`.
 
+use std::sync::Arc;
+
 use redis::Value;
 
 use crate::connection::Link;
 use crate::error::QueueError;
 use crate::id::TaskId;
-use crate::reading::read;
+use crate::reading::read_owned;
 
 /// Everything a worker has to say at one moment. Sent again as it is until an answer arrives.
 #[derive(Debug, Clone, Default)]
@@ -20,20 +22,23 @@ pub(crate) struct StepRequest {
     pub(crate) info: String,
     pub(crate) finishes: Vec<Finish>,
     pub(crate) renewals: Vec<Renewal>,
-    pub(crate) progress: Vec<(TaskId, String, String)>,
+    pub(crate) progress: Vec<(TaskId, Arc<str>, String)>,
     pub(crate) rates: Vec<(String, u64)>,
     /// Free units by class.
     pub(crate) free: Vec<u32>,
     pub(crate) kinds: Vec<Offer>,
-    /// One token per task asked for.
-    pub(crate) tokens: Vec<String>,
+    /// Lease token of whatever this step claims. A task is claimed at most once in a step, so the token is unique
+    /// among the attempts of a task, at one draw a step.
+    pub(crate) token: Arc<str>,
+    /// Most tasks to claim.
+    pub(crate) wanted: usize,
 }
 
 /// The end of one attempt.
 #[derive(Debug, Clone)]
 pub(crate) struct Finish {
     pub(crate) id: TaskId,
-    pub(crate) token: String,
+    pub(crate) token: Arc<str>,
     pub(crate) verdict: Verdict,
 }
 
@@ -58,7 +63,7 @@ pub(crate) enum Verdict {
 #[derive(Debug, Clone)]
 pub(crate) struct Renewal {
     pub(crate) id: TaskId,
-    pub(crate) token: String,
+    pub(crate) token: Arc<str>,
     pub(crate) lease_ms: u64,
 }
 
@@ -99,8 +104,6 @@ pub(crate) enum Renewed {
 /// A task claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Claim {
-    /// Position of its token in the request.
-    pub(crate) token: usize,
     pub(crate) id: TaskId,
     pub(crate) attempt: u32,
     pub(crate) losses: u32,
@@ -110,47 +113,46 @@ pub(crate) struct Claim {
 impl StepRequest {
     pub(crate) fn encode(&self, worker: &str, incarnation: &str) -> Vec<Vec<u8>> {
         let mut args = Args(Vec::with_capacity(
-            24 + 5 * (self.finishes.len() + self.kinds.len()) + self.tokens.len(),
+            24 + 4 * self.finishes.len() + 3 * self.renewals.len() + 5 * self.kinds.len(),
         ));
         args.text(worker);
         args.text(incarnation);
         args.number(self.seq);
-        args.number(u64::from(self.idle));
-        args.number(u64::from(self.register));
+        args.number(u64::from(self.idle) + 2 * u64::from(self.register));
         args.text(&self.info);
-        args.count(self.finishes.len());
+        args.text(&self.token);
+        args.number(self.wanted as u64);
+        let counts = [
+            self.finishes.len(),
+            self.renewals.len(),
+            self.progress.len(),
+            self.rates.len(),
+            self.free.len(),
+            self.kinds.len(),
+        ];
+        counts.into_iter().for_each(|count| args.number(count as u64));
         for finish in &self.finishes {
             args.text(finish.id.as_str());
-            args.text(&finish.token);
+            args.token(&finish.token);
             args.verdict(&finish.verdict);
         }
-        args.count(self.renewals.len());
         for renewal in &self.renewals {
             args.text(renewal.id.as_str());
-            args.text(&renewal.token);
+            args.token(&renewal.token);
             args.number(renewal.lease_ms);
         }
-        args.count(self.progress.len());
         for (id, token, text) in &self.progress {
             args.text(id.as_str());
-            args.text(token);
+            args.token(token);
             args.text(text);
         }
-        args.count(self.rates.len());
         for (field, count) in &self.rates {
             args.text(field);
             args.number(*count);
         }
-        self.encode_wants(&mut args);
-        args.0
-    }
-
-    fn encode_wants(&self, args: &mut Args) {
-        args.count(self.free.len());
         for units in &self.free {
             args.number(u64::from(*units));
         }
-        args.count(self.kinds.len());
         for offer in &self.kinds {
             args.text(&offer.kind);
             args.number(offer.class as u64 + 1);
@@ -158,10 +160,7 @@ impl StepRequest {
             args.number(offer.lease_ms);
             args.number(u64::from(offer.extra));
         }
-        args.count(self.tokens.len());
-        for token in &self.tokens {
-            args.text(token);
-        }
+        args.0
     }
 }
 
@@ -177,27 +176,32 @@ impl Args {
         self.0.push(number.to_string().into());
     }
 
-    fn count(&mut self, count: usize) {
-        self.number(count as u64);
+    /// With the bar that ends it, so that the script compares whole tokens.
+    fn token(&mut self, token: &str) {
+        self.0.push([token.as_bytes(), b"|"].concat());
     }
 
     fn verdict(&mut self, verdict: &Verdict) {
-        let (letter, number, record) = match verdict {
-            Verdict::End { letter, ttl_ms, record } => (*letter, *ttl_ms, record.as_str()),
-            Verdict::Retry { delay_ms } => ('r', *delay_ms, ""),
-            Verdict::Snooze { delay_ms } => ('z', *delay_ms, ""),
-            Verdict::Release => ('l', 0, ""),
+        let (word, record) = match verdict {
+            Verdict::End { letter, ttl_ms, record } => (format!("{letter}{ttl_ms}"), record.as_str()),
+            Verdict::Retry { delay_ms } => (format!("r{delay_ms}"), ""),
+            Verdict::Snooze { delay_ms } => (format!("z{delay_ms}"), ""),
+            Verdict::Release => ("l".to_owned(), ""),
         };
-        self.text(letter.encode_utf8(&mut [0; 4]));
-        self.number(number);
+        self.text(&word);
         self.text(record);
     }
 }
 
 impl StepReply {
-    pub(crate) fn decode(reply: &Value) -> Result<Self, QueueError> {
-        let (now_ms, acks, renewed, flags, claims): (u64, String, String, u8, Vec<Value>) = read(reply)?;
-        let decoded: Result<Vec<Claim>, QueueError> = claims.chunks_exact(5).map(decode_claim).collect();
+    pub(crate) fn decode(reply: Value) -> Result<Self, QueueError> {
+        type Reply = (u64, String, String, u8, String, Vec<Value>);
+        let (now_ms, acks, renewed, flags, heads, records): Reply = read_owned(reply)?;
+        let heads = heads.split_ascii_whitespace().zip(records);
+        let claims: Result<Vec<Claim>, QueueError> = heads
+            .filter(|(head, _)| *head != "-")
+            .map(|(head, record)| decode_claim(head, record))
+            .collect();
         Ok(Self {
             now_ms,
             accepted: acks.chars().map(|ack| ack == 'o').collect(),
@@ -206,7 +210,7 @@ impl StepReply {
             hold: flags & 2 != 0,
             alone: flags & 4 != 0,
             again: flags & 8 != 0,
-            claims: decoded?,
+            claims: claims?,
         })
     }
 }
@@ -219,21 +223,25 @@ fn decode_renewal(letter: char) -> Renewed {
     }
 }
 
-fn decode_claim(fields: &[Value]) -> Result<Claim, QueueError> {
-    let id: String = read(&fields[1])?;
+/// `id`, or `id/attempt/losses` where these are not 1 and 0.
+fn decode_claim(head: &str, record: Value) -> Result<Claim, QueueError> {
+    let claim = || {
+        let (id, counts) = head.split_once('/').unwrap_or((head, "1/0"));
+        let (attempt, losses) = counts.split_once('/')?;
+        Some((id.parse().ok()?, attempt.parse().ok()?, losses.parse().ok()?))
+    };
+    let (id, attempt, losses) =
+        claim().ok_or_else(|| QueueError::Other(format!("step answered the claim {head:?}")))?;
     Ok(Claim {
-        token: read::<usize>(&fields[0])?.saturating_sub(1),
-        id: id
-            .parse()
-            .map_err(|_| QueueError::Other(format!("step answered the id {id:?}")))?,
-        attempt: read(&fields[2])?,
-        losses: read(&fields[3])?,
-        record: read(&fields[4])?,
+        id,
+        attempt,
+        losses,
+        record: read_owned(record)?,
     })
 }
 
 /// Sends a request once. The caller repeats the same one after `Unavailable`.
 pub(crate) async fn send(link: &Link, args: &[Vec<u8>]) -> Result<StepReply, QueueError> {
     let reply: Value = link.call(&link.scripts.step, args).await?;
-    StepReply::decode(&reply)
+    StepReply::decode(reply)
 }

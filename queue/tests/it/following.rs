@@ -1,10 +1,34 @@
 //! Following a task: whoever reads it again after each hint misses nothing, and leaves nothing behind.
 
+use redis::AsyncCommands;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use zoetrope_queue::{Appended, Attempt, Outcome, State};
 
-use crate::stage::{Does, Stage, TENANT, json};
+use crate::stage::{Does, Stage, TENANT, echoes, json, key};
+
+#[tokio::test]
+async fn hints_are_given_only_while_somebody_waits() {
+    let mut stage = Stage::new().await;
+    stage.enqueue("echo").await;
+    let worker = stage.worker("w1", &["echo"], 1, echoes());
+    let mut ended = redis::cmd("ZCARD");
+    ended.arg(key("done"));
+    stage.until(&ended, |count: &u64| *count == 1).await;
+    let (hints, left): (bool, i64) = (
+        stage.raw.exists(key("ev")).await.unwrap(),
+        stage.raw.pttl(key("watched")).await.unwrap(),
+    );
+    assert!(!hints && left == -2, "nobody waits: {hints}, {left}");
+    let id = stage.enqueue("echo").await;
+    stage.reaches(id, State::Succeeded).await;
+    let left: i64 = stage.raw.pttl(key("watched")).await.unwrap();
+    assert!(left > 0, "it ends by itself when nobody waits any more");
+    let id = stage.enqueue("echo").await;
+    stage.reaches(id, State::Succeeded).await;
+    assert!(stage.raw.exists::<_, bool>(key("ev")).await.unwrap());
+    worker.stop().await;
+}
 
 #[tokio::test]
 async fn a_follower_sees_every_chunk_and_is_forgotten_when_it_goes() {
@@ -30,7 +54,7 @@ async fn a_follower_sees_every_chunk_and_is_forgotten_when_it_goes() {
             }
         }),
     );
-    let changes = watch.follow(id);
+    let changes = watch.follow(id).await;
     assert_eq!(watch.followed(), 1);
     let mut seen = 0;
     for position in 1..=20 {

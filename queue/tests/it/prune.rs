@@ -44,7 +44,8 @@ async fn a_pruned_task_leaves_no_record_no_listing_and_no_key() {
     assert!(stage.queue.list(TENANT, &all).await.unwrap().items.is_empty());
     worker.stop().await;
     let mut left: Vec<String> = stage.raw.keys("*").await.unwrap();
-    left.retain(|name| !name.contains(":rt:"));
+    // Counters and the word that somebody waits lapse by themselves.
+    left.retain(|name| !name.contains(":rt:") && *name != key("watched"));
     left.sort();
     assert_eq!(left, [key("ev"), key("kinds"), key("meta")]);
 }

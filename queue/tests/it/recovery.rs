@@ -85,7 +85,13 @@ async fn an_attempt_that_lived_long_starts_a_new_row_of_losses() {
     worker.kill().await;
     // As if it had been renewed for over four leases.
     let long_ago = started - 5 * u64::try_from(LEASE.as_millis()).unwrap();
-    let (): () = stage.raw.hset(key(&format!("a:{id}")), "s", long_ago).await.unwrap();
+    let name = key(&format!("a:{id}"));
+    let attempt: String = stage.raw.get(&name).await.unwrap();
+    let (): () = stage
+        .raw
+        .set(&name, attempt.replace(&started.to_string(), &long_ago.to_string()))
+        .await
+        .unwrap();
     stage.advance(A_LEASE_LATER).await;
     assert_eq!(stage.reaches(id, State::Queued).await.losses, 1);
     ticker.stop().await;

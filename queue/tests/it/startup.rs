@@ -22,8 +22,16 @@ async fn a_redis_that_evicts_keys_is_refused() {
 #[tokio::test]
 async fn keys_of_a_newer_program_are_refused() {
     let mut stage = Stage::new().await;
-    let (): () = stage.raw.hset(key("meta"), "schema", 2).await.unwrap();
+    let (): () = stage.raw.hset(key("meta"), "schema", 99).await.unwrap();
     assert!(refusal(&stage.redis).await.contains("upgrade"));
+}
+
+#[tokio::test]
+async fn keys_of_an_older_program_are_refused_with_the_way_out() {
+    let mut stage = Stage::new().await;
+    let (): () = stage.raw.hset(key("meta"), "schema", 1).await.unwrap();
+    let why = refusal(&stage.redis).await;
+    assert!(why.contains("schema 1") && why.contains("drain"), "{why}");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ pub(super) struct Picked {
 impl Model {
     pub(super) fn pick(&mut self, worker: &str, request: &StepRequest, before: &Before) -> Picked {
         let mut picked = Picked::default();
-        if request.tokens.is_empty() {
+        if request.wanted == 0 {
             return picked;
         }
         // A worker that is empty but has no room (streams do not count) could never start the task.
@@ -43,10 +43,8 @@ impl Model {
             Some(_) if picked.hold => Vec::new(),
             _ => most_urgent(request, before),
         };
-        for (position, (id, lease_ms)) in chosen.into_iter().enumerate() {
-            picked
-                .claims
-                .push(self.claim(worker, id, lease_ms, position, &request.tokens[position]));
+        for (id, lease_ms) in chosen {
+            picked.claims.push(self.claim(worker, id, lease_ms, &request.token));
         }
         if picked.alone {
             self.hold = None;
@@ -56,7 +54,7 @@ impl Model {
         picked
     }
 
-    fn claim(&mut self, worker: &str, id: TaskId, lease_ms: u64, position: usize, token: &str) -> Claim {
+    fn claim(&mut self, worker: &str, id: TaskId, lease_ms: u64, token: &str) -> Claim {
         let now = self.now;
         let task = self.tasks.get_mut(&id).expect("a queued task exists");
         task.used += 1;
@@ -69,7 +67,6 @@ impl Model {
             cancel: false,
         });
         Claim {
-            token: position,
             id,
             attempt: task.used,
             losses: task.losses,
@@ -83,12 +80,12 @@ fn has_room(request: &StepRequest, offer: &Offer, used: u32) -> bool {
     used + offer.cost <= request.free[offer.class] + offer.extra
 }
 
-/// A merge of the queues by score, as long as there is room and a token.
+/// A merge of the queues by score, as long as there is room and more is wanted.
 fn most_urgent(request: &StepRequest, before: &Before) -> Vec<(TaskId, u64)> {
     let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
     let mut used = vec![0; request.free.len()];
     let mut chosen = Vec::new();
-    while chosen.len() < request.tokens.len() {
+    while chosen.len() < request.wanted {
         let heads = request.kinds.iter().filter_map(|offer| {
             let at = taken.get(offer.kind.as_str()).copied().unwrap_or_default();
             let head = before.queued[&offer.kind].get(at)?;

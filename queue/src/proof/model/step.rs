@@ -1,19 +1,20 @@
 //! A worker's round trip: what it says of its attempts, what time has brought about, what it takes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Model, Place};
 use crate::id::TaskId;
 use crate::record;
 use crate::worker::step::{Claim, Finish, Renewal, Renewed, StepReply, StepRequest, Verdict};
 
-/// The last answer to a worker, with the tokens it was asked with.
+/// The last answer to a worker, with the token it was asked with.
 #[derive(Debug)]
 pub(super) struct Answered {
     incarnation: String,
     seq: u64,
     reply: StepReply,
-    tokens: Vec<String>,
+    token: Arc<str>,
 }
 
 /// What a step reads before it writes.
@@ -40,7 +41,7 @@ impl Model {
             let task = self
                 .tasks
                 .get_mut(id)
-                .filter(|task| task.lease().is_some_and(|lease| lease.token == *token));
+                .filter(|task| task.lease().is_some_and(|lease| *lease.token == **token));
             if let Some(task) = task {
                 task.progress = Some(text.clone());
             }
@@ -70,7 +71,7 @@ impl Model {
             incarnation: incarnation.to_owned(),
             seq: request.seq,
             reply: reply.clone(),
-            tokens: request.tokens.clone(),
+            token: Arc::clone(&request.token),
         };
         self.answers.insert(worker.to_owned(), answered);
         reply
@@ -86,7 +87,7 @@ impl Model {
         reply.now_ms = self.now;
         let stands = |claim: &Claim| {
             let lease = self.tasks.get(&claim.id).and_then(|task| task.lease());
-            lease.is_some_and(|lease| lease.token == answered.tokens[claim.token])
+            lease.is_some_and(|lease| *lease.token == *answered.token)
         };
         reply.claims.retain(|claim| answered.seq == seq && stands(claim));
         Some(reply)
@@ -111,7 +112,7 @@ impl Model {
         let Some(task) = self.tasks.get_mut(&finish.id) else {
             return false;
         };
-        let held = task.lease().filter(|lease| lease.token == finish.token).cloned();
+        let held = task.lease().filter(|lease| *lease.token == *finish.token).cloned();
         let Some(lease) = held.filter(|_| !touched.contains(&finish.id)) else {
             let winner = match &task.place {
                 Place::Ended { token, .. } if !touched.contains(&finish.id) => token.as_str(),
@@ -154,7 +155,7 @@ impl Model {
         let now = self.now;
         let place = self.tasks.get_mut(&renewal.id).map(|task| &mut task.place);
         match place {
-            Some(Place::Running(lease)) if lease.token == renewal.token && touched.insert(renewal.id) => {
+            Some(Place::Running(lease)) if *lease.token == *renewal.token && touched.insert(renewal.id) => {
                 lease.deadline = now + renewal.lease_ms;
                 if lease.cancel {
                     Renewed::CancelRequested

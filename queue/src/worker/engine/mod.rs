@@ -114,7 +114,8 @@ impl Engine {
                 .drain()
                 .map(|(kind, count)| (format!("f:{kind}"), count))
                 .collect(),
-            tokens: (0..wanted).map(|_| lease_token()).collect(),
+            token: lease_token().into(),
+            wanted,
             ..StepRequest::default()
         };
         self.take_finishes(&mut request.finishes);
@@ -144,13 +145,13 @@ impl Engine {
         if reply.registered && !self.woken {
             self.registered = Some((sent, self.room_left(&request, &reply)));
         }
-        let full = !request.tokens.is_empty() && reply.claims.len() == request.tokens.len();
+        let full = request.wanted > 0 && reply.claims.len() == request.wanted;
         let alone = reply.alone;
         for claim in reply.claims {
             self.take_claim(claim, &request, reply.now_ms, sent, alone);
         }
         self.early_cancels.clear();
-        // More may wait: the answer was bounded by the tokens, or the script itself made tasks claimable.
+        // More may wait: the answer was bounded by what was asked for, or the script itself made tasks claimable.
         self.woken |= reply.again || (full && self.wanted() > 0);
         self.start_next(now)
     }
@@ -160,7 +161,7 @@ impl Engine {
         let current = self
             .running
             .get(&id)
-            .is_some_and(|task| task.attempt.lease_token == token);
+            .is_some_and(|task| *task.attempt.lease_token == *token);
         if current {
             self.ended(id, outcome, now)
         } else {
@@ -334,7 +335,7 @@ impl Engine {
         due.take(MAX_RENEWALS).map(renew).collect()
     }
 
-    fn take_progress(&mut self, now: Instant) -> Vec<(TaskId, String, String)> {
+    fn take_progress(&mut self, now: Instant) -> Vec<(TaskId, Arc<str>, String)> {
         if !std::mem::take(&mut self.has_progress) {
             return Vec::new();
         }
@@ -374,7 +375,6 @@ impl Engine {
 
     fn take_claim(&mut self, claim: Claim, request: &StepRequest, now_ms: u64, sent: Instant, alone: bool) {
         let id = claim.id;
-        let token = request.tokens[claim.token].clone();
         let kind = record::kind_of(&claim.record);
         let slot = self.config.kinds.iter().position(|slot| slot.kind == kind);
         let Some(slot) = slot else {
@@ -383,7 +383,7 @@ impl Engine {
         };
         let lease = self.config.kinds[slot].lease;
         let context = ClaimContext {
-            token,
+            token: Arc::clone(&request.token),
             slot,
             lease,
             now_ms,

@@ -41,8 +41,7 @@ fn id(n: u64) -> TaskId {
 fn answer(request: &StepRequest, tasks: &[u64]) -> StepReply {
     let input = RawValue::from_string("1".to_owned()).unwrap();
     let (tail, body) = record::encode_spec(&NewTask::new("acme", "echo", input));
-    let claims = tasks.iter().enumerate().map(|(token, n)| Claim {
-        token,
+    let claims = tasks.iter().map(|n| Claim {
         id: id(*n),
         attempt: 1,
         losses: 0,
@@ -74,7 +73,7 @@ fn an_idle_worker_registers_asks_for_its_slots_and_then_keeps_quiet() {
     let (mut engine, now) = engine(3);
     let (request, attempts) = exchange(&mut engine, now, &[]);
     assert!(request.register && request.idle && attempts.is_empty());
-    assert_eq!((request.tokens.len(), request.free), (3, vec![3]));
+    assert_eq!((request.wanted, request.free), (3, vec![3]));
     assert!(engine.next_request(now).is_none());
     let later = engine
         .next_request(now + Duration::from_secs(3))
@@ -96,11 +95,11 @@ fn room_that_came_while_a_step_was_under_way_is_registered_by_the_next() {
     let (_, attempts) = exchange(&mut engine, now, &[1]);
     engine.wake();
     let full = engine.next_request(now).expect("a wake-up is followed by a step");
-    assert_eq!((full.register, full.tokens.len(), &full.free), (true, 0, &vec![0]));
+    assert_eq!((full.register, full.wanted, &full.free), (true, 0, &vec![0]));
     engine.attempt_ended(id(1), &attempts[0].lease_token, succeed(), now);
     engine.apply(answer(&full, &[]), now);
     let (next, _) = exchange(&mut engine, now, &[]);
-    assert_eq!((next.register, next.tokens.len(), next.finishes.len()), (true, 1, 1));
+    assert_eq!((next.register, next.wanted, next.finishes.len()), (true, 1, 1));
 }
 
 #[test]
@@ -110,7 +109,7 @@ fn a_wake_up_during_a_step_uses_up_the_registration_of_that_step() {
     engine.wake();
     engine.apply(answer(&first, &[]), now);
     let (second, _) = exchange(&mut engine, now, &[]);
-    assert!(second.register && second.tokens.len() == 2);
+    assert!(second.register && second.wanted == 2);
 }
 
 #[test]
@@ -119,10 +118,7 @@ fn a_worker_that_drains_asks_for_nothing_and_is_nobody_to_wake() {
     let (_, attempts) = exchange(&mut engine, now, &[1]);
     engine.drain(now);
     let (request, _) = exchange(&mut engine, now, &[]);
-    assert_eq!(
-        (request.tokens.len(), request.register, request.free),
-        (0, true, vec![0])
-    );
+    assert_eq!((request.wanted, request.register, request.free), (0, true, vec![0]));
     engine.attempt_ended(id(1), &attempts[0].lease_token, Outcome::Released, now);
     let (last, _) = exchange(&mut engine, now, &[]);
     assert!(matches!(last.finishes[0].verdict, Verdict::Release));

@@ -1,0 +1,15 @@
+-- Writes the plan: one command for each key that changes, one for all records. The largest batch writes 4,000 arguments
+-- at once; `unpack` carries just under 8,000.
+local function carry_out()
+  for key, count in pairs(heads) do redis.call('ZREMRANGEBYRANK', prefix .. key, 0, count - 1) end
+  for key, list in pairs(drops) do redis.call('ZREM', prefix .. key, unpack(list)) end
+  for key, list in pairs(puts) do redis.call('ZADD', prefix .. key, unpack(list)) end
+  if #records > 0 then redis.call('MSET', unpack(records)) end
+  for _, lapse in ipairs(lapses) do redis.call('PEXPIRE', lapse[1], lapse[2]) end
+  if #gone > 0 then redis.call('UNLINK', unpack(gone)) end
+  -- One entry a script, and few entries: hints only shorten waits, readers that fall behind read the task itself.
+  if #hints > 0 then
+    redis.call('XADD', prefix .. 'ev', 'MAXLEN', '~', 1000, '*', 'd', table.concat(hints, ','))
+  end
+  if now > latest then redis.call('HSET', KEYS[1], 'now', now) end
+end
