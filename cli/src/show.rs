@@ -1,5 +1,7 @@
 //! Tasks as tables for people, as JSON for programs, or as bare ids.
 
+use std::time::Duration;
+
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use serde_json::value::RawValue;
 use zoetrope_queue::State;
@@ -100,6 +102,22 @@ pub(crate) fn scene(scene: &RawValue) -> String {
     }
 }
 
+/// The scene's id.
+pub(crate) fn scene_id(scene: &RawValue) -> String {
+    serde_json::from_str::<Scene>(scene.get()).map_or_else(|_| String::new(), |scene| plain(&scene.id))
+}
+
+/// A span of time in its two largest units.
+pub(crate) fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
 /// Hours, minutes and seconds of a time of a stream.
 fn clock(ms: u64) -> String {
     let (hours, minutes, seconds) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
@@ -134,7 +152,8 @@ pub(crate) fn has_succeeded(task: &TaskView) -> bool {
     task.state == State::Succeeded
 }
 
-fn state_with_reason(task: &TaskView) -> String {
+/// The word of its state, and why it is in it.
+pub(crate) fn state_with_reason(task: &TaskView) -> String {
     let state = state(task);
     let reason = task.reason.map(|reason| format!(" ({})", word(reason)));
     let cancel = if task.cancel_requested && !has_ended(task) {
@@ -167,6 +186,12 @@ mod tests {
     use zoetrope_shared::tasks::stream_ingest::StreamCounts;
 
     use super::*;
+
+    #[test]
+    fn a_span_is_told_in_its_two_largest_units() {
+        let told = [5, 65, 7_260, 183_600].map(|seconds| span(Duration::from_secs(seconds)));
+        assert_eq!(told, ["5 s", "1 min 5 s", "2 h 1 min", "2 d 3 h"]);
+    }
 
     #[test]
     fn a_scene_is_a_line_without_terminal_commands() {

@@ -42,6 +42,11 @@ impl Http {
         }
     }
 
+    /// The server's URL, without a path.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// GET.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.client.get(self.url(path))).await

@@ -6,6 +6,7 @@ use reqwest::Response;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep, timeout};
+use zoetrope_shared::wire::ProgressView;
 
 use super::Client;
 use crate::exit::{CliError, Exit};
@@ -24,6 +25,8 @@ const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) struct TaskEvent {
     /// Position in the task's output after it.
     pub(crate) seq: u64,
+    /// How far it is, if that is what changed.
+    pub(crate) progress: Option<ProgressView>,
     /// A piece of its output, such as a scene.
     pub(crate) chunk: Option<Box<RawValue>>,
     /// `done` after the last one.

@@ -1,60 +1,33 @@
 //! Calls to the API. Every answer is one of the wire's shapes or an error with its exit code.
 
 mod events;
+mod operations;
+mod tasks;
 
-use std::path::Path;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
-use reqwest::multipart::{Form, Part};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode};
-use serde_json::{Map, Value};
 use url::Url;
 use zoetrope_shared::config::Secret;
-use zoetrope_shared::wire::{KeyMade, KeyPage, KeyView, Problem, TaskPage, TaskView};
+use zoetrope_shared::wire::{Problem, ProblemField};
 
-use crate::args::ListArgs;
 use crate::exit::{CliError, Exit};
 use crate::plain::plain;
+
+pub(crate) use self::tasks::{Reading, Submission, file_part};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// On top of what the server was asked to wait.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
-/// A large file on a slow line.
-const UPLOAD_LIMIT: Duration = Duration::from_secs(3_600);
+const KEY_HINT: &str =
+    "\n  set ZOETROPE_API_KEY to a key of this server; who has one with admin:* makes others: zoetrope key create";
 
 /// A server's API.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
-}
-
-/// A task to submit.
-#[derive(Debug, Default)]
-pub(crate) struct Submission {
-    /// The kind's input, without the medium that `file` brings.
-    pub(crate) input: Map<String, Value>,
-    /// Everything beside the input.
-    pub(crate) envelope: Map<String, Value>,
-    /// Makes repeated submits one task.
-    pub(crate) idempotency_key: Option<String>,
-    /// The medium, as a multipart part.
-    pub(crate) file: Option<Part>,
-}
-
-/// A task as read, or that it has not changed.
-#[derive(Debug)]
-pub(crate) enum Reading {
-    /// It differs from the version asked about.
-    Changed {
-        /// The task.
-        task: Box<TaskView>,
-        /// Its version.
-        etag: Option<String>,
-    },
-    /// It is still the same.
-    Same,
 }
 
 impl Client {
@@ -81,117 +54,6 @@ impl Client {
             http: builder.build().map_err(CliError::failed)?,
             base,
         })
-    }
-
-    /// Submits a task and answers it as it stands.
-    pub(crate) async fn submit(&self, kind: &str, submission: Submission) -> Result<TaskView, CliError> {
-        let Submission {
-            input,
-            mut envelope,
-            idempotency_key,
-            file,
-        } = submission;
-        let mut request = self
-            .http
-            .post(self.url(&["api", "v1", "tasks", kind]))
-            .timeout(UPLOAD_LIMIT);
-        if let Some(key) = idempotency_key {
-            request = request.header("Idempotency-Key", key);
-        }
-        let request = match file {
-            None => {
-                envelope.insert("input".to_owned(), Value::Object(input));
-                request.json(&envelope)
-            }
-            Some(file) => request.multipart(
-                Form::new()
-                    .text("input", Value::Object(input).to_string())
-                    .text("task", Value::Object(envelope).to_string())
-                    .part("file", file),
-            ),
-        };
-        body(self.send(request).await?).await
-    }
-
-    /// Reads a task: once it has ended or `wait` is over, or as soon as it is no longer at version `known`.
-    pub(crate) async fn task(&self, id: &str, wait: Duration, known: Option<&str>) -> Result<Reading, CliError> {
-        let mut url = self.url(&["api", "v1", "tasks", id]);
-        if !wait.is_zero() {
-            url.query_pairs_mut()
-                .append_pair("wait", &format!("{}s", wait.as_secs().max(1)));
-        }
-        let mut request = self.http.get(url).timeout(wait + ANSWER_LIMIT);
-        if let Some(etag) = known {
-            request = request.header(IF_NONE_MATCH, etag);
-        }
-        let response = self.send(request).await?;
-        if response.status() == StatusCode::NOT_MODIFIED {
-            return Ok(Reading::Same);
-        }
-        let etag = response
-            .headers()
-            .get(ETAG)
-            .and_then(|etag| etag.to_str().ok())
-            .map(str::to_owned);
-        Ok(Reading::Changed {
-            task: Box::new(body(response).await?),
-            etag,
-        })
-    }
-
-    /// Reads a task as it stands now.
-    pub(crate) async fn task_now(&self, id: &str) -> Result<TaskView, CliError> {
-        match self.task(id, Duration::ZERO, None).await? {
-            Reading::Changed { task, .. } => Ok(*task),
-            Reading::Same => Err(CliError::failed(
-                "the server answered 304 to a request without a version",
-            )),
-        }
-    }
-
-    /// Asks to cancel a task.
-    pub(crate) async fn cancel(&self, id: &str) -> Result<TaskView, CliError> {
-        let request = self
-            .http
-            .delete(self.url(&["api", "v1", "tasks", id]))
-            .timeout(ANSWER_LIMIT);
-        body(self.send(request).await?).await
-    }
-
-    /// One page of tasks.
-    pub(crate) async fn list(&self, args: &ListArgs) -> Result<TaskPage, CliError> {
-        let mut url = self.url(&["api", "v1", "tasks"]);
-        let filters = [
-            ("state", &args.state),
-            ("kind", &args.kind),
-            ("tag", &args.tag),
-            ("cursor", &args.cursor),
-        ];
-        let given = filters
-            .iter()
-            .filter_map(|(name, value)| Some((*name, value.as_deref()?)));
-        url.query_pairs_mut()
-            .append_pair("limit", &args.limit.to_string())
-            .extend_pairs(given);
-        body(self.send(self.http.get(url).timeout(ANSWER_LIMIT)).await?).await
-    }
-
-    /// Makes an API key.
-    pub(crate) async fn make_key(&self, wanted: &Value) -> Result<KeyMade, CliError> {
-        let request = self.http.post(self.url(&["api", "v1", "keys"])).json(wanted);
-        body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
-    }
-
-    /// The API keys.
-    pub(crate) async fn keys(&self) -> Result<KeyPage, CliError> {
-        let request = self.http.get(self.url(&["api", "v1", "keys"]));
-        body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
-    }
-
-    /// Revokes an API key.
-    pub(crate) async fn revoke_key(&self, id: &str) -> Result<KeyView, CliError> {
-        let request = self.http.delete(self.url(&["api", "v1", "keys", id]));
-        body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
     }
 
     /// Whether the server takes requests.
@@ -255,12 +117,6 @@ fn credentials(key: Option<&Secret>) -> Result<HeaderMap, CliError> {
     Ok(headers)
 }
 
-/// Reads a file as a part of a form, without loading it.
-pub(crate) async fn file_part(path: &Path) -> Result<Part, CliError> {
-    let part = Part::file(path).await;
-    part.map_err(|error| CliError::usage(format!("{} cannot be read: {error}", path.display())))
-}
-
 async fn body<T: serde::de::DeserializeOwned>(response: Response) -> Result<T, CliError> {
     let url = response.url().clone();
     let error = |error: reqwest::Error| {
@@ -288,10 +144,11 @@ fn refusal(status: StatusCode, text: &str) -> CliError {
             message: format!("the server answered {status}"),
         };
     };
-    CliError {
-        exit,
-        message: sentence(&problem),
+    let mut message = sentence(&problem);
+    if status == StatusCode::UNAUTHORIZED {
+        message.push_str(KEY_HINT);
     }
+    CliError { exit, message }
 }
 
 fn sentence(problem: &Problem) -> String {
@@ -299,7 +156,9 @@ fn sentence(problem: &Problem) -> String {
     if !problem.detail.is_empty() {
         text = format!("{text}: {}", problem.detail);
     }
-    for error in &problem.errors {
+    // One mistake is told by the detail already.
+    let untold = |error: &&ProblemField| !problem.detail.contains(&error.detail);
+    for error in problem.errors.iter().filter(untold) {
         text = format!("{text}\n  {} {}", error.pointer, error.detail);
     }
     plain(&text)

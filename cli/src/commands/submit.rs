@@ -8,6 +8,7 @@ use super::wait_for;
 use crate::args::{Output, SubmitArgs};
 use crate::client::{Client, Submission, file_part};
 use crate::exit::{CliError, Exit};
+use crate::plain::plain;
 use crate::show;
 
 /// Largest input that is read from a file or stdin: the API's own limit for a JSON body.
@@ -67,17 +68,21 @@ fn media_field(kind: &str) -> Result<&'static str, CliError> {
 /// Reads JSON as given, from `@FILE`, or from stdin for `-`.
 fn read_input(given: &str) -> Result<Map<String, Value>, CliError> {
     let text = match (given, given.strip_prefix('@')) {
-        ("-", _) => read_all(std::io::stdin().lock(), "stdin")?,
-        (_, Some(path)) => {
-            let file = std::fs::File::open(path);
-            read_all(
-                file.map_err(|error| CliError::usage(format!("{path} cannot be read: {error}")))?,
-                path,
-            )?
-        }
+        ("-", _) => read_text("-")?,
+        (_, Some(path)) => read_text(path)?,
         _ => given.to_owned(),
     };
     serde_json::from_str(&text).map_err(|error| CliError::usage(format!("--input is no JSON object: {error}")))
+}
+
+/// Reads a file, or stdin for `-`.
+pub(super) fn read_text(path: &str) -> Result<String, CliError> {
+    if path == "-" {
+        return read_all(std::io::stdin().lock(), "stdin");
+    }
+    let file = std::fs::File::open(path);
+    let file = file.map_err(|error| CliError::usage(format!("{} cannot be read: {error}", plain(path))))?;
+    read_all(file, path)
 }
 
 fn read_all(from: impl Read, name: &str) -> Result<String, CliError> {

@@ -1,28 +1,49 @@
 //! What can be typed: commands, arguments and their help. Nothing is decided here.
 
+mod operations;
+mod streams;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::operations::{KeyCommand, KeyCreateArgs, QueueCommand, WorkerCommand, WorkerDrainArgs};
+pub(crate) use self::streams::{StreamCommand, StreamListArgs, StreamStartArgs, StreamWatchArgs};
+
+/// States of a task, as the server spells them.
+const STATES: [&str; 8] = [
+    "scheduled",
+    "waiting",
+    "queued",
+    "running",
+    "succeeded",
+    "failed",
+    "canceled",
+    "expired",
+];
 
 /// Runs Zoetrope on one machine, submits media tasks and watches them.
 #[derive(Debug, Parser)]
 #[command(name = "zoetrope", version, about, long_about = None, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     /// The server to talk to [default: the setting `SERVER_URL`]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", help_heading = EVERYWHERE)]
     pub(crate) server: Option<String>,
     /// Print JSON, which is also the default where stdout is no terminal
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
     /// How to print
-    #[arg(long, short, global = true, value_enum, conflicts_with = "json")]
+    #[arg(long, short, global = true, value_enum, conflicts_with = "json", help_heading = EVERYWHERE)]
     pub(crate) output: Option<Output>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 the task failed, 2 usage or refused input, 3 not found, \
+const EVERYWHERE: &str = "Options of every command";
+
+const EXIT_CODES: &str = "Begin with `zoetrope up --demo`, and look with `zoetrope doctor` when something is wrong.\n\n\
+                          Exit codes: 0 done, 1 the task failed, 2 usage or refused input, 3 not found, \
                           4 not allowed, 5 unavailable, 124 timeout, 130 interrupted";
 
 /// Form of what goes to stdout.
@@ -50,6 +71,15 @@ pub(crate) enum Command {
     Cancel(CancelArgs),
     /// List tasks, newest first
     List(ListArgs),
+    /// Start, list, watch and stop live streams
+    #[command(subcommand)]
+    Stream(StreamCommand),
+    /// See how busy the queue is
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// List workers and tell them to leave
+    #[command(subcommand)]
+    Worker(WorkerCommand),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Key(KeyCommand),
@@ -133,7 +163,7 @@ pub(crate) struct CancelArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
     /// Only this state
-    #[arg(long, value_parser = ["scheduled", "waiting", "queued", "running", "succeeded", "failed", "canceled", "expired"])]
+    #[arg(long, value_parser = STATES)]
     pub(crate) state: Option<String>,
     /// Only this kind
     #[arg(long)]
@@ -147,39 +177,6 @@ pub(crate) struct ListArgs {
     /// Where the last page ended
     #[arg(long)]
     pub(crate) cursor: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum KeyCommand {
-    /// Make a key and print it, this once; the first one has to allow admin:*
-    Create(KeyCreateArgs),
-    /// List keys, newest first, without their secrets
-    List,
-    /// Revoke keys: they open nothing any more
-    Revoke {
-        /// Ids of the keys, the middle part of each
-        #[arg(required = true)]
-        ids: Vec<String>,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct KeyCreateArgs {
-    /// Name for people
-    #[arg(long, default_value = "")]
-    pub(crate) name: String,
-    /// Whose tasks it opens [default: those of the key in use]
-    #[arg(long)]
-    pub(crate) tenant: Option<String>,
-    /// What it allows; may be repeated [default: tasks:read and tasks:write]
-    #[arg(long, value_parser = ["tasks:read", "tasks:write", "streams:*", "admin:*"])]
-    pub(crate) scope: Vec<String>,
-    /// When it stops to work, such as 12h [default: never]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    pub(crate) expires_in: Option<Duration>,
-    /// Requests a second, twice as many at once [default: 100]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(crate) requests_per_second: Option<u32>,
 }
 
 /// Reads `250ms`, `30s`, `5m`, `2h`, or a bare number of seconds.

@@ -1,0 +1,67 @@
+//! Arguments of what operators do: keys, the queue, workers.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::parse_duration;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key and print it, this once; the first one has to allow admin:*
+    Create(KeyCreateArgs),
+    /// List keys, newest first, without their secrets
+    List,
+    /// Revoke keys: they open nothing any more
+    Revoke {
+        /// Ids of the keys, the middle part of each
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyCreateArgs {
+    /// Name for people
+    #[arg(long, default_value = "")]
+    pub(crate) name: String,
+    /// Whose tasks it opens [default: those of the key in use]
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+    /// What it allows; may be repeated [default: tasks:read and tasks:write]
+    #[arg(long, value_parser = ["tasks:read", "tasks:write", "streams:*", "admin:*"])]
+    pub(crate) scope: Vec<String>,
+    /// When it stops to work, such as 12h [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) expires_in: Option<Duration>,
+    /// Requests a second, twice as many at once [default: 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) requests_per_second: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// Show for each kind what waits, what runs, and how old the oldest is
+    Status,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorkerCommand {
+    /// List workers: those heard of in the last minute
+    List,
+    /// Tell workers to finish what they run and leave; whatever supervises one may start another
+    Drain(WorkerDrainArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkerDrainArgs {
+    /// Names of the workers, as `zoetrope worker list` shows them
+    #[arg(required = true, value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Wait until they are gone
+    #[arg(long, short)]
+    pub(crate) wait: bool,
+    /// With --wait: give up after this, such as 90s or 10m; they go on finishing
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "wait")]
+    pub(crate) timeout: Option<Duration>,
+}

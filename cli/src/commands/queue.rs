@@ -1,0 +1,76 @@
+//! `zoetrope queue`: how busy the queue is.
+
+use std::time::Duration;
+
+use zoetrope_shared::wire::{KindStatusView, QueueStatusView};
+
+use crate::args::{Output, QueueCommand};
+use crate::client::Client;
+use crate::exit::{CliError, Exit};
+use crate::plain::plain;
+use crate::{out, show};
+
+const MIB: f64 = 1_048_576.0;
+
+/// Runs one of the subcommands.
+pub(crate) async fn queue(client: &Client, command: &QueueCommand, output: Output) -> Result<Exit, CliError> {
+    let QueueCommand::Status = command;
+    let status = client.queue_status().await?;
+    match output {
+        Output::Json => out::json(&status)?,
+        Output::Id => {
+            let kinds: Vec<_> = status.kinds.iter().map(|kind| plain(&kind.kind)).collect();
+            out::data(&kinds.join("\n"))?;
+        }
+        Output::Table => {
+            out::data(&table(&status.kinds))?;
+            out::note(&summary(&status));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn table(kinds: &[KindStatusView]) -> String {
+    let header = [
+        "kind",
+        "queued",
+        "oldest",
+        "running",
+        "scheduled",
+        "waiting",
+        "dead",
+        "in/s",
+        "done/s",
+    ];
+    let mut table = show::table(&header);
+    for kind in kinds {
+        table.add_row([
+            plain(&kind.kind),
+            kind.queued.to_string(),
+            kind.oldest_age_ms
+                .map(|age| show::span(Duration::from_millis(age)))
+                .unwrap_or_default(),
+            kind.running.to_string(),
+            kind.scheduled.to_string(),
+            kind.waiting.to_string(),
+            kind.dead.to_string(),
+            format!("{:.1}", kind.enqueued_per_s),
+            format!("{:.1}", kind.finished_per_s),
+        ]);
+    }
+    table.to_string()
+}
+
+fn summary(status: &QueueStatusView) -> String {
+    let workers = match status.workers {
+        0 => "no live worker: nothing is worked on".to_owned(),
+        1 => "1 live worker".to_owned(),
+        n => format!("{n} live workers"),
+    };
+    let redis = &status.redis;
+    let memory = redis.used_memory_bytes as f64 / MIB;
+    format!(
+        "{workers}; redis uses {memory:.0} MiB, durability {}",
+        plain(&redis.durability)
+    )
+}
