@@ -21,3 +21,4 @@ pub mod config;
 pub mod probe;
 pub mod shutdown;
 pub mod telemetry;
+pub mod usage;

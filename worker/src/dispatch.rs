@@ -13,7 +13,7 @@ use zoetrope_shared::tasks::{self, KINDS, Kind, Slot};
 use zoetrope_shared::telemetry::{self, Span};
 use zoetrope_shared::tenant::Tenant;
 
-use crate::handlers::{echo, image_analysis, ocr, stream_ingest};
+use crate::handlers::{content_generation, echo, image_analysis, ocr, stream_ingest};
 use crate::services::Services;
 
 /// The future of one attempt's work.
@@ -41,6 +41,10 @@ pub static HANDLERS: &[Row] = &[
     Row {
         kind: "image_analysis",
         run: |services, attempt| Box::pin(image_analysis::run(services, attempt)),
+    },
+    Row {
+        kind: "content_generation",
+        run: |services, attempt| Box::pin(content_generation::run(services, attempt)),
     },
     Row {
         kind: "stream_ingest",

@@ -4,8 +4,10 @@ pub mod process;
 
 pub mod dispatch;
 pub mod handlers;
+pub mod providers;
 pub mod services;
 pub mod streams;
+pub mod writing;
 
 pub mod media_pool;
 pub mod media_source;

@@ -21,6 +21,8 @@ pub struct Metrics {
     children_started: IntCounter,
     children_crashed: IntCounter,
     leases_expired: IntCounter,
+    provider_calls: IntCounterVec,
+    provider_seconds: HistogramVec,
     /// What of the queue's count is in the counter.
     leases_taken_over: Arc<AtomicU64>,
 }
@@ -33,6 +35,12 @@ impl Metrics {
         let seconds = HistogramOpts::new("zoetrope_worker_attempt_seconds", "Time an attempt took, by kind")
             .buckets(DURATION_BUCKETS.to_vec());
         let running = Opts::new("zoetrope_worker_running", "Attempts running now, by kind");
+        let calls = Opts::new(
+            "zoetrope_provider_calls_total",
+            "Calls to providers, by capability and outcome",
+        );
+        let call_seconds = HistogramOpts::new("zoetrope_provider_call_seconds", "Time a call to a provider took")
+            .buckets(DURATION_BUCKETS.to_vec());
         let metrics = Self {
             attempts: IntCounterVec::new(attempts, &["kind", "outcome"])?,
             seconds: HistogramVec::new(seconds, &["kind"])?,
@@ -44,6 +52,8 @@ impl Metrics {
                 "zoetrope_worker_leases_expired_total",
                 "Leases of any worker that ran out, as this worker found them while it had the background duties",
             )?,
+            provider_calls: IntCounterVec::new(calls, &["provider", "capability", "outcome"])?,
+            provider_seconds: HistogramVec::new(call_seconds, &["provider", "capability"])?,
             leases_taken_over: Arc::default(),
             registry,
         };
@@ -54,6 +64,8 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.children_started.clone()))?;
         metrics.registry.register(Box::new(metrics.children_crashed.clone()))?;
         metrics.registry.register(Box::new(metrics.leases_expired.clone()))?;
+        metrics.registry.register(Box::new(metrics.provider_calls.clone()))?;
+        metrics.registry.register(Box::new(metrics.provider_seconds.clone()))?;
         Ok(metrics)
     }
 
@@ -67,6 +79,16 @@ impl Metrics {
     pub(crate) fn attempt_ended(&self, kind: &'static str, outcome: &str, seconds: f64) {
         self.attempts.with_label_values(&[kind, outcome]).inc();
         self.seconds.with_label_values(&[kind]).observe(seconds);
+    }
+
+    /// Counts a call to a provider; `outcome` is `answered` or the code of its fault.
+    pub(crate) fn provider_called(&self, provider: &str, capability: &str, outcome: &str, seconds: f64) {
+        self.provider_calls
+            .with_label_values(&[provider, capability, outcome])
+            .inc();
+        self.provider_seconds
+            .with_label_values(&[provider, capability])
+            .observe(seconds);
     }
 
     pub(crate) fn media_child_started(&self) {

@@ -22,6 +22,23 @@ pub const MAX_RESULT_BYTES: usize = 64 * 1024 * 1024;
 /// so that nothing is left behind whoever is killed, and no file can be made there.
 pub const FOLDER_PREFIX: &str = "zoetrope-media-";
 
+/// Kind of the request that makes a picture fit for somebody else; its answer is a JPEG.
+pub const PICTURE: &str = "picture";
+/// Longest edge of a picture for a model, pixels: larger ones are made smaller by the models themselves.
+pub const PICTURE_EDGE: u32 = 1_568;
+
+/// The input of [`PICTURE`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PictureInput {
+    /// Longest edge of the answer, pixels.
+    #[serde(default = "picture_edge")]
+    pub longest_edge: u32,
+}
+
+fn picture_edge() -> u32 {
+    PICTURE_EDGE
+}
+
 /// One piece of work for a child. The medium follows as the frame's body.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request {

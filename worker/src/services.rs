@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use anyhow::Context;
 use tokio::sync::Semaphore;
 use zoetrope_queue::{Clock, Queue};
 use zoetrope_shared::artifacts::Artifacts;
@@ -11,7 +12,9 @@ use zoetrope_shared::secrets::SecretKeys;
 
 use crate::media_pool::{MediaPool, MediaPoolConfig};
 use crate::metrics::Metrics;
+use crate::providers::configured::Providers;
 use crate::streams::groups::DecoderGroups;
+use crate::writing::templates::Templates;
 
 /// Handles, cheap to clone.
 #[derive(Clone)]
@@ -28,6 +31,10 @@ pub struct Services {
     pub decoders: DecoderGroups,
     /// Films that are read at a time.
     pub film_slots: Arc<Semaphore>,
+    /// Providers of AI services.
+    pub providers: Providers,
+    /// What texts are written by.
+    pub templates: Templates,
     /// Opens stored credentials.
     pub secrets: SecretKeys,
     /// The queue, once it is connected.
@@ -51,6 +58,8 @@ impl Services {
             decoders: DecoderGroups::new(live_media.clone()),
             live_media,
             film_slots: Arc::new(Semaphore::new(settings.max_workers as usize)),
+            providers: Providers::open(&settings.providers, metrics.clone()).context("open the providers")?,
+            templates: Templates::open(settings.providers.templates_dir.as_deref())?,
             secrets: settings.secret_keys(),
             queue: Arc::default(),
             clock,

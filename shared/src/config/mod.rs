@@ -5,6 +5,7 @@
 //! An empty value counts as not set. What a setting does belongs to whoever uses it.
 
 mod error;
+mod providers;
 mod reader;
 mod redacted;
 mod secret;
@@ -15,7 +16,8 @@ mod value;
 mod warnings;
 
 pub use error::ConfigError;
+pub use providers::{ProviderAccess, ProviderSettings};
 pub use secret::Secret;
-pub use settings::{AuthMode, AwsSettings, LogFormat, ProviderSettings, Settings, aws_settings};
+pub use settings::{AuthMode, AwsSettings, LogFormat, Settings, aws_settings};
 pub use sources::{Origin, Sources};
 pub use traces::{TraceSampler, TraceSettings};

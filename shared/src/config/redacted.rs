@@ -12,7 +12,7 @@ pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
     let Settings {
         aws, providers, traces, ..
     } = settings;
-    vec![
+    let mut rows = vec![
         ("HOST", settings.host.to_string()),
         ("PORT", settings.port.to_string()),
         ("WORKER_PORT", settings.worker_port.to_string()),
@@ -55,13 +55,9 @@ pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
         ("SECRETS_KEYS", hidden(settings.secrets_keys.as_ref())),
         ("MEDIA_SIGNING_KEY", hidden(settings.media_signing_key.as_ref())),
         ("NETGUARD_ALLOW_CIDRS", joined(&settings.netguard_allow_cidrs)),
-        ("OPENAI_API_KEY", hidden(providers.openai_api_key.as_ref())),
-        ("OPENAI_BASE_URL", without_password(&providers.openai_base_url)),
-        ("ANTHROPIC_API_KEY", hidden(providers.anthropic_api_key.as_ref())),
-        ("GEMINI_API_KEY", hidden(providers.gemini_api_key.as_ref())),
-        ("ELEVENLABS_API_KEY", hidden(providers.elevenlabs_api_key.as_ref())),
-        ("ROBOFLOW_API_KEY", hidden(providers.roboflow_api_key.as_ref())),
-        ("DEEPGRAM_API_KEY", hidden(providers.deepgram_api_key.as_ref())),
+    ];
+    rows.extend(super::providers::redacted(providers, without_password));
+    rows.extend([
         ("RTSP_STREAM_URL", hidden(settings.rtsp_stream_url.as_ref())),
         ("FRAME_RATE", settings.frame_rate.to_string()),
         ("RUST_LOG", settings.log_filter.clone()),
@@ -83,7 +79,8 @@ pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
         ("OTEL_RESOURCE_ATTRIBUTES", named(&traces.resource_attributes)),
         ("OTEL_TRACES_SAMPLER", traces.sampler.as_str().to_owned()),
         ("OTEL_TRACES_SAMPLER_ARG", traces.sampler_share.to_string()),
-    ]
+    ]);
+    rows
 }
 
 /// A URL whose user, password and query, if any, are stars.

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::error::ConfigError;
+use super::providers::{self, ProviderSettings};
 use super::reader::Reader;
 use super::secret::Secret;
 use super::sources::Sources;
@@ -121,25 +122,6 @@ pub struct AwsSettings {
     pub allow_http: bool,
 }
 
-/// Keys and addresses of providers.
-#[derive(Debug, Clone)]
-pub struct ProviderSettings {
-    /// `OPENAI_API_KEY`. Default: none.
-    pub openai_api_key: Option<Secret>,
-    /// `OPENAI_BASE_URL`: any OpenAI-compatible server. Default <https://api.openai.com/v1>.
-    pub openai_base_url: String,
-    /// `ANTHROPIC_API_KEY`. Default: none.
-    pub anthropic_api_key: Option<Secret>,
-    /// `GEMINI_API_KEY`. Default: none.
-    pub gemini_api_key: Option<Secret>,
-    /// `ELEVENLABS_API_KEY`. Default: none.
-    pub elevenlabs_api_key: Option<Secret>,
-    /// `ROBOFLOW_API_KEY`. Default: none.
-    pub roboflow_api_key: Option<Secret>,
-    /// `DEEPGRAM_API_KEY`. Default: none.
-    pub deepgram_api_key: Option<Secret>,
-}
-
 impl Settings {
     /// Reads the settings of this process.
     pub fn load() -> Result<Self, ConfigError> {
@@ -218,7 +200,7 @@ impl Settings {
             secrets_keys: from.optional("SECRETS_KEYS", value::secret_keys)?,
             media_signing_key: from.optional("MEDIA_SIGNING_KEY", value::secret)?,
             netguard_allow_cidrs: from.or("NETGUARD_ALLOW_CIDRS", Vec::new(), value::list(value::cidr))?,
-            providers: providers(from)?,
+            providers: providers::read(from)?,
             rtsp_stream_url: from
                 .optional("RTSP_STREAM_URL", value::url(&["rtsp", "rtsps"]))?
                 .map(Secret::new),
@@ -288,19 +270,6 @@ fn aws(from: &Reader<'_>) -> Result<AwsSettings, ConfigError> {
             false,
             value::word(&[("true", true), ("false", false)]),
         )?,
-    })
-}
-
-fn providers(from: &Reader<'_>) -> Result<ProviderSettings, ConfigError> {
-    let openai = "https://api.openai.com/v1".to_owned();
-    Ok(ProviderSettings {
-        openai_api_key: from.optional("OPENAI_API_KEY", value::secret)?,
-        openai_base_url: from.or("OPENAI_BASE_URL", openai, value::url(&["http", "https"]))?,
-        anthropic_api_key: from.optional("ANTHROPIC_API_KEY", value::secret)?,
-        gemini_api_key: from.optional("GEMINI_API_KEY", value::secret)?,
-        elevenlabs_api_key: from.optional("ELEVENLABS_API_KEY", value::secret)?,
-        roboflow_api_key: from.optional("ROBOFLOW_API_KEY", value::secret)?,
-        deepgram_api_key: from.optional("DEEPGRAM_API_KEY", value::secret)?,
     })
 }
 

@@ -51,10 +51,6 @@ pub(super) fn of(settings: &Settings, from: &Reader<'_>) -> Vec<String> {
             longest_lease,
             "LEASE_SECONDS is longer than PROCESSING_TIMEOUT: a dead worker holds a task past its deadline",
         ),
-        (
-            set("OPENAI_BASE_URL") && settings.providers.openai_api_key.is_none(),
-            "OPENAI_BASE_URL is set, but OPENAI_API_KEY is not: the provider stays off",
-        ),
     ];
     cases
         .into_iter()

@@ -14,8 +14,9 @@ use super::error::FetchError;
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// How long the server asks us to wait: seconds, or a date that is read against the server's own `Date`, so that its
-/// clock need not agree with ours.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+/// clock need not agree with ours. At most an hour.
+#[must_use]
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
@@ -29,7 +30,8 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// A failed request without any of its words: the library's own message repeats the URL.
-pub(super) fn broken(error: &reqwest::Error) -> FetchError {
+#[must_use]
+pub fn broken(error: &reqwest::Error) -> FetchError {
     if error.is_timeout() {
         return FetchError::Timeout;
     }

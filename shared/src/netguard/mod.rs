@@ -11,6 +11,7 @@ mod answer;
 mod error;
 mod fetch;
 mod names;
+mod operator;
 mod pace;
 mod resolve;
 mod url;
@@ -26,10 +27,12 @@ use ipnet::IpNet;
 use crate::config::Settings;
 
 pub use self::address::is_public;
+pub use self::answer::{broken, retry_after};
 pub use self::error::{FetchError, UrlForbidden};
 pub use self::fetch::{
     CONNECT_TIMEOUT, Download, FETCH_MAX_BYTES, FETCH_TIMEOUT, FetchLimits, Fetched, HEADER_TIMEOUT, MAX_REDIRECTS,
 };
+pub use self::operator::operator_url;
 pub use self::pace::MinRate;
 pub use self::resolve::{Resolve, SystemResolver};
 pub use self::url::{CheckedUrl, MAX_URL_CHARS, Purpose, redact};

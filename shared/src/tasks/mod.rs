@@ -3,6 +3,7 @@
 //! A kind is one file here (input, output, policy, example, row) and one handler in the worker. What a kind does
 //! belongs in the worker; how its inputs are checked in general belongs in [`crate::schema`].
 
+pub mod content_generation;
 pub mod echo;
 pub mod image_analysis;
 pub mod ocr;
@@ -18,7 +19,13 @@ pub use crate::schema::{FieldCode, FieldError};
 use crate::secrets::{SecretKeys, SecretsError};
 
 /// Every kind that exists, in the order of the documentation.
-pub static KINDS: &[Kind] = &[echo::KIND, ocr::KIND, image_analysis::KIND, stream_ingest::KIND];
+pub static KINDS: &[Kind] = &[
+    echo::KIND,
+    ocr::KIND,
+    image_analysis::KIND,
+    content_generation::KIND,
+    stream_ingest::KIND,
+];
 
 /// The kind of that wire name; dashes are read as underscores.
 pub fn find(name: &str) -> Option<&'static Kind> {

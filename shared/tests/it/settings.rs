@@ -79,7 +79,7 @@ fn an_empty_value_counts_as_not_set() {
     let mut sources = environment(&[("PORT", ""), ("OPENAI_API_KEY", "  ")]);
     sources.dotenv = owned(&[("PORT", "2")]);
     let settings = Settings::from_sources(&sources).expect("valid settings");
-    assert_eq!((settings.port, settings.providers.openai_api_key), (2, None));
+    assert_eq!((settings.port, settings.providers.openai.api_key), (2, None));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_bad_value_names_its_setting_its_origin_and_what_is_allowed() {
         (
             "WORKER_KINDS",
             "ocr,magic",
-            "WORKER_KINDS (from the environment): `magic` is no kind; there are echo, ocr, image_analysis, stream_ingest",
+            "WORKER_KINDS (from the environment): `magic` is no kind; there are echo, ocr, image_analysis, content_generation, stream_ingest",
         ),
         (
             "HOST",

@@ -1,10 +1,13 @@
 //! The work of each kind, one file a kind. Which kind runs which handler is told by `dispatch::HANDLERS`.
 
+pub mod content_generation;
 pub mod echo;
 pub mod image_analysis;
 pub mod in_child;
 pub mod ocr;
 pub mod stream_ingest;
+
+mod telling;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -7,6 +7,7 @@ mod analysis;
 mod decode;
 mod fault;
 mod ocr;
+mod picture;
 mod png_metadata;
 mod sandbox;
 mod serve;

@@ -12,6 +12,7 @@ use zoetrope_worker::protocol_streams as stream;
 use crate::analysis;
 use crate::fault::Fault;
 use crate::ocr;
+use crate::picture;
 use crate::streams::{self, Streams};
 
 /// Requests waiting while one is worked on. The worker sends none before the answer, so one slot is plenty.
@@ -87,6 +88,7 @@ fn work(engines: &mut Engines, frame: Frame, progress: &Progress<'_>) -> Result<
     match request.kind.as_str() {
         "ocr" => to_json(&ocr::run(engines, &parse(&request)?, frame.body, progress)?),
         "image_analysis" => to_json(&analysis::run(engines, &parse(&request)?, frame.body, progress)?),
+        protocol::PICTURE => picture::run(&parse(&request)?, frame.body),
         stream::KEY_FRAME => to_json(&streams::key_frame(engines, &parse(&request)?, &frame.body)?),
         stream::PACKETS => to_json(&streams::packets(engines, &parse(&request)?, &frame.body)?),
         stream::FILE => to_json(&streams::file(engines, &parse(&request)?)?),

@@ -2,12 +2,14 @@
 
 mod bombs;
 mod children;
+mod content_generation;
 mod films;
 mod image_analysis;
 mod linkage;
 mod ocr;
 mod pixels;
 mod process;
+mod providers;
 mod registry;
 mod stream_damage;
 mod stream_decode;

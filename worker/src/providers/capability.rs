@@ -1,0 +1,175 @@
+//! What providers can do, as small traits: an adapter implements those that its provider serves. What is asked and
+//! answered here is the same for all of them; how it is said over the wire belongs to each adapter.
+//!
+//! A call is one exchange: whether it is made again, and by whom, is decided in [`super::calls`].
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use zoetrope_shared::usage::Usage;
+
+use super::catalogue::Model;
+use super::fault::Fault;
+
+/// The future of one call.
+pub type Call<'a, T> = BoxFuture<'a, Result<T, Fault>>;
+
+/// Whatever is in the chain of a capability.
+pub trait Engine: Send + Sync + fmt::Debug {
+    /// The provider's name, as in results and metrics.
+    fn provider(&self) -> &'static str;
+
+    /// Host and port of its server.
+    fn address(&self) -> (String, u16);
+}
+
+/// Writes text.
+pub trait TextModel: Engine {
+    /// Answers; pieces of the answer go to `pieces` as they come.
+    fn write<'a>(&'a self, ask: &'a Ask, model: &'a Model, pieces: &'a Pieces) -> Call<'a, Written>;
+}
+
+/// Looks at pictures and writes text about them.
+pub trait VisionModel: Engine {
+    /// Answers about the pictures of the question.
+    fn look<'a>(&'a self, ask: &'a Ask, model: &'a Model, pieces: &'a Pieces) -> Call<'a, Written>;
+}
+
+/// What a model is asked.
+#[derive(Debug, Clone, Default)]
+pub struct Ask {
+    /// Who the model is and what it has to do.
+    pub system: String,
+    /// The conversation, a turn of the user first and last.
+    pub turns: Vec<Turn>,
+    /// Pictures that go with the first turn; only [`VisionModel`]s are asked with any.
+    pub pictures: Vec<Picture>,
+    /// JSON Schema of the answer, where it has to be JSON.
+    pub schema: Option<Value>,
+    /// Randomness, 0 to 2.
+    pub temperature: Option<f64>,
+    /// Most tokens of the answer.
+    pub max_output_tokens: u32,
+}
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    /// Said to the model.
+    User(String),
+    /// Said by the model before.
+    Model(String),
+}
+
+/// A picture that was decoded and made again by us: a provider sees no byte that a user sent.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// `image/jpeg` or `image/png`.
+    pub content_type: &'static str,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+/// What a model answered.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Written {
+    /// The text.
+    pub text: String,
+    /// Why it ends.
+    pub finish: Finish,
+    /// The model that answered, by its own word.
+    pub model: String,
+    /// What it used, without cost.
+    pub usage: Usage,
+}
+
+/// Why an answer ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Finish {
+    /// It is complete.
+    #[default]
+    Stop,
+    /// It reached the cap on its length.
+    Length,
+}
+
+impl Finish {
+    /// The word used in results.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+        }
+    }
+}
+
+/// Where pieces of an answer go while it is written. Sending waits for whoever reads them.
+#[derive(Debug, Clone, Default)]
+pub struct Pieces(Option<mpsc::Sender<Piece>>);
+
+/// A piece of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// More text.
+    Text(String),
+    /// What was sent so far is void: the answer begins anew.
+    Anew,
+}
+
+impl Pieces {
+    /// Pieces for a reader; dropping the last sender tells it the end.
+    pub fn to(reader: mpsc::Sender<Piece>) -> Self {
+        Self(Some(reader))
+    }
+
+    /// Pieces that nobody reads.
+    pub fn nowhere() -> Self {
+        Self(None)
+    }
+
+    /// Whether anybody reads them: if not, the answer may come in one.
+    pub fn are_read(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(super) async fn text(&self, text: &str) {
+        if let Some(reader) = self.0.as_ref().filter(|_| !text.is_empty()) {
+            // A reader that is gone wants no more; the answer is still wanted.
+            let _ = reader.send(Piece::Text(text.to_owned())).await;
+        }
+    }
+
+    /// Tells the reader to forget what it has.
+    pub async fn anew(&self) {
+        if let Some(reader) = &self.0 {
+            let _ = reader.send(Piece::Anew).await;
+        }
+    }
+}
+
+/// What every answer tells of its making.
+pub trait Measured {
+    /// The model that answered.
+    fn model(&self) -> &str;
+    /// What it used.
+    fn usage(&self) -> &Usage;
+    /// The same, to fill in the cost.
+    fn usage_mut(&mut self) -> &mut Usage;
+}
+
+impl Measured for Written {
+    fn model(&self) -> &str {
+        &self.model
+    }
+
+    fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    fn usage_mut(&mut self) -> &mut Usage {
+        &mut self.usage
+    }
+}

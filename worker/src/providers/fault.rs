@@ -1,0 +1,166 @@
+//! Why a call to a provider brought nothing, and what follows from it: whether it is called again, whether another
+//! provider is asked, what the task's error says.
+
+use std::time::Duration;
+
+use zoetrope_queue::{ErrorClass, Failure};
+
+/// Longest message of a provider that is passed on, characters.
+const MAX_MESSAGE_CHARS: usize = 300;
+
+/// What follows from a failed call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The provider named a pause.
+    RetryAfter(Duration),
+    /// It may pass: network faults, overload, answers that make no sense.
+    Backoff,
+    /// Too many calls of this account at once.
+    WaitSlot,
+    /// The account's quota or credit is used up: no call helps before somebody acts.
+    Defer,
+    /// The key is wrong or may not do this.
+    Auth,
+    /// The request is wrong.
+    Input,
+    /// The provider declines the content.
+    Content,
+    /// The answer ended at the cap on its length before anything was said.
+    Truncated,
+    /// Any other refusal.
+    Refused,
+}
+
+/// A failed call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{provider}: {message}")]
+pub struct Fault {
+    /// Who failed.
+    pub provider: &'static str,
+    /// What follows.
+    pub class: Class,
+    /// Stable word for clients.
+    pub code: &'static str,
+    /// One sentence, without secrets.
+    pub message: String,
+    /// HTTP status, if there was an answer.
+    pub status: Option<u16>,
+}
+
+impl Fault {
+    /// A fault of a class, with the class's usual code.
+    pub fn new(provider: &'static str, class: Class, message: impl Into<String>) -> Self {
+        let code = match class {
+            Class::RetryAfter(_) | Class::WaitSlot => "provider_rate_limited",
+            Class::Backoff => "provider_unavailable",
+            Class::Defer => "provider_quota_exhausted",
+            Class::Auth => "provider_unauthorized",
+            Class::Input | Class::Refused => "provider_refused",
+            Class::Content => "content_refused",
+            Class::Truncated => "output_truncated",
+        };
+        let message: String = message.into();
+        Self {
+            provider,
+            class,
+            code,
+            message: message.chars().take(MAX_MESSAGE_CHARS).collect(),
+            status: None,
+        }
+    }
+
+    /// No answer, or not all of it, within the time.
+    pub fn timeout(provider: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code: "provider_timeout",
+            ..Self::new(provider, Class::Backoff, message)
+        }
+    }
+
+    /// A success that makes no sense.
+    pub fn garbage(provider: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code: "provider_answer_invalid",
+            ..Self::new(provider, Class::Backoff, message)
+        }
+    }
+
+    /// An answer over a cap. The next one would be as long.
+    pub fn too_large(provider: &'static str, limit: usize) -> Self {
+        Self {
+            code: "provider_answer_too_large",
+            ..Self::new(
+                provider,
+                Class::Refused,
+                format!("the answer has more than {limit} bytes"),
+            )
+        }
+    }
+
+    /// Whether the same call may succeed soon.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.class, Class::RetryAfter(_) | Class::Backoff | Class::WaitSlot)
+    }
+
+    /// Whether another provider may do better: not where the request itself, or what it asks for, is the reason.
+    pub fn lets_others_try(&self) -> bool {
+        let of_the_request = matches!(self.class, Class::Input | Class::Content | Class::Truncated);
+        !of_the_request
+    }
+
+    /// Whether it says that the provider as such is unwell, which is what a circuit breaker counts.
+    pub fn is_outage(&self) -> bool {
+        self.class == Class::Backoff
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        let class = match fault.class {
+            Class::RetryAfter(pause) => ErrorClass::RateLimited(Some(pause)),
+            Class::WaitSlot => ErrorClass::RateLimited(None),
+            Class::Backoff => ErrorClass::Retryable,
+            Class::Defer | Class::Auth | Class::Input | Class::Content | Class::Truncated | Class::Refused => {
+                ErrorClass::NonRetryable
+            }
+        };
+        Self {
+            class,
+            provider: Some(fault.provider.to_owned()),
+            ..Self::retryable(fault.code, fault.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_becomes_the_failure_of_its_class_and_names_the_provider() {
+        let pause = Duration::from_secs(31);
+        let table = [
+            (
+                Class::RetryAfter(pause),
+                ErrorClass::RateLimited(Some(pause)),
+                "provider_rate_limited",
+            ),
+            (Class::WaitSlot, ErrorClass::RateLimited(None), "provider_rate_limited"),
+            (Class::Backoff, ErrorClass::Retryable, "provider_unavailable"),
+            (Class::Defer, ErrorClass::NonRetryable, "provider_quota_exhausted"),
+            (Class::Auth, ErrorClass::NonRetryable, "provider_unauthorized"),
+            (Class::Content, ErrorClass::NonRetryable, "content_refused"),
+        ];
+        for (class, expected, code) in table {
+            let failure = Failure::from(Fault::new("openai", class, "no"));
+            assert_eq!((failure.class, failure.code.as_str()), (expected, code));
+            assert_eq!(failure.provider.as_deref(), Some("openai"));
+        }
+    }
+
+    #[test]
+    fn long_messages_of_strangers_are_cut() {
+        let fault = Fault::new("openai", Class::Input, "é".repeat(5_000));
+        assert_eq!(fault.message.chars().count(), MAX_MESSAGE_CHARS);
+    }
+}

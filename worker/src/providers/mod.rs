@@ -1,0 +1,20 @@
+//! Providers of AI services behind small traits. One file an adapter; one client, one error classifier, one reader of
+//! events, one way of calling for all of them. Knows no task: what is asked for belongs to the handlers.
+
+pub mod calls;
+pub mod capability;
+pub mod catalogue;
+pub mod configured;
+pub mod fault;
+pub mod http;
+pub mod sse;
+
+pub mod anthropic;
+pub mod openai_chat;
+
+mod classify;
+mod error_body;
+mod pause;
+mod strict_schema;
+
+pub use strict_schema::fits as enforces;

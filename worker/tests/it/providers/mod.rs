@@ -1,0 +1,6 @@
+//! The adapters of providers, against a mock at the socket. No test calls out.
+
+mod cases;
+mod conformance;
+mod contracts;
+pub(crate) mod mock;
