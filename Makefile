@@ -5,13 +5,17 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BENCH_PEERS ?= $(wildcard ../shared/bench/peers)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run build test docker-test check fmt bench
+.PHONY: help setup setup-tests run build test docker-test check fmt bench
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what building and running needs, where it is missing (Debian, Ubuntu)
 	@scripts/setup
+
+# What only the tests need, too.
+setup-tests:
+	@TARGET_DIR='$(TARGET_DIR)' scripts/setup tests
 
 build:
 	@# Examples too: with them cargo resolves the same features as for the tests, so that both share one build.
@@ -20,7 +24,7 @@ build:
 run: setup build ## build everything, start it, show a demonstration, serve on http://localhost:8000
 	exec $(TARGET_DIR)/debug/zoetrope up --demo
 
-test: setup build ## run every test, the chaos tests over real processes included
+test: setup-tests build ## run every test, the chaos tests over real processes included
 	$(CARGO) test --workspace
 
 docker-test: ## run docker-compose.yml for real with three workers; skipped where no Docker engine answers

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::multipart::{Form, Part};
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::Value;
@@ -35,9 +35,8 @@ pub struct Answer {
 impl Http {
     /// A client of the server on this port.
     pub fn on_port(port: u16) -> Self {
-        let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_LIMIT).build();
         Self {
-            client: client.expect("a client should be buildable"),
+            client: client(HeaderMap::new()),
             base: format!("http://127.0.0.1:{port}"),
         }
     }
@@ -45,6 +44,16 @@ impl Http {
     /// The server's URL, without a path.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// A client of the same server that shows this API key.
+    #[must_use]
+    pub fn with_key(&self, key: &str) -> Self {
+        let bearer = HeaderValue::from_str(&format!("Bearer {key}")).expect("keys are ASCII");
+        Self {
+            client: client(HeaderMap::from_iter([(AUTHORIZATION, bearer)])),
+            base: self.base.clone(),
+        }
     }
 
     /// GET.
@@ -164,6 +173,12 @@ impl Http {
             body: serde_json::from_slice(&body).unwrap_or_default(),
         }
     }
+}
+
+fn client(headers: HeaderMap) -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_LIMIT);
+    let client = client.default_headers(headers).build();
+    client.expect("a client should be buildable")
 }
 
 impl Answer {

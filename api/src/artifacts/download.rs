@@ -34,8 +34,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         ("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier answer"),
     ),
     responses(
-        (status = 200, description = "All bytes", content_type = "application/octet-stream", body = Vec<u8>),
-        (status = 206, description = "The bytes of the range", content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 200, description = "All bytes, of the artifact's own type", content_type = "*/*", body = Vec<u8>),
+        (status = 206, description = "The bytes of the range", content_type = "*/*", body = Vec<u8>),
         (status = 304, description = "It is the one you have"),
         (status = 404, description = "No such artifact, or it has expired", body = Problem, content_type = "application/problem+json"),
         (status = 416, description = "The range begins behind the end", body = Problem, content_type = "application/problem+json"),

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use zoetrope_shared::artifacts::{ArtifactInfo, ArtifactWriter, NewArtifact, plain_filename};
@@ -31,6 +32,15 @@ const SNIFF_BYTES: usize = 4 * 1024;
 /// What a multipart body may have beside its file, bytes.
 const FORM_OVERHEAD: u64 = 64 * 1024;
 
+/// The form with the file.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is only described")]
+struct UploadForm {
+    /// The media, with its name.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+}
+
 /// The route of this module.
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(upload))
@@ -41,7 +51,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 /// Send the bytes as the body (any content type; the name by `?filename=`), or as the part `file` of a form. Images,
 /// video and audio are taken, told by their content and never by their name. Refer to it as `{"artifact": "<id>"}`.
 #[utoipa::path(post, path = "/api/v1/uploads", tag = "artifacts",
-    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "At most 500 MB"),
+    request_body(content((Vec<u8> = "application/octet-stream"), (UploadForm = "multipart/form-data")), description = "At most 500 MB"),
     params(
         ("filename" = Option<String>, Query, description = "Name for people, when the body is the file itself"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeating a request with the same key makes no second artifact"),
@@ -51,6 +61,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         (status = 409, description = "A request with this Idempotency-Key is being answered", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "It is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "It is not media that we take", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", description = "Refused; nothing was stored", body = Problem, content_type = "application/problem+json"),
     ))]
 async fn upload(
     State(app): State<App>,

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use zoetrope_shared::tasks;
 use zoetrope_shared::wire::Scope;
 
+use crate::service::every_operation;
+
 use Scope::{Admin, Streams, TasksRead, TasksWrite};
 
 /// What a route takes.
@@ -127,10 +129,7 @@ fn refuse(operation: &mut Value) {
         ("429", "Too many requests with this key: see Retry-After"),
         ("503", "Redis is away"),
     ] {
-        if operation["responses"].get(status).is_none() {
-            operation["responses"][status] = json!({"description": description, "content": {
-                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}});
-        }
+        every_operation::refuse(operation, status, description);
     }
 }
 

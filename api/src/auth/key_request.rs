@@ -8,7 +8,7 @@ use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::Scope;
 
 use super::identity::Identity;
-use crate::http::duration;
+use crate::http::duration::{self, Span};
 use crate::http::problem::{Mistake, Mistakes, Refusal};
 use crate::limits::{DEFAULT_REQUESTS_PER_SECOND, MAX_KEY_LIFE, MAX_KEY_NAME_CHARS, MAX_REQUESTS_PER_SECOND};
 
@@ -25,7 +25,7 @@ pub(crate) struct KeyRequest {
     #[schema(min_items = 1)]
     scopes: Option<Vec<Scope>>,
     /// When it stops to work: seconds, or text such as `30s`, `5m` or `12h`; default never.
-    expires_in: Option<String>,
+    expires_in: Option<Span>,
     /// Requests a second, twice as many at once; default 100.
     #[schema(minimum = 1, maximum = 10_000)]
     requests_per_second: Option<u32>,

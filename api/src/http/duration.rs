@@ -3,8 +3,13 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use zoetrope_shared::wire::parse_rfc3339_ms;
 
+/// What [`from_text`] reads.
+const PATTERN: &str = "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)?$";
 const FORMS: &str = "seconds as a number, or text such as \"30s\", \"5m\" or \"1h\"";
 
 /// Reads a duration from JSON.
@@ -18,7 +23,6 @@ pub(crate) fn from_json(value: &Value) -> Result<Duration, String> {
 
 /// Reads a duration from a query or a header: the same forms, a bare number being seconds.
 pub(crate) fn from_text(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
     let digits_end = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(text.len());
@@ -31,6 +35,9 @@ pub(crate) fn from_text(text: &str) -> Result<Duration, String> {
         "d" => 86_400.0,
         _ => return Err(format!("write {FORMS}")),
     };
+    if !digits.starts_with(|c: char| c.is_ascii_digit()) || digits.ends_with('.') {
+        return Err(format!("write {FORMS}"));
+    }
     let number: f64 = digits.parse().map_err(|_| format!("write {FORMS}"))?;
     from_seconds(number * seconds_per_unit)
 }
@@ -39,6 +46,24 @@ pub(crate) fn from_text(text: &str) -> Result<Duration, String> {
 pub(crate) fn instant_ms(text: &str) -> Result<u64, String> {
     let wrong = || "write an RFC 3339 instant after 1970 such as \"2026-11-20T09:00:00Z\"".to_owned();
     parse_rfc3339_ms(text).ok_or_else(wrong)
+}
+
+/// A duration as it is documented: the forms that [`from_json`] reads.
+#[derive(Debug)]
+pub(crate) struct Span;
+
+impl ToSchema for Span {}
+
+impl PartialSchema for Span {
+    fn schema() -> RefOr<Schema> {
+        let seconds = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0));
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(PATTERN));
+        OneOfBuilder::new()
+            .item(seconds)
+            .item(text)
+            .description(Some(format!("A duration: {FORMS}.")))
+            .into()
+    }
 }
 
 fn from_seconds(seconds: f64) -> Result<Duration, String> {
@@ -85,6 +110,9 @@ mod tests {
             json!("1 s"),
             json!("5 minutes"),
             json!("1.2.3s"),
+            json!("5."),
+            json!(".5"),
+            json!(" 5s"),
             json!(true),
             json!(null),
             json!([30]),

@@ -10,6 +10,7 @@ use futures_util::stream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use zoetrope_shared::wire::Problem;
@@ -24,6 +25,35 @@ use crate::live::feed::{Event, Feed, Then};
 
 /// Where a browser that lost the stream says where it was.
 const LAST_EVENT_ID: &str = "last-event-id";
+
+/// One event; the stream has its fields line by line.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is only described")]
+struct EventOnTheWire {
+    /// Position in the task's output.
+    #[schema(pattern = "^[0-9]+$")]
+    id: String,
+    /// `state`, `progress`, `output` or `done`.
+    event: EventKind,
+    /// A JSON object: `type`, `seq`, `task_id`, `state`, and `task`, `progress` or `chunk`.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
+/// Kinds of events.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "it is only described")]
+enum EventKind {
+    /// The task is in another state.
+    State,
+    /// An attempt has come further.
+    Progress,
+    /// An attempt has said something.
+    Output,
+    /// The task has ended.
+    Done,
+}
 
 /// The route of this module.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -44,7 +74,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         ("Last-Event-ID" = Option<u64>, Header, description = "The `id` of the last event that arrived"),
     ),
     responses(
-        (status = 200, description = "Events", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Events", body = EventOnTheWire, content_type = "text/event-stream"),
         (status = 404, description = "No such task", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Redis is away, or too many streams are open", body = Problem, content_type = "application/problem+json"),
@@ -57,8 +87,7 @@ async fn task_events(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let since = Query::of(&uri, &["since"])?.read("since", position)?.unwrap_or(0);
-    let last_seen = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
-    let since = last_seen.and_then(|text| position(text.trim()).ok()).unwrap_or(since);
+    let since = last_seen(&headers)?.unwrap_or(since);
     let feed = Feed::open(&app, &identity, &id, since).await?;
     let place = app.live_places.clone().try_acquire_owned();
     let live = &app.metrics.live;
@@ -83,9 +112,20 @@ async fn task_events(
     Ok(response)
 }
 
-/// A position in a task's output.
+/// Where the client was when it lost the stream.
+fn last_seen(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+    let Some(value) = headers.get(LAST_EVENT_ID) else {
+        return Ok(None);
+    };
+    let read = position(value.to_str().unwrap_or_default().trim());
+    read.map(Some)
+        .map_err(|detail| Refusal::invalid("Last-Event-ID", detail))
+}
+
+/// A position in a task's output: 63 bits, as the document says.
 pub(crate) fn position(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| "use the `seq` of an earlier event".to_owned())
+    let position = text.parse().ok().filter(|position| i64::try_from(*position).is_ok());
+    position.ok_or_else(|| "use the `seq` of an earlier event".to_owned())
 }
 
 /// An open stream. It works only when the connection takes a piece, so a slow reader costs one page.

@@ -1,10 +1,11 @@
 //! `POST /process_frame`: one frame in, one sentence out, for clients of AI Stream. A synchronous face of two realtime
-//! tasks; its errors are `{"error": "..."}` with 400 or 500, which is what those clients know.
+//! tasks; its errors are `{"error": "..."}` with 400 or 500, which is what those clients know, and 503 with `Retry-After`
+//! where the same frame may be described a little later.
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,6 +18,7 @@ use zoetrope_shared::offload;
 use zoetrope_shared::tasks::image_analysis::{self, ImageAnalysisOutput};
 use zoetrope_shared::tasks::ocr::{self, OcrOutput};
 use zoetrope_shared::tenant::Tenant;
+use zoetrope_shared::wire::Problem;
 use zoetrope_shared::wording;
 
 use crate::app::App;
@@ -71,6 +73,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         (status = 200, description = "What it shows", body = FrameAnswer),
         (status = 400, description = "No frame, or none that can be read", body = FrameError),
         (status = 500, description = "It could not be described", body = FrameError),
+        (status = 503, description = "Not now, or not in time", content((FrameError = "application/json"), (Problem = "application/problem+json"))),
     ))]
 async fn process_frame(
     State(app): State<App>,
@@ -84,13 +87,17 @@ async fn process_frame(
 }
 
 fn in_own_form(refusal: &Refusal) -> Response {
-    let status = if (400..500).contains(&refusal.problem.status) {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::INTERNAL_SERVER_ERROR
+    let status = match refusal.problem.status {
+        400..500 => StatusCode::BAD_REQUEST,
+        503 => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let error = refusal.problem.detail.clone();
     let mut response = (status, Json(FrameError { error })).into_response();
+    if let Some(pause) = refusal.retry_after {
+        let seconds = HeaderValue::from(pause.as_secs().max(1));
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
     response.extensions_mut().insert(OwnForm);
     response
 }

@@ -41,7 +41,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     params(
         ("id" = String, Path, description = "The task"),
         ("after" = Option<u64>, Query, description = "Only scenes whose `seq` is higher"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, default 50"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
     ),
     responses(
         (status = 200, description = "One page", body = ScenePage),

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use axum::Router;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Uri, header};
 use axum::response::IntoResponse;
 use serde_json::{Map, Value, json};
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -16,6 +16,9 @@ use zoetrope_shared::wire::{Problem, ProblemCode, TaskView};
 
 use crate::app::{self, App};
 use crate::auth::access;
+use crate::http::problem::Refusal;
+use crate::http::query::Query;
+use crate::service::every_operation;
 use crate::submit::envelope::{EnvelopeFields, PriorityName};
 
 /// Where the document is served.
@@ -77,8 +80,9 @@ pub fn openapi_json() -> &'static str {
 /// This document
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "operations",
     responses((status = 200, description = "OpenAPI 3.1", body = Object, content_type = "application/json")))]
-async fn openapi() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], openapi_json())
+async fn openapi(uri: Uri) -> Result<impl IntoResponse, Refusal> {
+    Query::of(&uri, &[])?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], openapi_json()))
 }
 
 fn document() -> Value {
@@ -103,6 +107,7 @@ fn document() -> Value {
         document["paths"][path] = json!({"post": operation(kind, submit.clone(), &input, &output)});
     }
     access::describe(&mut document);
+    every_operation::complete(&mut document);
     // Another crate may switch on `serde_json/preserve_order`; the text must not depend on it.
     document.sort_all_objects();
     document

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::Uri;
 use tokio::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,6 +16,7 @@ use zoetrope_shared::wire::{HealthCheck, HealthStatus, HealthView, Problem};
 
 use crate::app::App;
 use crate::http::problem::Refusal;
+use crate::http::query::Query;
 use crate::limits::HEALTH_TIMEOUT;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -69,14 +71,15 @@ async fn readyz(State(app): State<App>) -> Result<Json<HealthView>, Refusal> {
 /// How each dependency is
 #[utoipa::path(get, path = "/api/v1/health/detailed", tag = "operations",
     responses((status = 200, description = "One check per dependency; the worst is `status`", body = HealthView)))]
-async fn detailed(State(app): State<App>) -> Json<HealthView> {
+async fn detailed(State(app): State<App>, uri: Uri) -> Result<Json<HealthView>, Refusal> {
+    Query::of(&uri, &[])?;
     let (redis, queue, artifacts) = tokio::join!(app.redis_health(), app.queue_status(), artifacts_check(&app));
     let checks = vec![
         redis_check(redis),
         artifacts,
         workers_check(queue.as_ref().map_err(Arc::as_ref)),
     ];
-    Json(HealthView::of(VERSION, checks))
+    Ok(Json(HealthView::of(VERSION, checks)))
 }
 
 /// An answer of the queue, or `Unavailable` after `HEALTH_TIMEOUT`: a probe must not wait as long as a request.

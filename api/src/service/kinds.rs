@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::Path;
+use axum::http::Uri;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -11,6 +12,7 @@ use zoetrope_shared::wire::{KindView, Problem};
 
 use crate::app::App;
 use crate::http::problem::Refusal;
+use crate::http::query::Query;
 use crate::submit::request::find_kind;
 
 /// The routes of this module.
@@ -29,10 +31,10 @@ struct KindList {
 
 /// List the kinds of tasks
 #[utoipa::path(get, path = "/api/v1/kinds", tag = "kinds", responses((status = 200, description = "Every kind", body = KindList)))]
-async fn list_kinds() -> Json<KindList> {
-    Json(KindList {
-        items: KINDS.iter().map(KindView::from).collect(),
-    })
+async fn list_kinds(uri: Uri) -> Result<Json<KindList>, Refusal> {
+    Query::of(&uri, &[])?;
+    let items = KINDS.iter().map(KindView::from).collect();
+    Ok(Json(KindList { items }))
 }
 
 /// Read one kind
@@ -42,6 +44,7 @@ async fn list_kinds() -> Json<KindList> {
         (status = 200, description = "The kind with its JSON Schemas and an example", body = KindView),
         (status = 404, description = "No such kind", body = Problem, content_type = "application/problem+json"),
     ))]
-async fn get_kind(Path(kind): Path<String>) -> Result<Json<KindView>, Refusal> {
+async fn get_kind(Path(kind): Path<String>, uri: Uri) -> Result<Json<KindView>, Refusal> {
+    Query::of(&uri, &[])?;
     Ok(Json(KindView::from(find_kind(&kind)?)))
 }

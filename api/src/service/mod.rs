@@ -1,6 +1,7 @@
 //! The service about itself: one resource per file.
 
 pub(crate) mod docs;
+pub(crate) mod every_operation;
 pub(crate) mod health;
 pub(crate) mod hello;
 pub(crate) mod kinds;

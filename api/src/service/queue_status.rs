@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::Uri;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use zoetrope_queue::KindStatus;
@@ -10,6 +11,7 @@ use zoetrope_shared::wire::{KindStatusView, Problem, QueueStatusView, RedisStatu
 
 use crate::app::App;
 use crate::http::problem::Refusal;
+use crate::http::query::Query;
 
 /// The route of this module.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -24,7 +26,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         (status = 200, description = "Counts by kind", body = QueueStatusView),
         (status = 503, description = "Redis is away", body = Problem, content_type = "application/problem+json"),
     ))]
-async fn queue_status(State(app): State<App>) -> Result<Json<QueueStatusView>, Refusal> {
+async fn queue_status(State(app): State<App>, uri: Uri) -> Result<Json<QueueStatusView>, Refusal> {
+    Query::of(&uri, &[])?;
     let (status, health) = tokio::join!(app.queue_status(), app.redis_health());
     let status = status.map_err(|error| Refusal::shared(&error))?;
     let health = health.map_err(|error| Refusal::shared(&error))?;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use zoetrope_queue::Priority;
 
-use crate::http::duration;
+use crate::http::duration::{self, Span};
 use crate::http::problem::{Mistake, Mistakes};
 use crate::limits::{MAX_ATTEMPTS, MAX_DELAY, MAX_METADATA_BYTES, MAX_TAG_BYTES, MAX_TAGS, MAX_TIMEOUT};
 use crate::tasks::view::OWN_TAGS;
@@ -35,14 +35,14 @@ pub(crate) struct EnvelopeFields {
     #[schema(default = "normal", example = "high")]
     priority: Option<PriorityName>,
     /// Wait before it may start: seconds, or text such as `"30s"`, `"5m"`, `"1h"`; at most 365 days. Not with `run_at`.
-    #[schema(value_type = Option<Object>, example = "30s")]
-    delay: Option<String>,
+    #[schema(example = "30s")]
+    delay: Option<Span>,
     /// RFC 3339 instant before which it does not start. Not with `delay`.
     #[schema(format = DateTime, example = "2026-11-20T09:00:00Z")]
     run_at: Option<String>,
     /// Longest time an attempt may take: seconds, or text such as `"30s"`; at most 24 hours.
-    #[schema(value_type = Option<Object>, example = "5m")]
-    timeout: Option<String>,
+    #[schema(example = "5m")]
+    timeout: Option<Span>,
     /// Executions before a retryable failure becomes final.
     #[schema(minimum = 1, maximum = 20, example = 3)]
     max_attempts: Option<u32>,

@@ -46,7 +46,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         ("batch_id" = Option<String>, Query, description = "Only tasks of this batch; not with `tag`"),
         ("created_after" = Option<String>, Query, description = "Only tasks created at or after this RFC 3339 instant"),
         ("q" = Option<String>, Query, description = "Only tasks whose id, kind, tags or metadata contain this text"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, default 50"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses(

@@ -79,6 +79,23 @@ async fn a_client_that_comes_back_gets_every_later_chunk_once() {
 }
 
 #[tokio::test]
+async fn a_position_that_is_none_is_refused_and_not_taken_for_the_beginning() {
+    let stage = Stage::start().await;
+    let id = stage.echo("hi").await;
+    let path = format!("/api/v1/tasks/{id}/events");
+    for wrong in ["x", "", "-1", "9223372036854775808"] {
+        let asked = stage.request(Method::GET, &path).header("last-event-id", wrong);
+        let answer = Answer::of(asked).await;
+        answer.is_refused(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_input",
+            "Last-Event-ID",
+            wrong,
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_foreign_task_is_not_found_by_any_way() {
     let stage = Stage::start().await;
     let id = stage.echo("secret").await;

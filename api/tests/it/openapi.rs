@@ -1,9 +1,10 @@
 //! The `OpenAPI` document: it is what is served, it is committed, and it names every route of every kind.
 
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use zoetrope_shared::tasks::KINDS;
 
-use crate::stage::Stage;
+use crate::stage::{Answer, Stage};
 
 const COMMITTED: &str = include_str!("../../../docs/openapi.json");
 
@@ -34,6 +35,34 @@ fn every_kind_has_its_route_with_its_input_and_example() {
             operation["requestBody"]["content"]["application/json"]["example"]["input"],
             (kind.example)()
         );
+    }
+}
+
+/// Paths below `/api/` with their methods, ids filled in.
+fn requests(document: &Value) -> Vec<(Method, String)> {
+    let mut requests = Vec::new();
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        let path = path.replace("{id}", "00000000000000000000").replace("{kind}", "echo");
+        for method in operations.as_object().expect("operations").keys() {
+            let method = method.to_uppercase().parse().expect("a method");
+            requests.push((method, path.replace("{name}", "no-such-worker")));
+        }
+    }
+    requests.retain(|(_, path)| path.starts_with("/api/"));
+    requests
+}
+
+#[tokio::test]
+async fn no_route_of_ours_takes_a_parameter_that_it_does_not_know() {
+    let stage = Stage::start().await;
+    let document: Value = serde_json::from_str(COMMITTED).expect("JSON");
+    let requests = requests(&document);
+    assert!(requests.len() > 20, "only {} routes were found", requests.len());
+    for (method, path) in requests {
+        let label = format!("{method} {path}");
+        let asked = stage.request(method, &format!("{path}?no_such=1"));
+        let answer = Answer::of(asked).await;
+        answer.is_refused(StatusCode::UNPROCESSABLE_ENTITY, "unknown_field", "?no_such", &label);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod chaos;
 mod cli;
+mod contract;
 mod drain;
 mod failures;
 mod media_children;
