@@ -60,6 +60,7 @@ async fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Wait(args) => commands::wait(&client, args, output).await,
         Command::Cancel(args) => commands::cancel(&client, args, output).await,
         Command::List(args) => commands::list(&client, args, output).await,
+        Command::Kinds(args) => commands::kinds(&client, args, output).await,
         Command::Stream(command) => commands::stream(&client, command, output).await,
         Command::Queue(command) => commands::queue(&client, command, output).await,
         Command::Worker(command) => commands::worker(&client, command, output).await,

@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Cancel(CancelArgs),
     /// List tasks, newest first
     List(ListArgs),
+    /// List the kinds of tasks, or show what one takes
+    Kinds(KindsArgs),
     /// Start, list, watch and stop live streams
     #[command(subcommand)]
     Stream(StreamCommand),
@@ -107,7 +109,7 @@ pub(crate) struct UpArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SubmitArgs {
-    /// Kind of task, such as ocr or image-analysis
+    /// Kind of task, such as ocr or image-analysis; `zoetrope kinds` lists them
     pub(crate) kind: String,
     /// File to send as the kind's medium
     #[arg(long, short, value_name = "FILE", conflicts_with = "url")]
@@ -179,7 +181,13 @@ pub(crate) struct ListArgs {
     pub(crate) cursor: Option<String>,
 }
 
-/// Reads `250ms`, `30s`, `5m`, `2h`, or a bare number of seconds.
+#[derive(Debug, Args)]
+pub(crate) struct KindsArgs {
+    /// Only this kind, with the fields of its input and an example
+    pub(crate) kind: Option<String>,
+}
+
+/// Reads `250ms`, `30s`, `5m`, `2h`, `7d`, or a bare number of seconds.
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -191,7 +199,8 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         "" | "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
-        _ => return Err(format!("`{unit}` is no unit; write ms, s, m or h")),
+        "d" => 86_400_000,
+        _ => return Err(format!("`{unit}` is no unit; write ms, s, m, h or d")),
     };
     number
         .checked_mul(milliseconds)
@@ -216,8 +225,9 @@ mod tests {
         assert_eq!(read("250ms"), Some(Duration::from_millis(250)));
         assert_eq!(read("30"), Some(Duration::from_secs(30)));
         assert_eq!(read("5m"), Some(Duration::from_secs(300)));
+        assert_eq!(read("7d"), Some(Duration::from_secs(604_800)));
         assert_eq!(
-            (read("soon"), read("3d"), read("-1s"), read("99999999999999999999s")),
+            (read("soon"), read("3w"), read("-1s"), read("99999999999999999999s")),
             (None, None, None, None)
         );
     }

@@ -31,7 +31,7 @@ pub(crate) struct KeyCreateArgs {
     /// What it allows; may be repeated [default: tasks:read and tasks:write]
     #[arg(long, value_parser = ["tasks:read", "tasks:write", "streams:*", "admin:*"])]
     pub(crate) scope: Vec<String>,
-    /// When it stops to work, such as 12h [default: never]
+    /// When it stops to work, such as 12h or 90d [default: never]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) expires_in: Option<Duration>,
     /// Requests a second, twice as many at once [default: 100]

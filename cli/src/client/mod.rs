@@ -56,6 +56,11 @@ impl Client {
         })
     }
 
+    /// The server's URL.
+    pub(crate) fn server(&self) -> &Url {
+        &self.base
+    }
+
     /// Whether the server takes requests.
     pub(crate) async fn is_ready(&self) -> bool {
         let request = self.http.get(self.url(&["readyz"])).timeout(CONNECT_LIMIT);

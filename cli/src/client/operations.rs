@@ -1,10 +1,18 @@
-//! Calls of operators: keys, the queue, workers.
+//! Calls about the service itself: its kinds, its health, keys, the queue, workers.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zoetrope_shared::wire::{KeyMade, KeyPage, KeyView, QueueStatusView, WorkerPage, WorkerView};
+use zoetrope_shared::wire::{HealthView, KeyMade, KeyPage, KeyView, KindView, QueueStatusView, WorkerPage, WorkerView};
 
 use super::{ANSWER_LIMIT, Client, body};
 use crate::exit::CliError;
+
+/// The kinds of tasks.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct KindPage {
+    /// In the order of the documentation.
+    pub(crate) items: Vec<KindView>,
+}
 
 impl Client {
     /// Makes an API key.
@@ -28,6 +36,24 @@ impl Client {
     /// How busy the queue is.
     pub(crate) async fn queue_status(&self) -> Result<QueueStatusView, CliError> {
         let request = self.http.get(self.url(&["api", "v1", "queue", "status"]));
+        body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
+    }
+
+    /// How the server's dependencies are.
+    pub(crate) async fn health(&self) -> Result<HealthView, CliError> {
+        let request = self.http.get(self.url(&["api", "v1", "health", "detailed"]));
+        body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
+    }
+
+    /// The kinds of tasks.
+    pub(crate) async fn kinds(&self) -> Result<KindPage, CliError> {
+        let request = self.http.get(self.url(&["api", "v1", "kinds"]));
+        body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
+    }
+
+    /// One kind, by its name in either spelling.
+    pub(crate) async fn kind(&self, name: &str) -> Result<KindView, CliError> {
+        let request = self.http.get(self.url(&["api", "v1", "kinds", name]));
         body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
     }
 

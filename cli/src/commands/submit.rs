@@ -23,6 +23,12 @@ pub(crate) async fn submit(client: &Client, args: &SubmitArgs, output: Output) -
         file: None,
     };
     if let Some(url) = &args.url {
+        if url.starts_with("rtsp:") {
+            return Err(CliError::usage(format!(
+                "--url takes a file to fetch; watch a camera with: zoetrope stream start {}",
+                plain(url)
+            )));
+        }
         submission
             .input
             .insert(media_field(&args.kind)?.to_owned(), json!({ "url": url }));

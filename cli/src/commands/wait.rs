@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, sleep};
+use zoetrope_queue::State;
 use zoetrope_shared::wire::TaskView;
 
 use crate::args::{Output, WaitArgs};
@@ -60,6 +61,7 @@ pub(crate) async fn wait_for(
 async fn follow(client: &Client, mut task: TaskView, bar: &ProgressBar) -> Result<TaskView, CliError> {
     let mut version = None;
     let mut last_heard = Instant::now();
+    tell_if_nobody_works(client, &task, bar).await;
     while !show::has_ended(&task) {
         draw(bar, &task);
         match client.task(&task.id, POLL, version.as_deref()).await {
@@ -75,6 +77,16 @@ async fn follow(client: &Client, mut task: TaskView, bar: &ProgressBar) -> Resul
         }
     }
     Ok(task)
+}
+
+/// A queued task may have nobody to run it, which waiting does not cure.
+async fn tell_if_nobody_works(client: &Client, task: &TaskView, bar: &ProgressBar) {
+    if task.state != State::Queued {
+        return;
+    }
+    if client.queue_status().await.is_ok_and(|status| status.workers == 0) {
+        bar.suspend(|| out::note("zoetrope: no worker is running, so that the task waits for one"));
+    }
 }
 
 fn gave_up(exit: Exit, why: &str, id: &str) -> CliError {

@@ -290,4 +290,50 @@ async fn a_missing_a_wrong_and_a_narrow_key_are_told_by_exit_code_4_and_what_wou
         assert!(code == Some(4) && !words.contains(&narrow), "{arguments:?}: {words}");
     }
     assert_eq!(with(admin, &["worker", "list"]).await.0, Some(0));
+    assert_eq!(with("zt_none_wrong", &["doctor"]).await.0, Some(5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_is_told_the_kinds_that_nobody_works_and_what_the_doctor_finds() {
+    let stage = Stage::builder().workers(0).start().await;
+    let kinds = zoetrope(&stage, &["kinds", "-o", "id"]).await;
+    assert!(
+        kinds.code == Some(0) && kinds.stdout.lines().any(|kind| kind == "stream_ingest"),
+        "{kinds:?}"
+    );
+    let ocr = zoetrope(&stage, &["kinds", "ocr", "-o", "table"]).await;
+    assert!(
+        ocr.stdout.contains("languages") && ocr.stdout.contains("--file"),
+        "{ocr:?}"
+    );
+    assert_eq!(zoetrope(&stage, &["kinds", "nothing"]).await.code, Some(3));
+    let camera = zoetrope(
+        &stage,
+        &["submit", "stream-ingest", "--url", "rtsp://camera.example.com/"],
+    )
+    .await;
+    assert!(
+        camera.code == Some(2) && camera.stderr.contains("zoetrope stream start"),
+        "{camera:?}"
+    );
+
+    let mut arguments = vec!["submit", "echo", "--input", r#"{"message": "anybody?"}"#];
+    arguments.extend(["--wait", "--timeout", "1s"]);
+    let waited = zoetrope(&stage, &arguments).await;
+    assert!(
+        waited.code == Some(124) && waited.stderr.contains("no worker is running"),
+        "{waited:?}"
+    );
+
+    // Where the Redis and the artifacts of the stage are, it was not told.
+    let report = zoetrope(&stage, &["doctor"]).await.json();
+    let checks = report["checks"].as_array().expect("a report has checks");
+    let status = |name: &str| {
+        let check = checks.iter().find(|check| check["name"] == name);
+        check.unwrap_or_else(|| panic!("{name} should be checked: {report}"))["status"].clone()
+    };
+    for name in ["server", "redis", "artifacts", "zoetrope-media", "tesseract"] {
+        assert_eq!(status(name), "ok", "{name}: {report}");
+    }
+    assert_eq!(status("workers"), "warning", "{report}");
 }

@@ -1,0 +1,157 @@
+//! What this machine has to have: executables, models, a place for media.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::process::Command;
+use url::Url;
+use zoetrope_queue::SystemClock;
+use zoetrope_shared::artifacts::{Artifacts, NewArtifact};
+use zoetrope_shared::config::Settings;
+use zoetrope_shared::tenant::Tenant;
+
+use super::{Finding, failure, ok, warning};
+use crate::plain::one_line;
+use crate::up::beside;
+
+const PROBE_TTL: Duration = Duration::from_secs(60);
+/// What `ld.so` ends with when a library is missing.
+const CANNOT_LOAD: i32 = 127;
+/// Free space below which it is a warning, bytes: a few uploads fill it.
+const SPACE_WARNING: u64 = 2 * 1024 * 1024 * 1024;
+const WORDS_WIDTH: usize = 160;
+
+/// Checks everything, one after the other.
+pub(super) async fn checks(settings: &Settings) -> Vec<Finding> {
+    let mut checks = vec![artifacts(settings).await, disk(&settings.data_dir)];
+    checks.extend(["zoetrope-api", "zoetrope-worker"].map(executable));
+    checks.push(media().await);
+    checks.push(tesseract(&["eng"]).await);
+    checks
+}
+
+/// The executable with the media libraries, which the loader may not find.
+async fn media() -> Finding {
+    const NAME: &str = "zoetrope-media";
+    let path = match beside(NAME) {
+        Ok(path) => path,
+        Err(error) => return failure(NAME, error.message),
+    };
+    // Without a worker's socket it ends at once, if it starts at all.
+    let ended = Command::new(&path).stdin(Stdio::null()).output().await;
+    match ended {
+        Err(error) => failure(NAME, format!("{} cannot be run: {error}", path.display())),
+        Ok(ended) if ended.status.code() == Some(CANNOT_LOAD) => {
+            failure(NAME, one_line(&String::from_utf8_lossy(&ended.stderr), WORDS_WIDTH))
+        }
+        Ok(_) => ok(NAME, path.display().to_string()),
+    }
+}
+
+/// Space where tasks and media are kept, on the nearest folder that there is.
+fn disk(data_dir: &Path) -> Finding {
+    const NAME: &str = "disk";
+    let there = data_dir.ancestors().find(|folder| folder.is_dir()).unwrap_or(data_dir);
+    let free = match rustix::fs::statvfs(there) {
+        Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
+        Err(error) => return failure(NAME, format!("{}: {error}", there.display())),
+    };
+    let detail = format!(
+        "{:.1} GiB free for {}",
+        free as f64 / 1_073_741_824.0,
+        data_dir.display()
+    );
+    if free < SPACE_WARNING {
+        warning(NAME, detail)
+    } else {
+        ok(NAME, detail)
+    }
+}
+
+/// Writes and deletes a byte where artifacts are kept.
+async fn artifacts(settings: &Settings) -> Finding {
+    const NAME: &str = "artifacts";
+    let url = &settings.artifacts_url;
+    // Looking must not make a folder in whatever place this is run.
+    if Url::parse(url)
+        .ok()
+        .and_then(|url| url.to_file_path().ok())
+        .is_some_and(|folder| !folder.exists())
+    {
+        return ok(NAME, format!("{url} will be made by the first start"));
+    }
+    let probe = async {
+        let store = Artifacts::open(url, Arc::new(SystemClock))?;
+        let tenant = Tenant::default_tenant();
+        let new = NewArtifact {
+            content_type: "text/plain".to_owned(),
+            filename: None,
+            ttl: PROBE_TTL,
+        };
+        let stored = store.put(&tenant, new, b"x".as_slice().into()).await?;
+        store.delete(&tenant, &stored.artifact).await?;
+        anyhow::Ok(())
+    };
+    match probe.await {
+        Ok(()) => ok(NAME, format!("{url} is writable")),
+        Err(error) => failure(NAME, format!("{url}: {error:#}")),
+    }
+}
+
+fn executable(name: &'static str) -> Finding {
+    match beside(name) {
+        Ok(path) => ok(name, path.display().to_string()),
+        Err(error) => failure(name, error.message),
+    }
+}
+
+/// Which of Tesseract's language models are installed.
+async fn tesseract(needed: &[&str]) -> Finding {
+    const NAME: &str = "tesseract";
+    let languages = match Command::new("tesseract").arg("--list-langs").output().await {
+        Ok(output) => language_list(&String::from_utf8_lossy(&output.stdout)),
+        Err(_) => models_in("/usr/share/tesseract-ocr/5/tessdata"),
+    };
+    if let Some(missing) = needed
+        .iter()
+        .find(|language| !languages.iter().any(|known| known == *language))
+    {
+        return failure(
+            NAME,
+            format!("the model `{missing}` is missing; on Debian or Ubuntu: apt-get install tesseract-ocr-{missing}"),
+        );
+    }
+    ok(NAME, format!("languages: {}", languages.join(" ")))
+}
+
+/// The lines after the heading.
+fn language_list(text: &str) -> Vec<String> {
+    text.lines()
+        .skip(1)
+        .map(|line| line.trim().to_owned())
+        .filter(|line| !line.is_empty())
+        .collect()
+}
+
+fn models_in(dir: impl AsRef<Path>) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names
+        .filter_map(|name| name.strip_suffix(".traineddata").map(str::to_owned))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn languages_are_what_follows_the_heading() {
+        assert_eq!(
+            language_list("List of available languages in \"/x\" (2):\neng\nosd\n"),
+            ["eng", "osd"]
+        );
+    }
+}
