@@ -67,7 +67,7 @@ pub(crate) struct Shared {
     pub(crate) sockets: TaskTracker,
     /// Cancelled when this process is asked to stop: long polls end.
     pub(crate) stopping: CancellationToken,
-    /// Removals of artifacts whose requests were cut off; awaited at the end.
+    /// What requests that were cut off leave to be done: removals of artifacts, cancelling. Awaited at the end.
     pub(crate) removals: TaskTracker,
     redis_health: Cached<Result<RedisHealth, Arc<QueueError>>>,
     queue_status: Cached<Result<QueueStatus, Arc<QueueError>>>,
@@ -152,7 +152,7 @@ impl App {
 
     /// Layers, the last one outermost.
     fn wrap(&self, routes: Router<Self>) -> Router {
-        let doors = Doors::new(self.settings.host, &self.settings.allowed_origins);
+        let doors = Doors::new(self.settings.host, self.settings.auth, &self.settings.allowed_origins);
         routes
             .route_layer(middleware::from_fn(answer::tell_route))
             .layer(CatchPanicLayer::custom(answer::panicked))

@@ -67,6 +67,9 @@ pub(crate) const LIVE_HEARTBEAT: Duration = Duration::from_secs(15);
 pub(crate) const LIVE_STALL: Duration = Duration::from_secs(20);
 /// How long such a client has to take the reason.
 pub(crate) const LIVE_CLOSE_GRACE: Duration = Duration::from_secs(2);
+/// A connection whose client takes nothing of an answer for this long is cut off. Longer than `LIVE_STALL` and
+/// `LIVE_CLOSE_GRACE` together: a WebSocket is told why.
+pub(crate) const WRITE_STALL: Duration = Duration::from_secs(30);
 /// Longest a request may take that neither waits nor moves a body.
 pub(crate) const HANDLER_TIMEOUT: Duration = Duration::from_secs(60);
 

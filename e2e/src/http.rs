@@ -61,6 +61,13 @@ impl Http {
         self.send(self.client.get(self.url(path))).await
     }
 
+    /// GET of text.
+    pub async fn text(&self, path: &str) -> String {
+        let response = self.client.get(self.url(path)).send().await;
+        let response = response.expect("the server should answer");
+        response.text().await.expect("an answer should arrive whole")
+    }
+
     /// POST of JSON.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(self.client.post(self.url(path)).json(body)).await

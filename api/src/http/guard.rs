@@ -1,8 +1,9 @@
 //! Who may talk to an api that asks for no key: the `Host` and `Origin` checks against DNS rebinding and foreign pages.
 //!
-//! A web page anywhere can make its visitor's browser send requests to 127.0.0.1. It cannot forge `Host` or `Origin`,
-//! so on a loopback address only loopback names are served, and on any address only our own pages and
-//! `ALLOWED_ORIGINS` may send an `Origin`.
+//! A web page anywhere can make its visitor's browser send requests to 127.0.0.1 or into its network. It cannot forge
+//! `Host` or `Origin`, so on a loopback address only loopback names are served, and on any address only our own pages
+//! and `ALLOWED_ORIGINS` may send an `Origin`. A page whose own name was pointed at this server sends both as its own:
+//! where no key is asked for, such names are not served either.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,22 +14,38 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::http::problem::Refusal;
+use zoetrope_shared::config::AuthMode;
+
+/// Names by which this server may be called, beside those of `ALLOWED_ORIGINS`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hosts {
+    /// Those of this machine alone.
+    Loopback,
+    /// Addresses, and names that nobody else can register: `localhost`, and names without a dot, as containers have.
+    Unregistrable,
+    /// All: whoever comes needs a key.
+    Any,
+}
 
 /// What is let in.
 #[derive(Debug, Clone)]
 pub(crate) struct Doors {
-    loopback_only: bool,
+    hosts: Hosts,
     allowed_origins: Arc<[String]>,
 }
 
 impl Doors {
     /// `listens_on` is the setting `HOST`.
-    pub(crate) fn new(listens_on: IpAddr, allowed_origins: &[String]) -> Self {
+    pub(crate) fn new(listens_on: IpAddr, auth: AuthMode, allowed_origins: &[String]) -> Self {
         let allowed = allowed_origins
             .iter()
             .map(|origin| origin.trim_end_matches('/').to_ascii_lowercase());
         Self {
-            loopback_only: listens_on.is_loopback(),
+            hosts: match auth {
+                _ if listens_on.is_loopback() => Hosts::Loopback,
+                AuthMode::None => Hosts::Unregistrable,
+                AuthMode::On => Hosts::Any,
+            },
             allowed_origins: allowed.collect(),
         }
     }
@@ -44,9 +61,9 @@ impl Doors {
         match named {
             None if version == Version::HTTP_10 && hosts.is_empty() => {}
             None => return Err(Refusal::bad_request("the Host header is missing or unreadable")),
-            Some(host) if self.loopback_only && !self.host_fits(host) => {
+            Some(host) if !self.host_fits(host) => {
                 return Err(Refusal::forbidden(
-                    "this Host is not served here: use localhost or 127.0.0.1",
+                    "this Host is not served here: use localhost or an address, or add it to ALLOWED_ORIGINS",
                 ));
             }
             Some(_) => {}
@@ -63,7 +80,13 @@ impl Doors {
     }
 
     fn host_fits(&self, host: &str) -> bool {
-        is_loopback(without_port(host)) || self.allowed_origins.iter().any(|origin| same_authority(origin, host))
+        let name = without_port(host);
+        let fits = match self.hosts {
+            Hosts::Any => return true,
+            Hosts::Loopback => is_loopback(name),
+            Hosts::Unregistrable => is_loopback(name) || is_unregistrable(name),
+        };
+        fits || self.allowed_origins.iter().any(|origin| same_authority(origin, host))
     }
 
     fn origin_fits(&self, origin: &str, host: Option<&str>) -> bool {
@@ -92,6 +115,16 @@ fn is_loopback(host: &str) -> bool {
         Ok(ip) => ip.to_canonical().is_loopback(),
         Err(_) => bare == "localhost" || bare.ends_with(".localhost"),
     }
+}
+
+/// An address, or one label: the names of the public DNS have at least two.
+fn is_unregistrable(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let is_label = || {
+        let letters = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        !bare.is_empty() && bare.bytes().all(letters)
+    };
+    bare.parse::<IpAddr>().is_ok() || is_label()
 }
 
 fn same_authority(origin: &str, host: &str) -> bool {
@@ -134,7 +167,7 @@ mod tests {
 
     #[test]
     fn on_loopback_only_loopback_names_are_served() {
-        let doors = Doors::new(LOCAL, &[]);
+        let doors = Doors::new(LOCAL, AuthMode::On, &[]);
         for host in [
             "localhost",
             "localhost:8000",
@@ -160,13 +193,41 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_any_host_is_served() {
-        assert!(lets_in(&Doors::new(ANY, &[]), "zoetrope.example", None));
+    fn elsewhere_any_host_is_served_because_keys_are_asked_for() {
+        assert!(lets_in(&Doors::new(ANY, AuthMode::On, &[]), "zoetrope.example", None));
+    }
+
+    #[test]
+    fn without_keys_no_name_is_served_that_somebody_could_point_here() {
+        let doors = Doors::new(ANY, AuthMode::None, &["https://dash.example.com".to_owned()]);
+        for host in [
+            "127.0.0.1:8000",
+            "192.168.1.5:8000",
+            "[fe80::1]:8000",
+            "localhost:8000",
+            "api:8000",
+            "zoetrope-api_1",
+            "dash.example.com",
+        ] {
+            assert!(lets_in(&doors, host, None), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "evil.example:8000",
+            "127.0.0.1.nip.io:8000",
+            "api.",
+            "com.:8000",
+            "",
+            "a b",
+        ] {
+            assert!(!lets_in(&doors, host, None), "{host}");
+            assert!(!lets_in(&doors, host, Some(&format!("http://{host}"))), "{host}");
+        }
     }
 
     #[test]
     fn pages_of_other_origins_are_kept_out() {
-        let doors = Doors::new(LOCAL, &["https://dash.example.com/".to_owned()]);
+        let doors = Doors::new(LOCAL, AuthMode::On, &["https://dash.example.com/".to_owned()]);
         for origin in [
             "http://localhost:8000",
             "https://dash.example.com",
@@ -188,12 +249,16 @@ mod tests {
             lets_in(&doors, "dash.example.com", None),
             "a proxy in front may keep its own name"
         );
-        assert!(lets_in(&Doors::new(ANY, &[]), "a.example", Some("http://a.example:80")));
+        assert!(lets_in(
+            &Doors::new(ANY, AuthMode::On, &[]),
+            "a.example",
+            Some("http://a.example:80")
+        ));
     }
 
     #[test]
     fn a_request_names_one_host() {
-        let doors = Doors::new(LOCAL, &[]);
+        let doors = Doors::new(LOCAL, AuthMode::On, &[]);
         let mut two = headers("localhost", None);
         two.append(header::HOST, "evil.example".parse().expect("a header value"));
         assert!(doors.judge(Version::HTTP_11, None, &two).is_err());

@@ -10,12 +10,14 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::{DRAIN_GRACE, HEAD_TIMEOUT, MAX_CONNECTIONS, MAX_HEAD_BYTES, MAX_HEADERS};
+use crate::limits::{DRAIN_GRACE, HEAD_TIMEOUT, MAX_CONNECTIONS, MAX_HEAD_BYTES, MAX_HEADERS, WRITE_STALL};
 
 /// Pause after `accept` failed, which is nearly always for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -40,6 +42,9 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, shutdown: Canc
             Some(_) = connections.join_next() => {}
             accepted = accept => match accepted {
                 Ok((stream, permit)) => {
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!(%error, "api.connection.nodelay: cannot turn off delays");
+                    }
                     let (router, shutdown) = (router.clone(), shutdown.clone());
                     connections.spawn(async move {
                         serve_one(stream, router, shutdown).await;
@@ -71,16 +76,16 @@ pub(crate) async fn finish(mut connections: JoinSet<()>) -> usize {
     cut_off
 }
 
-async fn serve_one(stream: TcpStream, router: Router, shutdown: CancellationToken) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "api.connection.nodelay: cannot turn off delays");
-    }
+async fn serve_one(stream: impl AsyncRead + AsyncWrite + Send + 'static, router: Router, shutdown: CancellationToken) {
+    // A client that stalls would otherwise keep its place, and what waits for it, for ever.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_STALL));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(MAX_HEADERS)
         .max_header_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(router))
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let mut stopping = false;
@@ -99,5 +104,59 @@ async fn serve_one(stream: TcpStream, router: Router, shutdown: CancellationToke
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, Bytes};
+    use axum::routing::get;
+    use futures_util::stream;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const PIECE: Bytes = Bytes::from_static(&[b'x'; 64 * 1024]);
+
+    async fn endless() -> Body {
+        Body::from_stream(stream::repeat_with(|| Ok::<_, std::io::Error>(PIECE)))
+    }
+
+    /// A connection that has asked for the endless answer and read its beginning; and what serves it. It stays in this
+    /// process: with a real one the paused clock would run on while the kernel carries bytes.
+    async fn asked() -> (DuplexStream, JoinSet<()>) {
+        let (mut client, server) = tokio::io::duplex(64 * 1024);
+        let router = Router::new().route("/", get(endless));
+        let mut serving = JoinSet::new();
+        serving.spawn(serve_one(server, router, CancellationToken::new()));
+        client
+            .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .await
+            .expect("it is sent");
+        client.read_exact(&mut [0; 12]).await.expect("an answer");
+        (client, serving)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_of_an_answer_is_cut_off() {
+        let (client, mut serving) = asked().await;
+        let began = Instant::now();
+        serving.join_next().await.expect("one").expect("it should not panic");
+        assert!(began.elapsed() >= WRITE_STALL);
+        drop(client);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_slowly_is_served_on() {
+        let (mut client, mut serving) = asked().await;
+        let mut read = vec![0; 8 * 1024 * 1024];
+        for _ in 0..8 {
+            tokio::time::advance(WRITE_STALL / 2).await;
+            client.read_exact(&mut read).await.expect("it goes on");
+        }
+        assert!(serving.try_join_next().is_none());
+        drop(client);
+        serving.join_next().await.expect("one").expect("it should not panic");
     }
 }

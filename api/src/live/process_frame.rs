@@ -135,21 +135,20 @@ async fn ask_both(app: &App, tenant: &Tenant, looks: NewTask) -> Result<String, 
 async fn outcome<T: DeserializeOwned>(app: &App, tenant: &Tenant, task: NewTask) -> Result<T, Refusal> {
     let queue = app.link.queue()?;
     let (Enqueued::Created(id) | Enqueued::Replayed(id) | Enqueued::Conflict(id)) = enqueue::one(queue, task).await?;
+    let mut awaited = Awaited::new(app, tenant, id);
     let wait = Wait {
         limit: FRAME_TIMEOUT,
         preferred: false,
     };
     let task = wait.task(app, tenant, id, |task| task.state.is_terminal()).await?;
+    awaited.ended = task.as_ref().is_none_or(|task| task.state.is_terminal());
     match task {
         Some(task) if task.state == TaskState::Succeeded => output(app, tenant, &task).await,
         Some(Task { error: Some(error), .. }) if error.code.starts_with("media_") => {
             Err(Refusal::bad_request(error.message))
         }
         Some(Task { error: Some(error), .. }) => Err(Refusal::overloaded(error.message)),
-        _ => {
-            give_up(app, tenant, id).await;
-            Err(Refusal::overloaded("the frame was not described in time"))
-        }
+        _ => Err(Refusal::overloaded("the frame was not described in time")),
     }
 }
 
@@ -161,11 +160,42 @@ async fn output<T: DeserializeOwned>(app: &App, tenant: &Tenant, task: &Task) ->
     serde_json::from_str(result.get()).map_err(|error| unreadable(&error))
 }
 
-/// Nobody waits for it any more.
-async fn give_up(app: &App, tenant: &Tenant, id: TaskId) {
-    let Ok(queue) = app.link.queue() else { return };
-    if let Err(error) = queue.cancel(tenant.as_str(), id).await {
-        tracing::debug!(%error, task = %id, "api.frame.uncanceled");
+/// A task of a frame while its request waits for it: canceled when that ends before the task does, be it that the
+/// time is over, that Redis went away, or that the client did.
+struct Awaited {
+    app: App,
+    tenant: Tenant,
+    id: TaskId,
+    ended: bool,
+}
+
+impl Awaited {
+    fn new(app: &App, tenant: &Tenant, id: TaskId) -> Self {
+        Self {
+            app: app.clone(),
+            tenant: tenant.clone(),
+            id,
+            ended: false,
+        }
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        if self.ended {
+            return;
+        }
+        let (app, tenant, id) = (self.app.clone(), self.tenant.clone(), self.id);
+        let give_up = async move {
+            let Ok(queue) = app.link.queue() else { return };
+            if let Err(error) = queue.cancel(tenant.as_str(), id).await {
+                tracing::debug!(%error, task = %id, "api.frame.uncanceled");
+            }
+        };
+        self.app.removals.spawn_on(give_up, &runtime);
     }
 }
 

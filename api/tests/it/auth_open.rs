@@ -115,3 +115,25 @@ async fn with_keys_nobody_gets_in_while_redis_is_away() {
     );
     assert_eq!(stage.get("/livez").await.status, 200);
 }
+
+#[tokio::test]
+async fn without_keys_a_page_cannot_reach_the_api_by_a_name_of_its_own() {
+    let stage = Stage::start_with(&[("HOST", "0.0.0.0"), ("AUTH", "none")]).await;
+    for host in ["127.0.0.1:8000", "api:8000", "192.168.1.5"] {
+        let request = stage.request(Method::GET, "/api/v1/tasks").header("host", host);
+        assert_eq!(Answer::of(request).await.status, 200, "{host}");
+    }
+    for (host, origin) in [
+        ("evil.example:8000", Some("http://evil.example:8000")),
+        ("evil.example", None),
+        ("127.0.0.1:8000", Some("http://evil.example:8000")),
+    ] {
+        let request = stage.request(Method::POST, "/api/v1/tasks/echo").header("host", host);
+        let request = origin
+            .into_iter()
+            .fold(request, |request, origin| request.header("origin", origin));
+        let answer = Answer::of(request.json(&json!({"message": "hi"}))).await;
+        answer.is_refused(StatusCode::FORBIDDEN, "forbidden", "", host);
+    }
+    stage.nothing_is_left("foreign pages").await;
+}

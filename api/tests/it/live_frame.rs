@@ -2,6 +2,8 @@
 
 use reqwest::multipart::Form;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::live_stage::Puppet;
 use crate::pictures::png;
@@ -55,4 +57,38 @@ async fn what_is_no_frame_is_refused_in_the_form_that_these_clients_know() {
     let answer = stage.post("/process_frame", &json!({})).await;
     assert_eq!((answer.status, answer.body["error"].is_string()), (400, true));
     stage.nothing_is_left("refused frames").await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_takes_its_tasks_and_its_frame_with_it() {
+    let stage = Stage::start().await;
+    let mut puppet = Puppet::start(stage.queue().await, &["image_analysis", "ocr"]);
+    let picture = png(20, 10);
+    let part = "--b\r\ncontent-disposition: form-data; name=\"frame\"; filename=\"f.png\"\r\n\r\n";
+    let end = "\r\n--b--\r\n";
+    let length = part.len() + picture.len() + end.len();
+    let head = format!(
+        "POST /process_frame HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary=b\r\n\
+         content-length: {length}\r\n\r\n"
+    );
+    let mut client = TcpStream::connect(stage.address).await.expect("a connection");
+    for piece in [head.as_bytes(), part.as_bytes(), &picture, end.as_bytes()] {
+        client.write_all(piece).await.expect("it is sent");
+    }
+    let (one, other) = (puppet.takes().await, puppet.takes().await);
+    drop(client);
+    one.ends_stopped().await;
+    other.ends_stopped().await;
+    while stage.stored_files() > 0 {
+        tokio::task::yield_now().await;
+    }
+    puppet.stop().await;
+    let tasks = stage.get("/api/v1/tasks").await;
+    let states: Vec<_> = tasks.body["items"]
+        .as_array()
+        .expect("tasks")
+        .iter()
+        .map(|task| &task["state"])
+        .collect();
+    assert_eq!(states, ["canceled", "canceled"], "{tasks:?}");
 }

@@ -33,6 +33,11 @@ impl Held {
         assert_eq!(appended.expect("Redis"), Appended::Written);
     }
 
+    /// Waits until the attempt is stopped.
+    pub(crate) async fn ends_stopped(mut self) {
+        self.outcome.closed().await;
+    }
+
     pub(crate) fn succeeds(self, result: &Value) {
         let _ = self.outcome.send(Outcome::Succeeded(raw(result)));
     }

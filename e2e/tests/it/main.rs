@@ -5,6 +5,7 @@ mod cli;
 mod contract;
 mod drain;
 mod failures;
+mod live_readers;
 mod media_children;
 mod priority;
 mod readme;
