@@ -57,11 +57,24 @@ impl Events {
         self.seen.borrow().clone()
     }
 
+    /// How often each letter was seen.
+    fn tally(&self) -> String {
+        let mut counts = std::collections::BTreeMap::new();
+        for event in self.seen.borrow().iter() {
+            *counts.entry(event.letter).or_insert(0) += 1;
+        }
+        format!("{counts:?}")
+    }
+
     /// Waits until what happened is as `done` wants it.
     pub async fn until(&mut self, what: &str, mut done: impl FnMut(&[Event]) -> bool) {
         let waited = timeout(PATIENCE, self.seen.wait_for(|seen| done(seen))).await;
-        let waited = waited.unwrap_or_else(|_| panic!("{what}: should happen within {PATIENCE:?}"));
-        drop(waited.expect("the reader should run on"));
+        let waited = waited.map(|seen| drop(seen.expect("the reader should run on")));
+        assert!(
+            waited.is_ok(),
+            "{what}: should happen within {PATIENCE:?}; {} so far",
+            self.tally()
+        );
     }
 }
 

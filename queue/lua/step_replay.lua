@@ -1,12 +1,14 @@
 -- A repeated step gets the answer of the first: its reply was lost after it was applied.
--- `rp:<worker>` holds incarnation|seq|acks|renewals|flags|heads of the last one. A task claimed by it is handed out
--- again only while its lease token still stands.
-local replay_key = prefix .. 'rp:' .. worker
+-- Two steps of a worker may be under way, so the last of even and the last of odd seq are kept, in `rp:<worker>:0` and
+-- `:1`, as incarnation|seq|acks|renewals|flags|heads. A task claimed by a step is handed out again only while its
+-- lease token still stands. A step older than those kept was answered long ago; nobody waits for its answer.
+local replay_key = prefix .. 'rp:' .. worker .. ':' .. seq % 2
 
 local function answer_again(before)
   local last, acks, renewed, flags, heads = string.match(before, '^[^|]*|(%d+)|(%a*)|(%a*)|(%d+)|(.*)$')
   local again, ids, found = {}, {}, {}
-  for head in string.gmatch(tonumber(last) == seq and heads or '', '%S+') do
+  if tonumber(last) > seq then return { now, '', '', 0, '', found } end
+  for head in string.gmatch(heads, '%S+') do
     again[#again + 1] = head
     ids[#ids + 1] = string.match(head, '^[^/]*')
   end

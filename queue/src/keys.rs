@@ -14,7 +14,7 @@
 //! | `ix:<tenant>` | ZSET | a tenant's tasks by creation |
 //! | `idem:<tenant>:<hash>` | STRING | task id and request fingerprint |
 //! | `w:<worker>` `idle:<kind>` | LIST, ZSET | a worker's mailbox; workers idle for a kind |
-//! | `rp:<worker>` | STRING | the last step's answer |
+//! | `rp:<worker>:<0 or 1>` | STRING | the answers to the last steps of even and odd seq |
 //! | `workers` `kinds` | HASH | registries |
 //! | `tick` `hold` | STRING | the ticker's duty, the duty to run a solo task |
 //! | `ev` `watched` | STREAM, STRING | state-change hints; set while somebody waits for them |

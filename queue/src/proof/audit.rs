@@ -187,7 +187,7 @@ fn wake_ups(world: &World, found: &Found) {
             .workers
             .iter()
             .filter(|sim| sim.serves(kind))
-            .any(|sim| sim.woken || sim.unanswered || found.mail.contains(&sim.name));
+            .any(|sim| sim.woken || !sim.unanswered.is_empty() || found.mail.contains(&sim.name));
         assert!(
             !claimable || !waiting || about_to_step || lost,
             "{kind} has work, {:?} wait for it, and nobody is about to step",

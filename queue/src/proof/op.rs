@@ -102,8 +102,12 @@ pub(super) struct Plan {
     pub(super) register: bool,
     /// Units claimed ahead.
     pub(super) extra: u32,
-    /// The reply does not arrive: the worker sends the step again before anything else.
+    /// The reply does not arrive: the worker sends the step again.
     pub(super) lost: bool,
+    /// The request does not arrive at first: it is executed when it is sent again, maybe after the next one.
+    pub(super) delayed: bool,
+    /// If one step has no answer yet, this one is sent beside it instead of that one again.
+    pub(super) second: bool,
 }
 
 impl Spec {
@@ -132,6 +136,8 @@ impl Plan {
             register: false,
             extra: 0,
             lost: false,
+            delayed: false,
+            second: false,
         }
     }
 }
@@ -205,17 +211,21 @@ fn plan() -> impl Strategy<Value = Plan> {
         prop::option::weighted(0.3, (any::<usize>(), 0_u8..=100)),
         prop::bool::weighted(0.3),
         prop::sample::select(&[0, 0, 0, 2][..]),
-        prop::bool::weighted(0.15),
+        (prop::bool::weighted(0.2), prop::bool::weighted(0.1), any::<bool>()),
     )
-        .prop_map(|(ends, stale, renew, progress, register, extra, lost)| Plan {
-            ends,
-            stale,
-            renew,
-            progress,
-            register,
-            extra,
-            lost,
-        })
+        .prop_map(
+            |(ends, stale, renew, progress, register, extra, (lost, delayed, second))| Plan {
+                ends,
+                stale,
+                renew,
+                progress,
+                register,
+                extra,
+                lost,
+                delayed,
+                second,
+            },
+        )
 }
 
 fn word() -> impl Strategy<Value = Word> {

@@ -1,6 +1,7 @@
 //! A worker as the engine behaves, without handlers: it remembers what it holds, sends a step again until it is
-//! answered, and asks for what it has room for.
+//! answered, has up to two under way, applies answers in order, and asks for what it has room for.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::id::TaskId;
@@ -35,8 +36,8 @@ pub(super) struct Sim {
     past: Vec<Finish>,
     /// Everything it has sent.
     pub(super) sent: Vec<StepRequest>,
-    /// The last request has not been answered yet.
-    pub(super) unanswered: bool,
+    /// Requests whose answers have not been applied, oldest first, with an answer that waits for those before it.
+    pub(super) unanswered: VecDeque<(StepRequest, Option<StepReply>)>,
     /// It has reason to look for work.
     pub(super) woken: bool,
     registered: Option<Vec<bool>>,
@@ -66,7 +67,7 @@ impl Sim {
             held: Vec::new(),
             past: Vec::new(),
             sent: Vec::new(),
-            unanswered: false,
+            unanswered: VecDeque::new(),
             woken: true,
             registered: None,
             alone: None,
@@ -85,6 +86,11 @@ impl Sim {
 
     pub(super) fn kinds(&self) -> impl Iterator<Item = &str> {
         SHAPES[self.shape].1.iter().map(|kind| KINDS[*kind].0)
+    }
+
+    /// Whether another step may be sent beside what is under way: not while a task that must be alone may come.
+    pub(super) fn may_send_second(&self) -> bool {
+        self.unanswered.len() == 1 && self.unanswered.iter().all(|(sent, _)| !(sent.idle && sent.wanted > 0))
     }
 
     /// The next request.
@@ -120,7 +126,7 @@ impl Sim {
         }
         self.ask(&mut request, plan);
         self.woken = false;
-        self.unanswered = true;
+        self.unanswered.push_back((request.clone(), None));
         self.sent.push(request.clone());
         request
     }
@@ -138,8 +144,9 @@ impl Sim {
         let closed = self.alone.is_some_and(|id| self.held.iter().any(|held| held.id == id));
         let free = |class| if closed { 0 } else { self.free(class) };
         request.free = vec![free(0), free(1)];
-        request.idle = self.held.iter().all(|held| held.live);
-        let extra = if closed || self.shape != 0 { 0 } else { plan.extra };
+        request.idle = self.unanswered.is_empty() && self.held.iter().all(|held| held.live);
+        let shut = closed || self.shape != 0 || !self.unanswered.is_empty();
+        let extra = if shut { 0 } else { plan.extra };
         let offer = |kind: &usize| Offer {
             kind: KINDS[*kind].0.to_owned(),
             class: KINDS[*kind].1,
@@ -156,10 +163,17 @@ impl Sim {
         self.registered = request.register.then_some(room).or(self.registered.take());
     }
 
-    /// Takes the answer to its request.
-    pub(super) fn apply(&mut self, reply: &StepReply) {
-        let request = self.sent.last().expect("an answer follows a request").clone();
-        self.unanswered = false;
+    /// Takes the answer to one of its requests; it is applied after those before it.
+    pub(super) fn answered(&mut self, seq: u64, reply: StepReply) {
+        let waiting = self.unanswered.iter_mut().find(|(request, _)| request.seq == seq);
+        waiting.expect("an answer follows a request").1 = Some(reply);
+        while let Some((request, Some(reply))) = self.unanswered.front().cloned() {
+            self.unanswered.pop_front();
+            self.apply(request, &reply);
+        }
+    }
+
+    fn apply(&mut self, request: StepRequest, reply: &StepReply) {
         self.woken |= reply.again || (request.wanted > 0 && reply.claims.len() == request.wanted);
         for claim in &reply.claims {
             let live = record::decode_live(&claim.record).expect("claims come with sound records");
@@ -195,7 +209,8 @@ impl Sim {
             .filter(|kind| kind.1 == class)
             .map(|kind| kind.2)
             .sum();
-        SHAPES[self.shape].0[class].saturating_sub(used)
+        let asked: u32 = self.unanswered.iter().map(|(sent, _)| may_take(sent, class)).sum();
+        SHAPES[self.shape].0[class].saturating_sub(used + asked)
     }
 
     fn finish(&self, held: &Held, word: Word) -> Finish {
@@ -244,6 +259,13 @@ impl Sim {
         };
         Some(self.finish(&other, word))
     }
+}
+
+/// Units of a class that the answer to a request may take.
+fn may_take(sent: &StepRequest, class: usize) -> u32 {
+    let offers = sent.kinds.iter().filter(|offer| offer.class == class);
+    let units = offers.map(|offer| (sent.free[class] + offer.extra).min(sent.wanted as u32 * offer.cost));
+    units.max().unwrap_or(0)
 }
 
 fn error_of(held: &Held) -> String {

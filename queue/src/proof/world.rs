@@ -142,13 +142,17 @@ impl World {
         if mail.iter().any(|item| item != "t") {
             sim.read_mail();
         }
-        let (request, lost) = match sim.unanswered {
-            true => (sim.sent.last().expect("it was sent").clone(), false),
-            false => (sim.request(plan), plan.lost),
+        let new = sim.unanswered.is_empty() || (plan.second && sim.may_send_second());
+        let request = match sim.unanswered.front() {
+            Some((oldest, _)) if !new => oldest.clone(),
+            _ => sim.request(plan),
         };
+        if new && plan.delayed {
+            return;
+        }
         let reply = self.deliver(worker, &request).await;
-        if !lost {
-            self.workers[worker].apply(&reply);
+        if !(new && plan.lost) {
+            self.workers[worker].answered(request.seq, reply);
         }
     }
 
@@ -181,7 +185,7 @@ impl World {
             format!("w{worker}x{}", self.incarnations)
         };
         if !same_name {
-            self.wakeup_lost |= self.workers[worker].woken || self.workers[worker].unanswered;
+            self.wakeup_lost |= self.workers[worker].woken || !self.workers[worker].unanswered.is_empty();
             self.dead.push(old.clone());
         }
         self.workers[worker] = Sim::new(worker, name, self.incarnations);
@@ -199,7 +203,7 @@ impl World {
 
     pub(super) async fn leave(&mut self, worker: usize) {
         let release = Plan::only(Word::Release, 64);
-        if self.workers[worker].unanswered {
+        while !self.workers[worker].unanswered.is_empty() {
             self.step(worker, &release).await;
         }
         let mut request = self.workers[worker].request(&release);

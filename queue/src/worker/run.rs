@@ -1,10 +1,11 @@
-//! The loop around the engine: one step in flight at most, everything that happens meanwhile collects and rides on the
-//! next one (group commit without timers).
+//! The loop around the engine: few steps in flight, everything that happens meanwhile collects and rides on the next one
+//! (group commit without timers).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, OptionFuture};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -18,7 +19,7 @@ use crate::id::TaskId;
 use crate::worker::attempt::{self, Attempt};
 use crate::worker::engine::{Engine, lease_token};
 use crate::worker::mailbox::{self, Mail};
-use crate::worker::step::{self, StepReply, StepRequest};
+use crate::worker::step::{self, StepReply};
 use crate::worker::{Handler, StopReport, WorkerConfig, ticker};
 
 /// Items of the mailbox that wait to be looked at; beyond them the reader waits.
@@ -129,16 +130,18 @@ impl Session {
         mut ended: mpsc::Receiver<Ended>,
         shutdown: CancellationToken,
     ) -> StopReport {
-        let mut in_flight: Option<BoxFuture<'static, StepReply>> = None;
+        // In the order of the requests: an answer that comes early waits for those before it.
+        let mut in_flight: FuturesOrdered<BoxFuture<'static, StepReply>> = FuturesOrdered::new();
         let progressed = Arc::clone(&self.engine.progressed);
         let mut draining = false;
         loop {
             let now = Instant::now();
             self.engine.on_time(now);
-            if in_flight.is_none() {
-                in_flight = self.engine.next_request(now).map(|request| self.send(&request));
+            while let Some(request) = self.engine.next_request(now) {
+                let args = request.encode(&self.name, &self.incarnation);
+                in_flight.push_back(send(Arc::clone(&self.link), self.name.clone(), args));
             }
-            if in_flight.is_none() && self.engine.is_drained() {
+            if self.engine.is_drained() {
                 return self.engine.report;
             }
             if self.engine.is_stranded(now) {
@@ -151,8 +154,7 @@ impl Session {
             let deadline = self.engine.next_deadline(now);
             tokio::select! {
                 biased;
-                Some(reply) = OptionFuture::from(in_flight.as_mut()) => {
-                    in_flight = None;
+                Some(reply) = in_flight.next(), if !in_flight.is_empty() => {
                     let attempts = self.engine.apply(reply, Instant::now());
                     self.attempts.start(attempts);
                 }
@@ -192,28 +194,6 @@ impl Session {
         }
     }
 
-    /// Sends a request until it is answered. A repeated one is answered by the script as the first was.
-    fn send(&self, request: &StepRequest) -> BoxFuture<'static, StepReply> {
-        let args = request.encode(&self.name, &self.incarnation);
-        let link = Arc::clone(&self.link);
-        let worker = self.name.clone();
-        Box::pin(async move {
-            let mut pause = RESEND_PAUSE;
-            loop {
-                match step::send(&link, &args).await {
-                    Ok(reply) => return reply,
-                    Err(error) if error.is_transient() => {
-                        tracing::warn!(worker, "commit a step: {error:#}; trying again");
-                    }
-                    Err(error) => tracing::error!(worker, "commit a step: {error:#}; trying again"),
-                }
-                let jitter = Duration::from_millis(random_u64() % 50);
-                tokio::time::sleep(pause + jitter).await;
-                pause = (pause * 2).min(MAX_RESEND_PAUSE);
-            }
-        })
-    }
-
     async fn leave(&self) -> Result<(), QueueError> {
         let args: Vec<&str> = std::iter::once(self.name.as_str()).chain(self.engine.kinds()).collect();
         let leaving = self.link.call::<u32>(&self.link.scripts.leave, &args);
@@ -221,4 +201,23 @@ impl Session {
         left.map_err(|_| QueueError::Unavailable("no answer while signing off".to_owned()))?
             .map(drop)
     }
+}
+
+/// Sends a request until it is answered. A repeated one is answered by the script as the first was.
+fn send(link: Arc<Link>, worker: String, args: Vec<Vec<u8>>) -> BoxFuture<'static, StepReply> {
+    Box::pin(async move {
+        let mut pause = RESEND_PAUSE;
+        loop {
+            match step::send(&link, &args).await {
+                Ok(reply) => return reply,
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(worker, "commit a step: {error:#}; trying again");
+                }
+                Err(error) => tracing::error!(worker, "commit a step: {error:#}; trying again"),
+            }
+            let jitter = Duration::from_millis(random_u64() % 50);
+            tokio::time::sleep(pause + jitter).await;
+            pause = (pause * 2).min(MAX_RESEND_PAUSE);
+        }
+    })
 }

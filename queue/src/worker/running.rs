@@ -102,7 +102,17 @@ impl Running {
     }
 
     pub(crate) fn is_renewal_due(&self, now: Instant) -> bool {
-        !self.is_lost() && now >= self.renew_at()
+        !self.renewing && !self.is_lost() && now >= self.renew_at()
+    }
+
+    /// When its lease next needs a look; `None` once it is lost.
+    pub(crate) fn look_at(&self) -> Option<Instant> {
+        let next = if self.renewing {
+            self.abandon_at()
+        } else {
+            self.renew_at()
+        };
+        (!self.is_lost()).then_some(next)
     }
 
     /// Whether its lease was given up: renewing it would keep the task from others.

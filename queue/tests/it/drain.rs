@@ -71,7 +71,13 @@ async fn a_worker_can_be_drained_by_its_name() {
     assert!(!stage.queue.drain_worker("w1").await.unwrap(), "it has signed off");
     let left: u64 = stage
         .raw
-        .exists(&[key("idle:echo"), key("w:w1"), key("rp:w1"), key("tick")])
+        .exists(&[
+            key("idle:echo"),
+            key("w:w1"),
+            key("rp:w1:0"),
+            key("rp:w1:1"),
+            key("tick"),
+        ])
         .await
         .unwrap();
     assert_eq!(left, 0);

@@ -76,6 +76,37 @@ async fn a_finish_whose_acknowledgement_was_lost_counts_once() {
 }
 
 #[tokio::test]
+async fn answers_lost_while_two_steps_are_under_way_cost_no_task_and_repeat_none() {
+    let stage = Stage::new().await;
+    let proxy = Proxy::before(stage.redis.socket()).await;
+    let (handler, runs) = counted();
+    let queue = stage.queue_behind(&proxy).await;
+    let mut tasks = vec![new_task("echo"); 1_000];
+    for (n, task) in tasks.iter_mut().enumerate() {
+        task.input = json(&format!(r#""task {n:03} of many""#));
+    }
+    let answers = stage.queue.enqueue_batch(tasks).await.unwrap();
+    let mut busy = config("w1", &["echo"], 64);
+    busy.kinds[0].claim_ahead = true;
+    proxy.lose_answer("task 150 of many");
+    let worker = worker_on(&queue, busy, handler);
+    for n in [300, 450, 600, 750] {
+        tokio::time::timeout(LIMIT, proxy.has_lost_one()).await.unwrap();
+        proxy.lose_answer(&format!("task {n} of many"));
+    }
+    tokio::time::timeout(LIMIT, proxy.has_lost_one()).await.unwrap();
+    for answer in answers {
+        let zoetrope_queue::Enqueued::Created(id) = answer.unwrap() else {
+            panic!("all are new")
+        };
+        let task = stage.reaches(id, State::Succeeded).await;
+        assert_eq!((task.attempt, task.losses, runs.lock().unwrap()[&id]), (1, 0, 1));
+    }
+    let report = worker.stop().await;
+    assert_eq!((report.finished, report.abandoned), (1_000, 0));
+}
+
+#[tokio::test]
 async fn a_worker_that_cannot_renew_abandons_its_attempt_and_another_runs_the_task() {
     let stage = Stage::new().await;
     let proxy = Proxy::before(stage.redis.socket()).await;

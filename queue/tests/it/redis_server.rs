@@ -1,6 +1,10 @@
 //! A private `redis-server` for a test. Also compiled into the crate's own tests, which drive the scripts directly.
 
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A `redis-server` of its own on a unix socket, without persistence unless its settings say otherwise.
 pub(crate) struct Redis {
@@ -29,7 +33,12 @@ impl Redis {
 
     pub(crate) async fn try_connection(&self) -> Option<redis::aio::MultiplexedConnection> {
         let client = redis::Client::open(self.url()).ok()?;
-        let mut connection = client.get_multiplexed_async_connection().await.ok()?;
+        // A busy machine is no failure: the default response timeout is half a second.
+        let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        let mut connection = client
+            .get_multiplexed_async_connection_with_config(&patient)
+            .await
+            .ok()?;
         redis::cmd("PING").query_async::<String>(&mut connection).await.ok()?;
         Some(connection)
     }

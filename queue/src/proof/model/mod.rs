@@ -31,7 +31,8 @@ pub(in crate::proof) struct Model {
     pub(in crate::proof) registry: BTreeMap<String, u64>,
     /// Tasks whose outcome was accepted.
     committed: BTreeSet<TaskId>,
-    answers: BTreeMap<String, step::Answered>,
+    /// By worker, of even and odd seq apart.
+    answers: BTreeMap<(String, u64), step::Answered>,
 }
 
 /// One task.
@@ -229,7 +230,7 @@ impl Model {
     /// Signs a worker off.
     pub(in crate::proof) fn leave(&mut self, worker: &str) {
         self.registry.remove(worker);
-        self.answers.remove(worker);
+        self.answers.retain(|(name, _), _| name != worker);
         if self.hold.as_deref() == Some(worker) {
             self.hold = None;
         }

@@ -73,15 +73,22 @@ impl Model {
             reply: reply.clone(),
             token: Arc::clone(&request.token),
         };
-        self.answers.insert(worker.to_owned(), answered);
+        self.answers.insert((worker.to_owned(), request.seq % 2), answered);
         reply
     }
 
-    /// A step that was answered before is answered the same, less the claims that have been lost since.
+    /// A step that was answered before is answered the same, less the claims that have been lost since. Nobody waits
+    /// for the answer to one that is older.
     fn repeated(&self, worker: &str, incarnation: &str, seq: u64) -> Option<StepReply> {
-        let answered = self.answers.get(worker)?;
+        let answered = self.answers.get(&(worker.to_owned(), seq % 2))?;
         if answered.incarnation != incarnation || answered.seq < seq {
             return None;
+        }
+        if answered.seq > seq {
+            return Some(StepReply {
+                now_ms: self.now,
+                ..StepReply::default()
+            });
         }
         let mut reply = answered.reply.clone();
         reply.now_ms = self.now;
@@ -89,7 +96,7 @@ impl Model {
             let lease = self.tasks.get(&claim.id).and_then(|task| task.lease());
             lease.is_some_and(|lease| *lease.token == *answered.token)
         };
-        reply.claims.retain(|claim| answered.seq == seq && stands(claim));
+        reply.claims.retain(stands);
         Some(reply)
     }
 

@@ -1,6 +1,7 @@
 //! What a worker knows and decides, without any I/O: which tasks it holds, what its next step says, what follows from
 //! the answer. Time comes in as an argument, so leases and drains are tested by moving a number.
 
+mod leases;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -15,17 +16,19 @@ use tokio::time::Instant;
 use crate::connection::random_u64;
 use crate::failure::Outcome;
 use crate::id::TaskId;
-use crate::record::{self, millis};
+use crate::record;
 use crate::status::WorkerInfo;
 use crate::worker::attempt::{Attempt, StopReason};
 use crate::worker::running::{ClaimContext, Running};
-use crate::worker::step::{Claim, Finish, Renewal, Renewed, StepReply, StepRequest, Verdict};
+use crate::worker::step::{Claim, Finish, StepReply, StepRequest, Verdict};
 use crate::worker::{StopReport, WorkerConfig};
 
 /// Most claims, and most finishes, in one step.
 const MAX_ITEMS: usize = 128;
-/// Most renewals in one step; the rest follows in the next.
-const MAX_RENEWALS: usize = 512;
+/// Steps under way at once: while Redis works on one, the worker prepares the next.
+const MAX_IN_FLIGHT: usize = 2;
+/// Finishes for which a second step is sent before the first is answered. Fewer wait for the answer, and ride together.
+const WORTH_A_SECOND: usize = 16;
 /// Most bytes of finished records in one step.
 const MAX_STEP_BYTES: usize = 1024 * 1024;
 /// A registration among the idle is renewed this often; scripts distrust one older than 10 s.
@@ -52,18 +55,32 @@ pub(crate) struct Engine {
     busy: Vec<u32>,
     mean_run: Vec<Duration>,
     seq: u64,
-    in_flight: Option<(StepRequest, Instant)>,
+    /// Oldest first; answers are applied in this order.
+    in_flight: VecDeque<Sent>,
     woken: bool,
+    /// A task waits here to run alone, and was not given out because something ran.
+    held_back: bool,
     registered: Option<(Instant, Vec<bool>)>,
     told_info: Option<Instant>,
     told_progress: Option<Instant>,
     alone: Option<TaskId>,
-    /// Cancels of tasks that are not known here, while an answer is under way.
-    early_cancels: Vec<TaskId>,
+    /// Cancels of tasks that are not known here, and the newest step that may bring them.
+    early_cancels: Vec<(TaskId, u64)>,
+    /// No lease needs a look before this.
+    leases_at: Option<Instant>,
     draining_until: Option<Instant>,
     pub(crate) progressed: Arc<Notify>,
     has_progress: bool,
     pub(crate) report: StopReport,
+}
+
+/// A step under way.
+#[derive(Debug)]
+struct Sent {
+    request: StepRequest,
+    at: Instant,
+    /// Units of each class that its answer may take at most.
+    asked: Vec<u32>,
 }
 
 impl Engine {
@@ -79,13 +96,15 @@ impl Engine {
             // Long until proven short: the first run of a kind is never claimed ahead.
             mean_run: vec![Duration::from_secs(1); config.kinds.len()],
             seq: 0,
-            in_flight: None,
+            in_flight: VecDeque::new(),
             woken: true,
+            held_back: false,
             registered: None,
             told_info: None,
             told_progress: None,
             alone: None,
             early_cancels: Vec::new(),
+            leases_at: None,
             draining_until: None,
             progressed: Arc::default(),
             has_progress: false,
@@ -94,17 +113,20 @@ impl Engine {
         }
     }
 
-    /// The next request, if anything is to be said and none is under way.
-    pub(crate) fn next_request(&mut self, now: Instant) -> Option<StepRequest> {
-        if self.in_flight.is_some() || !self.is_due(now) {
+    /// The next request, if there is enough to say.
+    pub(crate) fn next_request(&mut self, now: Instant) -> Option<&StepRequest> {
+        if !self.may_send(now) {
             return None;
         }
         self.seq += 1;
         let wanted = self.wanted();
-        let register = self.registration_due(now);
+        let asked_to_register = self.in_flight.iter().any(|sent| sent.request.register);
+        let register = self.registration_due(now) && (self.woken || !asked_to_register);
+        let idle = self.is_idle();
+        self.held_back &= !idle;
         let mut request = StepRequest {
             seq: self.seq,
-            idle: self.running.values().all(|task| task.live),
+            idle,
             register,
             info: self.info_if_due(now),
             renewals: self.take_renewals(now),
@@ -123,13 +145,18 @@ impl Engine {
             (request.free, request.kinds) = (self.free_units(), self.offers());
         }
         self.woken = false;
-        self.in_flight = Some((request.clone(), now));
-        Some(request)
+        let asked = self.asked_by(&request);
+        self.in_flight.push_back(Sent {
+            request,
+            at: now,
+            asked,
+        });
+        self.in_flight.back().map(|sent| &sent.request)
     }
 
-    /// Applies an answer; returns the attempts to start.
+    /// Applies the answer to the oldest request; returns the attempts to start.
     pub(crate) fn apply(&mut self, reply: StepReply, now: Instant) -> Vec<Attempt> {
-        let (request, sent) = self.in_flight.take().expect("an answer follows a request");
+        let Sent { request, at: sent, .. } = self.in_flight.pop_front().expect("an answer follows a request");
         for (finish, accepted) in request.finishes.iter().zip(&reply.accepted) {
             let count = match (accepted, &finish.verdict) {
                 (false, _) => &mut self.report.abandoned,
@@ -147,10 +174,11 @@ impl Engine {
         }
         let full = request.wanted > 0 && reply.claims.len() == request.wanted;
         let alone = reply.alone;
+        self.held_back |= reply.hold && !request.idle;
         for claim in reply.claims {
             self.take_claim(claim, &request, reply.now_ms, sent, alone);
         }
-        self.early_cancels.clear();
+        self.early_cancels.retain(|(_, newest)| *newest > request.seq);
         // More may wait: the answer was bounded by what was asked for, or the script itself made tasks claimable.
         self.woken |= reply.again || (full && self.wanted() > 0);
         self.start_next(now)
@@ -197,8 +225,8 @@ impl Engine {
     pub(crate) fn cancel(&mut self, id: TaskId, now: Instant) -> Vec<Attempt> {
         let Some(task) = self.running.get(&id) else {
             // The word may be faster than the answer that brings the task.
-            if self.in_flight.is_some() {
-                self.early_cancels.push(id);
+            if !self.in_flight.is_empty() {
+                self.early_cancels.push((id, self.seq));
             }
             return Vec::new();
         };
@@ -239,7 +267,10 @@ impl Engine {
 
     /// Whether a drain has come to its end.
     pub(crate) fn is_drained(&self) -> bool {
-        self.draining_until.is_some() && self.running.is_empty() && self.finished.is_empty() && self.in_flight.is_none()
+        self.draining_until.is_some()
+            && self.running.is_empty()
+            && self.finished.is_empty()
+            && self.in_flight.is_empty()
     }
 
     /// Whether a drain must be given up: Redis stayed away, and what is left unsaid will be re-run after its lease.
@@ -247,41 +278,15 @@ impl Engine {
         self.draining_until.is_some_and(|until| now >= until + FLUSH_LIMIT)
     }
 
-    /// Acts on what the time alone brings about: leases that can no longer be trusted, the end of a drain's grace.
-    pub(crate) fn on_time(&mut self, now: Instant) {
-        for task in self.running.values().filter(|task| now >= task.abandon_at()) {
-            task.attempt.control.stop(StopReason::LeaseLost);
-        }
-        let lost: Vec<TaskId> = self
-            .ahead
-            .iter()
-            .copied()
-            .filter(|id| now >= self.running[id].abandon_at())
-            .collect();
-        for id in lost {
-            self.ahead.retain(|waiting| *waiting != id);
-            self.ended(id, Outcome::Released, now);
-        }
-        if self.draining_until.is_some_and(|until| now >= until) {
-            self.running.values().for_each(|task| task.attempt.control.abort());
-        }
-    }
-
     /// When to look again if nothing happens before.
     pub(crate) fn next_deadline(&self, now: Instant) -> Instant {
         let idle_look = now + REGISTER_EVERY;
-        let leases = self.running.values().map(|task| {
-            if task.renewing {
-                task.abandon_at()
-            } else {
-                task.renew_at()
-            }
-        });
         let progress = self
             .has_progress
             .then(|| self.told_progress.map_or(now, |told| told + PROGRESS_EVERY));
-        let soonest = leases
-            .chain(progress)
+        let soonest = progress
+            .into_iter()
+            .chain(self.leases_at)
             .chain(self.draining_until)
             .filter(|at| *at > now)
             .min();
@@ -292,12 +297,27 @@ impl Engine {
         self.config.kinds.iter().map(|slot| slot.kind.as_str())
     }
 
+    fn may_send(&self, now: Instant) -> bool {
+        match self.in_flight.front() {
+            None => self.is_due(now),
+            // A task that must be alone may be on its way.
+            Some(Sent { request, .. }) if request.idle && request.wanted > 0 => false,
+            Some(_) => self.in_flight.len() < MAX_IN_FLIGHT && self.finished.len() >= WORTH_A_SECOND,
+        }
+    }
+
+    /// Whether nothing that ends runs here, and nothing under way may bring it.
+    fn is_idle(&self) -> bool {
+        self.in_flight.is_empty() && self.running.values().all(|task| task.live)
+    }
+
     fn is_due(&self, now: Instant) -> bool {
         let progress_due = self.has_progress && self.told_progress.is_none_or(|told| now >= told + PROGRESS_EVERY);
         !self.finished.is_empty()
             || self.woken
+            || (self.held_back && self.is_idle())
             || progress_due
-            || self.running.values().any(|task| task.is_renewal_due(now))
+            || self.is_renewal_due(now)
             || self.told_info.is_none_or(|told| now >= told + INFO_EVERY)
             || self.registration_due(now)
     }
@@ -313,26 +333,6 @@ impl Engine {
             draining: self.draining_until.is_some(),
         };
         serde_json::to_string(&info).expect("strings and numbers always serialise")
-    }
-
-    /// Once one lease is due, all that are past half of that time are renewed with it: one call for all.
-    fn take_renewals(&mut self, now: Instant) -> Vec<Renewal> {
-        if !self.running.values().any(|task| task.is_renewal_due(now)) {
-            return Vec::new();
-        }
-        let due = self
-            .running
-            .values_mut()
-            .filter(|task| !task.is_lost() && now >= task.confirmed + task.lease / 6);
-        let renew = |task: &mut Running| {
-            task.renewing = true;
-            Renewal {
-                id: task.id(),
-                token: task.attempt.lease_token.clone(),
-                lease_ms: millis(task.lease),
-            }
-        };
-        due.take(MAX_RENEWALS).map(renew).collect()
     }
 
     fn take_progress(&mut self, now: Instant) -> Vec<(TaskId, Arc<str>, String)> {
@@ -358,21 +358,6 @@ impl Engine {
         }
     }
 
-    fn apply_renewal(&mut self, renewal: &Renewal, answer: Renewed, sent: Instant) {
-        let Some(task) = self.running.get_mut(&renewal.id) else {
-            return;
-        };
-        task.renewing = false;
-        match answer {
-            Renewed::Kept => task.confirmed = sent,
-            Renewed::CancelRequested => {
-                task.confirmed = sent;
-                task.attempt.control.stop(StopReason::Canceled);
-            }
-            Renewed::Lost => task.attempt.control.stop(StopReason::LeaseLost),
-        }
-    }
-
     fn take_claim(&mut self, claim: Claim, request: &StepRequest, now_ms: u64, sent: Instant, alone: bool) {
         let id = claim.id;
         let kind = record::kind_of(&claim.record);
@@ -394,13 +379,15 @@ impl Engine {
             Ok(task) => {
                 self.forget(id);
                 self.used[self.config.kinds[slot].class] += self.config.kinds[slot].cost;
+                let look_at = task.look_at();
+                self.leases_at = self.leases_at.into_iter().chain(look_at).min();
                 self.running.insert(id, task);
                 self.ahead.push_back(id);
                 self.alone = alone.then_some(id);
             }
             Err(error) => tracing::error!(task = %id, "read a claimed task: {error:#}; its lease will lapse"),
         }
-        if self.early_cancels.contains(&id) {
+        if self.early_cancels.iter().any(|(early, _)| *early == id) {
             self.cancel(id, sent);
         } else if self.draining_until.is_some() {
             self.ahead.retain(|waiting| *waiting != id);

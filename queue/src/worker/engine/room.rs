@@ -18,15 +18,31 @@ impl Engine {
     /// Tasks to ask for: free units of all classes, and more while runs are short.
     pub(super) fn wanted(&self) -> usize {
         let free: u32 = self.free_units().into_iter().sum();
-        let ahead = self
-            .config
-            .kinds
-            .iter()
-            .enumerate()
-            .map(|(slot, _)| self.extra(slot))
-            .max()
-            .unwrap_or(0);
-        MAX_ITEMS.min((free + ahead) as usize)
+        let ahead = (0..self.config.kinds.len()).map(|slot| self.extra(slot)).max();
+        let room = (free + ahead.unwrap_or(0)) as usize;
+        if ahead.unwrap_or(0) == 0 {
+            return MAX_ITEMS.min(room);
+        }
+        // Half of everything, so that one half can run while the other is on its way.
+        let all: u32 = self.config.classes.iter().map(|class| class.units).sum();
+        MAX_ITEMS.min(room).min((all + CLAIM_AHEAD).div_ceil(2) as usize)
+    }
+
+    /// Units of each class that the answer to a request may take.
+    pub(super) fn asked_by(&self, request: &StepRequest) -> Vec<u32> {
+        let wanted = u32::try_from(request.wanted).expect("a step asks for few tasks");
+        let most = |class: usize| {
+            let offers = request.kinds.iter().filter(|offer| offer.class == class);
+            let units = offers.map(|offer| (request.free[class] + offer.extra).min(wanted * offer.cost));
+            units.max().unwrap_or(0)
+        };
+        (0..self.used.len()).map(most).collect()
+    }
+
+    /// Units of a class that are taken, or may be by what is under way.
+    fn taken(&self, class: usize) -> u32 {
+        let asked: u32 = self.in_flight.iter().map(|sent| sent.asked[class]).sum();
+        self.used[class] + asked
     }
 
     /// Whether nothing may be claimed, whatever room there is.
@@ -38,14 +54,16 @@ impl Engine {
         if self.is_shut() {
             return 0;
         }
-        self.config.classes[class].units.saturating_sub(self.used[class])
+        self.config.classes[class].units.saturating_sub(self.taken(class))
     }
 
     /// Units that a kind may claim beyond its class, less those already claimed ahead.
     fn extra(&self, slot: usize) -> u32 {
         let kind = &self.config.kinds[slot];
         let short = kind.claim_ahead && self.mean_run[slot] < SHORT_RUN && !self.is_shut();
-        let over = self.used[kind.class].saturating_sub(self.config.classes[kind.class].units);
+        let over = self
+            .taken(kind.class)
+            .saturating_sub(self.config.classes[kind.class].units);
         if short { CLAIM_AHEAD.saturating_sub(over) } else { 0 }
     }
 

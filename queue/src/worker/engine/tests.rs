@@ -59,7 +59,10 @@ fn answer(request: &StepRequest, tasks: &[u64]) -> StepReply {
 
 /// One round trip.
 fn exchange(engine: &mut Engine, now: Instant, tasks: &[u64]) -> (StepRequest, Vec<Attempt>) {
-    let request = engine.next_request(now).expect("there should be something to say");
+    let request = engine
+        .next_request(now)
+        .expect("there should be something to say")
+        .clone();
     let attempts = engine.apply(answer(&request, tasks), now);
     (request, attempts)
 }
@@ -94,7 +97,10 @@ fn room_that_came_while_a_step_was_under_way_is_registered_by_the_next() {
     let (mut engine, now) = engine(1);
     let (_, attempts) = exchange(&mut engine, now, &[1]);
     engine.wake();
-    let full = engine.next_request(now).expect("a wake-up is followed by a step");
+    let full = engine
+        .next_request(now)
+        .expect("a wake-up is followed by a step")
+        .clone();
     assert_eq!((full.register, full.wanted, &full.free), (true, 0, &vec![0]));
     engine.attempt_ended(id(1), &attempts[0].lease_token, succeed(), now);
     engine.apply(answer(&full, &[]), now);
@@ -105,7 +111,7 @@ fn room_that_came_while_a_step_was_under_way_is_registered_by_the_next() {
 #[test]
 fn a_wake_up_during_a_step_uses_up_the_registration_of_that_step() {
     let (mut engine, now) = engine(2);
-    let first = engine.next_request(now).unwrap();
+    let first = engine.next_request(now).unwrap().clone();
     engine.wake();
     engine.apply(answer(&first, &[]), now);
     let (second, _) = exchange(&mut engine, now, &[]);
@@ -129,7 +135,7 @@ fn a_worker_that_drains_asks_for_nothing_and_is_nobody_to_wake() {
 #[test]
 fn a_cancel_that_is_faster_than_the_claim_is_not_forgotten() {
     let (mut engine, now) = engine(1);
-    let request = engine.next_request(now).unwrap();
+    let request = engine.next_request(now).unwrap().clone();
     engine.cancel(id(1), now);
     assert!(engine.apply(answer(&request, &[1]), now).is_empty(), "it never begins");
     let (next, _) = exchange(&mut engine, now, &[]);
@@ -159,7 +165,7 @@ fn leases_are_renewed_after_a_third_and_given_up_after_two() {
     let (_, attempts) = exchange(&mut engine, now, &[1]);
     let (renewing, _) = exchange(&mut engine, now + LEASE / 3, &[]);
     assert_eq!(renewing.renewals.len(), 1);
-    let unanswered = engine.next_request(now + LEASE * 2 / 3).unwrap();
+    let unanswered = engine.next_request(now + LEASE * 2 / 3).unwrap().clone();
     assert_eq!(unanswered.renewals.len(), 1);
     engine.on_time(now + LEASE - Duration::from_millis(1));
     assert_eq!(attempts[0].control.stop_reason(), None);
@@ -171,4 +177,118 @@ fn leases_are_renewed_after_a_third_and_given_up_after_two() {
         next.is_none_or(|request| request.renewals.is_empty()),
         "a lost lease is not renewed"
     );
+}
+
+/// A worker with 64 slots that holds as many tasks.
+fn busy() -> (Engine, Instant, Vec<Attempt>) {
+    let (mut engine, now) = engine(64);
+    let tasks: Vec<u64> = (0..64).collect();
+    let (_, attempts) = exchange(&mut engine, now, &tasks);
+    (engine, now, attempts)
+}
+
+fn end(engine: &mut Engine, now: Instant, attempts: &[Attempt]) {
+    for attempt in attempts {
+        engine.attempt_ended(attempt.id, &attempt.lease_token, succeed(), now);
+    }
+}
+
+#[test]
+fn a_second_step_follows_at_once_when_enough_has_ended_and_a_third_waits() {
+    let (mut engine, now, attempts) = busy();
+    end(&mut engine, now, &attempts[..20]);
+    let first = engine.next_request(now).unwrap().clone();
+    assert_eq!((first.finishes.len(), first.wanted, first.idle), (20, 20, false));
+    end(&mut engine, now, &attempts[20..35]);
+    assert!(
+        engine.next_request(now).is_none(),
+        "fifteen are better sent with others"
+    );
+    end(&mut engine, now, &attempts[35..36]);
+    let second = engine.next_request(now).unwrap().clone();
+    assert_eq!(
+        (second.finishes.len(), second.wanted, second.seq),
+        (16, 16, first.seq + 1)
+    );
+    end(&mut engine, now, &attempts[36..]);
+    assert!(engine.next_request(now).is_none(), "two are under way");
+    let refill: Vec<u64> = (100..120).collect();
+    assert_eq!(engine.apply(answer(&first, &refill), now).len(), 20);
+    let third = engine.next_request(now).unwrap();
+    assert_eq!((third.finishes.len(), third.wanted, &third.free), (28, 28, &vec![28]));
+}
+
+#[test]
+fn what_a_step_under_way_may_bring_is_not_asked_for_again() {
+    let (mut engine, now, attempts) = busy();
+    end(&mut engine, now, &attempts[..40]);
+    let first = engine.next_request(now).unwrap().clone();
+    end(&mut engine, now, &attempts[40..]);
+    let second = engine.next_request(now).unwrap().clone();
+    assert_eq!((first.wanted, second.wanted), (40, 24));
+    assert!(!second.idle, "forty may be on their way");
+    engine.apply(answer(&first, &[]), now);
+    engine.apply(answer(&second, &[]), now);
+    assert_eq!(engine.report.finished, 64);
+    assert!(engine.next_request(now).is_none(), "it waits to be called");
+    engine.wake();
+    let (third, _) = exchange(&mut engine, now, &[]);
+    assert_eq!((third.wanted, third.idle), (64, true));
+}
+
+#[test]
+fn a_cancel_waits_for_the_last_step_that_may_bring_its_task() {
+    let (mut engine, now, attempts) = busy();
+    end(&mut engine, now, &attempts[..20]);
+    let first = engine.next_request(now).unwrap().clone();
+    end(&mut engine, now, &attempts[20..40]);
+    let second = engine.next_request(now).unwrap().clone();
+    engine.cancel(id(200), now);
+    engine.apply(answer(&first, &[]), now);
+    assert!(engine.apply(answer(&second, &[200]), now).is_empty(), "it never begins");
+}
+
+#[test]
+fn a_worker_that_was_told_to_empty_itself_says_when_it_is_empty() {
+    let (mut engine, now, attempts) = busy();
+    end(&mut engine, now, &attempts[..20]);
+    let first = engine.next_request(now).unwrap().clone();
+    end(&mut engine, now, &attempts[20..]);
+    let second = engine.next_request(now).unwrap().clone();
+    for request in [first, second] {
+        let hold = StepReply {
+            hold: true,
+            ..answer(&request, &[])
+        };
+        engine.apply(hold, now);
+    }
+    let (third, _) = exchange(&mut engine, now, &[]);
+    assert!(third.idle && third.wanted > 0);
+}
+
+#[test]
+fn a_lease_that_was_renewed_early_is_renewed_again_in_time() {
+    let (mut engine, now) = engine(2);
+    let (_, old) = exchange(&mut engine, now, &[1]);
+    engine.wake();
+    exchange(&mut engine, now + LEASE / 6, &[2]);
+    let sent = now + LEASE / 3;
+    let both = engine.next_request(sent).unwrap().clone();
+    assert_eq!(both.renewals.len(), 2, "the younger goes along with the older");
+    end(&mut engine, sent, &old);
+    engine.on_time(sent);
+    engine.apply(answer(&both, &[]), sent);
+    exchange(&mut engine, sent, &[]);
+    let due = sent + LEASE / 3;
+    engine.on_time(due);
+    assert_eq!(exchange(&mut engine, due, &[]).0.renewals.len(), 1);
+}
+
+#[test]
+fn a_worker_that_may_get_a_task_to_run_alone_sends_no_second_step() {
+    let (mut engine, now) = engine(64);
+    let first = engine.next_request(now).unwrap().clone();
+    assert!(first.idle && first.wanted > 0);
+    engine.wake();
+    assert!(engine.next_request(now).is_none());
 }
