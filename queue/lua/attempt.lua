@@ -6,7 +6,7 @@ local function parse_attempt(text)
   local token, used, losses, rest = string.match(text or '|0|0', '^([^|]*)|(%d+)|(%d+)(.*)$')
   local started, lease, worker, cancel = string.match(rest, '^|(%d+)|(%d+)|([^|]*)|(1?)|')
   return {
-    token = token, used = tonumber(used), losses = tonumber(losses), started = tonumber(started or 0),
+    token = token, used = tonumber(used), losses = tonumber(losses), started = tonumber(started),
     lease = tonumber(lease or 0), worker = worker, canceled = cancel == '1',
   }
 end

@@ -4,6 +4,11 @@ local function carry_out()
   for key, count in pairs(heads) do redis.call('ZREMRANGEBYRANK', prefix .. key, 0, count - 1) end
   for key, list in pairs(drops) do redis.call('ZREM', prefix .. key, unpack(list)) end
   for key, list in pairs(puts) do redis.call('ZADD', prefix .. key, unpack(list)) end
+  for _, trim in ipairs(trims) do redis.call('LTRIM', trim[1], trim[2], -1) end
+  for moment, ids in pairs(kept) do
+    redis.call('RPUSH', prefix .. 'done:' .. moment, unpack(ids))
+    redis.call('ZADD', prefix .. 'done', moment, moment)
+  end
   if #records > 0 then redis.call('MSET', unpack(records)) end
   for _, lapse in ipairs(lapses) do redis.call('PEXPIRE', lapse[1], lapse[2]) end
   if #gone > 0 then redis.call('UNLINK', unpack(gone)) end

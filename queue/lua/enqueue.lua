@@ -1,52 +1,49 @@
 -- Adds tasks. KEYS: meta. A task that comes again (same id: its first reply was lost) is answered as created.
--- ARGV: count, then per task:
---   id, tenant, kind, run_at ms or 0, delay ms or 0, offset ms, header tail (kind|..|idem), body, idem hash, fingerprint
--- Returns one string per task: 'c' created, 'r<id>' replayed idempotency key, 'x<id>' key used for another request.
-local count = tonumber(ARGV[1])
-local answers, seen_keys, per_kind, keys = {}, {}, {}, {}
+-- ARGV: groups of tasks that differ by id and body alone:
+--   tenant, kind, run_at ms or 0, delay ms or 0, offset ms, header tail (kind|..|options), idem hash, fingerprint,
+--   count, then id and body of each. A task with an idempotency key is a group of its own.
+-- Returns a word a task: 'c' created, 'r<id>' replayed idempotency key, 'x<id>' key used for another request.
+local answers, seen_keys, per_kind, ids, groups = {}, {}, {}, {}, {}
+local cursor = 1
+while cursor <= #ARGV do
+  local group = { at = cursor + 8, count = tonumber(ARGV[cursor + 8]) }
+  group.tenant, group.kind, group.tail, group.idem = ARGV[cursor], ARGV[cursor + 1], ARGV[cursor + 5], ARGV[cursor + 6]
+  group.fingerprint, group.offset = ARGV[cursor + 7], tonumber(ARGV[cursor + 4])
+  group.due = math.max(tonumber(ARGV[cursor + 2]), ARGV[cursor + 3] ~= '0' and now + tonumber(ARGV[cursor + 3]) or 0)
+  for i = 1, group.count do ids[#ids + 1] = task_key .. ARGV[group.at + 2 * i - 1] end
+  groups[#groups + 1], cursor = group, group.at + 2 * group.count + 1
+end
+local some_exist = #ids > 0 and redis.call('EXISTS', unpack(ids)) > 0
 
-for i = 1, count do keys[i] = prefix .. 't:' .. ARGV[2 + (i - 1) * 10] end
-local some_exist = count > 0 and redis.call('EXISTS', unpack(keys)) > 0
-
-local function known_key(tenant, idem)
-  local key = prefix .. 'idem:' .. tenant .. ':' .. idem
-  return seen_keys[key] or redis.call('GET', key), key
+-- The answer for an idempotency key that is known; notes one that is not.
+local function known_key(group, id)
+  local key = prefix .. 'idem:' .. group.tenant .. ':' .. group.idem
+  local known = seen_keys[key] or redis.call('GET', key)
+  if not known then
+    seen_keys[key] = id .. ' ' .. group.fingerprint
+    return set(key, seen_keys[key])
+  end
+  local same = string.sub(known, 22) == group.fingerprint
+  if same and string.sub(known, 1, 20) == id then return 'c' end
+  return (same and 'r' or 'x') .. string.sub(known, 1, 20)
 end
 
-local function add(i)
-  local id, tenant, kind, run_at, delay, offset, tail, body, idem, fingerprint = unpack(ARGV, i, i + 9)
-  if idem ~= '' then
-    local known, key = known_key(tenant, idem)
-    if known then
-      local same = string.sub(known, 22) == fingerprint
-      if same and string.sub(known, 1, 20) == id then return 'c' end
-      return (same and 'r' or 'x') .. string.sub(known, 1, 20)
+local function add_group(group)
+  local wait = math.max(group.due - now, 0)
+  local head = 'Q|' .. now .. '|' .. (wait > 0 and string.format('%d', wait) or '') .. '|' .. group.tail .. '\n'
+  local score = string.format('%d', now + wait + (wait > 0 and 0 or group.offset))
+  local place = list_in(puts, wait > 0 and 'tm' or 'q:' .. group.kind)
+  local listing, created = list_in(puts, 'ix:' .. group.tenant), string.format('%d', now)
+  for i = 1, group.count do
+    local id, body = ARGV[group.at + 2 * i - 1], ARGV[group.at + 2 * i]
+    local key, answer = task_key .. id, group.idem ~= '' and known_key(group, id)
+    if not answer and not (some_exist and redis.call('EXISTS', key) == 1) then
+      set(key, head .. body)
+      listing[#listing + 1], listing[#listing + 2] = created, id
+      place[#place + 1], place[#place + 2] = score, id
+      per_kind[group.kind] = (per_kind[group.kind] or 0) + 1
+      if wait == 0 then claimable[group.kind] = true end
     end
-    seen_keys[key] = id .. ' ' .. fingerprint
-    set(key, seen_keys[key])
+    answers[#answers + 1] = answer or 'c'
   end
-  local due = math.max(tonumber(run_at), tonumber(delay) > 0 and now + tonumber(delay) or 0)
-  local base = math.max(now, due)
-  if some_exist and redis.call('EXISTS', prefix .. 't:' .. id) == 1 then return 'c' end
-  set(prefix .. 't:' .. id, table.concat({ 'Q', now, base, tail }, '|') .. '\n' .. body)
-  put('ix:' .. tenant, now, id)
-  per_kind[kind] = (per_kind[kind] or 0) + 1
-  if due > now then
-    put('tm', due, id)
-  else
-    put('q:' .. kind, base + tonumber(offset), id)
-    claimable[kind] = true
-  end
-  return 'c'
 end
-
-for i = 1, count do answers[i] = add(2 + (i - 1) * 10) end
-local poke = earlier_timer()
-carry_out()
--- A kind is announced again every ten seconds: a Redis that lost its data soon knows it, at no cost worth counting.
-for kind, added in pairs(per_kind) do
-  if count_rate('e:' .. kind, added) then redis.call('HSETNX', prefix .. 'kinds', kind, now) end
-end
-for kind in pairs(claimable) do wake(kind) end
-if poke then wake_ticker() end
-return answers

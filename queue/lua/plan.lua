@@ -6,6 +6,7 @@ local hints, watched = {}, nil              -- "id:letter", while somebody watch
 local claimable, parked = {}, 0             -- kinds that gained claimable tasks, ids without a record
 local touched = {}                          -- id -> 'ended' or 'renewed', what this script has already decided
 local lapses = {}                           -- {key, ms until it lapses}
+local kept, trims = {}, {}                  -- when results may go -> ids; {key, count taken off the front}
 
 local function list_in(lists, key)
   local list = lists[key]
@@ -28,6 +29,13 @@ end
 local function hint(id, letter)
   if watched == nil then watched = redis.call('EXISTS', prefix .. 'watched') == 1 end
   if watched then hints[#hints + 1] = id .. ':' .. letter end
+end
+
+-- When a result kept for `ttl` may go: the end of a whole second, or of a minute for more than ten minutes. Results that
+-- go at the same moment are one list: an entry costs a fifth of one in a sorted set of its own.
+local function kept_until(ttl)
+  local width = ttl < 600000 and 1000 or 60000
+  return string.format('%d', math.ceil((now + ttl) / width) * width)
 end
 
 local function set(key, value)

@@ -1,10 +1,9 @@
 -- Plans the removal of ended tasks whose time is over, at most `limit`. Records carry no PEXPIRE of their own:
--- one index is cheaper than a timer a task, and its listing entry and idempotency key go with the record.
+-- lists by the moment at which results may go are cheaper, and listing entry and idempotency key go with the record.
 local IDEMPOTENCY_MS = 86400000
 
-local function plan_removal(index, id)
+local function plan_removal(id)
   local key = task_key .. id
-  drop(index, id)
   gone[#gone + 1] = key
   gone[#gone + 1] = attempt_key .. id
   gone[#gone + 1] = prefix .. 'o:' .. id
@@ -24,12 +23,27 @@ local function plan_removal(index, id)
   if rest > 0 then lapses[#lapses + 1] = { idem_key, rest } else gone[#gone + 1] = idem_key end
 end
 
-local function plan_prune(limit)
+-- Takes from the front of the lists whose moment has come.
+local function prune_results(limit)
   local count = 0
-  for _, index in ipairs({ 'done', 'dl' }) do
-    local over = redis.call('ZRANGEBYSCORE', prefix .. index, '-inf', now, 'LIMIT', 0, limit - count)
-    for _, id in ipairs(over) do plan_removal(index, id) end
-    count = count + #over
+  for _, moment in ipairs(redis.call('ZRANGEBYSCORE', prefix .. 'done', '-inf', now, 'LIMIT', 0, limit)) do
+    local key = prefix .. 'done:' .. moment
+    local ids = redis.call('LRANGE', key, 0, limit - count - 1)
+    for _, id in ipairs(ids) do plan_removal(id) end
+    count = count + #ids
+    trims[#trims + 1] = { key, #ids }
+    if redis.call('LLEN', key) == #ids then drop('done', moment) end
+    if count == limit then break end
   end
   return count
+end
+
+local function plan_prune(limit)
+  local count = prune_results(limit)
+  local over = redis.call('ZRANGEBYSCORE', prefix .. 'dl', '-inf', now, 'LIMIT', 0, limit - count)
+  for _, id in ipairs(over) do
+    plan_removal(id)
+    drop('dl', id)
+  end
+  return count + #over
 end

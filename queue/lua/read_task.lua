@@ -1,14 +1,12 @@
 -- Describes one task, or false if there is none: id, record, state letter, place, attempt (see `attempt.lua`) or false.
 -- State: the record's own if it ended, else r running, d scheduled, q queued, w waiting, by the index that holds it.
--- Place: expiry ms of an ended task, due ms of a scheduled one, tasks ahead of a queued one.
+-- Place: due ms of a scheduled task, tasks ahead of a queued one.
 local function describe(id)
   local record = redis.call('GET', task_key .. id)
   if not record then return false end
   local function answer(state, place) return { id, record, state, place, redis.call('GET', attempt_key .. id) } end
   local ended = string.match(record, '^F|%d+|(%a)|')
-  if ended then
-    return answer(ended, redis.call('ZSCORE', prefix .. (ended == 'f' and 'dl' or 'done'), id))
-  end
+  if ended then return answer(ended, false) end
   if redis.call('ZSCORE', prefix .. 'lease', id) then return answer('r', false) end
   local due = redis.call('ZSCORE', prefix .. 'tm', id)
   if due then return answer('d', due) end

@@ -14,7 +14,7 @@ end
 -- task waits apart, to be claimed by a worker that runs nothing else: a poison pill takes no neighbour with it.
 local function requeue(id, header, losses)
   local alone = losses >= 2 and not header.live
-  put((alone and 'solo:' or 'q:') .. header.kind, header.base + header.offset, id)
+  put((alone and 'solo:' or 'q:') .. header.kind, header.score, id)
   hint(id, 'q')
   claimable[header.kind] = true
 end
@@ -26,15 +26,21 @@ end
 
 -- Ends a task without its worker. A terminal record is
 --   F|finished|state|reason|attempt|losses|started|worker|token|length\n<outcome><the live record>
+-- with finished in Unix ms, started in ms after it was created, and nothing for one attempt, no losses, never started.
 local function bury(id, state, reason, outcome, held)
   local live = redis.call('GET', task_key .. id)
   local header = parse_header(string.sub(live, 1, 256))
-  local line = {
-    'F', now, state, reason, held.used, held.losses, held.started, held.worker or '', '', #outcome,
-  }
+  local started = held.started and held.started - header.created or ''
+  local used, losses = held.used ~= 1 and held.used or '', held.losses ~= 0 and held.losses or ''
+  local line = { 'F', now, state, reason, used, losses, started, held.worker or '', '', #outcome }
   set(task_key .. id, table.concat(line, '|') .. '\n' .. outcome .. live)
   gone[#gone + 1] = attempt_key .. id
-  if state == 'f' then put('dl', now + 2592000000, id) else put('done', now + header.ttl, id) end
+  if state == 'f' then
+    put('dl', now + 2592000000, id)
+  else
+    local ids = list_in(kept, kept_until(header.ttl))
+    ids[#ids + 1] = id
+  end
   hint(id, state)
 end
 

@@ -23,7 +23,7 @@ end
 
 local function kind_of(id)
   local line = redis.call('GETRANGE', task_key .. id, 0, 511)
-  return string.match(line, '^Q|%d+|%d+|([^|]*)|') or string.match(line, 'Q|%d+|%d+|([^|]*)|') or '?'
+  return string.match(line, '^Q|%d+|%d*|([^|]*)|') or string.match(line, 'Q|%d+|%d*|([^|]*)|') or '?'
 end
 
 local function by_kind(index)

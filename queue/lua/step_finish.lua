@@ -7,9 +7,10 @@ local function way_of(verdict)
   if way then return way end
   local letter, ms = string.match(verdict, '^(%a)(%d*)$')
   way = { letter = letter, ms = tonumber(ms) }
-  if letter == 's' or letter == 'f' or letter == 'c' then
-    way.index = list_in(puts, letter == 'f' and 'dl' or 'done')
-    way.score = string.format('%d', now + way.ms)
+  if letter == 'f' then
+    way.ends, way.moment = true, string.format('%d', now + way.ms)
+  elseif letter == 's' or letter == 'c' then
+    way.ends, way.ids = true, list_in(kept, kept_until(way.ms))
   end
   ways[verdict] = way
   return way
@@ -27,11 +28,10 @@ local function plan_finishes()
     else
       local way = way_of(ARGV[at + 2])
       touched[id], acks[i], leases[#leases + 1] = 'ended', 'o', id
-      if way.index then
+      if way.ends then
         set(task_key .. id, ended .. ARGV[at + 3])
         gone[#gone + 1] = attempt_key .. id
-        local index = way.index
-        index[#index + 1], index[#index + 2] = way.score, id
+        if way.ids then way.ids[#way.ids + 1] = id else put('dl', way.moment, id) end
         hint(id, way.letter)
       else
         plan_return(id, way, parse_attempt(attempts[i]))

@@ -6,15 +6,17 @@ use crate::connection::{ConnectOptions, Link};
 use crate::error::QueueError;
 use crate::id::TaskId;
 use crate::keys::SHARD;
-use crate::record::{self, millis};
+use crate::record;
+use crate::submission::{Gather, Prepared, Submission, unanswered};
 use crate::task::{CancelOutcome, Enqueued, ListQuery, NewTask, Page, Task};
 use crate::watch::{self, Watch, Watcher};
-use crate::{MAX_BATCH, MAX_SPEC_BYTES, limits, listing, reading};
+use crate::{MAX_BATCH, listing, reading};
 
 /// A queue in one Redis. Clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Queue {
     pub(crate) link: Arc<Link>,
+    gather: Arc<Gather>,
 }
 
 impl Queue {
@@ -24,17 +26,20 @@ impl Queue {
     /// `Unavailable` if it cannot be reached, `Unsuitable` if it is refused.
     pub async fn connect(options: ConnectOptions) -> Result<Self, QueueError> {
         let link = Link::open(options).await?;
-        Ok(Self { link: Arc::new(link) })
+        Ok(Self {
+            link: Arc::new(link),
+            gather: Arc::default(),
+        })
     }
 
-    /// Adds a task. Once this returns, the task is as safe as Redis' durability tier makes it.
+    /// Adds a task. Once this returns, the task is as safe as Redis' durability tier makes it. Calls that come while
+    /// others are under way go together, without waiting for more.
     ///
     /// # Errors
     /// `Invalid` for a task that breaks a limit, `Full`, `Unavailable`. After `Unavailable` it may or may not have
     /// been added: repeat it with an idempotency key.
     pub async fn enqueue(&self, task: NewTask) -> Result<Enqueued, QueueError> {
-        let mut answers = self.enqueue_batch(vec![task]).await?;
-        answers.pop().expect("one answer per task")
+        self.gather.enqueue(&self.link, task).await
     }
 
     /// Adds up to `MAX_BATCH` tasks by one script; one answer per task, in order.
@@ -48,22 +53,18 @@ impl Queue {
                 format!("at most {MAX_BATCH} in one batch"),
             ));
         }
-        let mut answers: Vec<Result<Enqueued, QueueError>> = Vec::with_capacity(tasks.len());
-        let mut args: Vec<Vec<u8>> = vec![Vec::new()];
-        let mut sent = Vec::with_capacity(tasks.len());
-        for (position, task) in tasks.iter().enumerate() {
-            let id = self.link.new_id();
-            answers.push(push_task(&mut args, id, task).map(|()| Enqueued::Created(id)));
-            if answers[position].is_ok() {
-                sent.push((position, id));
-            }
+        let mut refused = Vec::with_capacity(tasks.len());
+        let mut submission = Submission::default();
+        for task in &tasks {
+            let prepared = Prepared::new(task).map(|prepared| submission.push(self.link.new_id(), prepared));
+            refused.push(prepared.err());
         }
-        args[0] = sent.len().to_string().into_bytes();
-        let replies: Vec<String> = self.link.call(&self.link.scripts.enqueue, &args).await?;
-        for ((position, id), reply) in sent.into_iter().zip(&replies) {
-            answers[position] = read_answer(id, reply);
-        }
-        Ok(answers)
+        let mut answers = submission.send(&self.link).await?.into_iter();
+        let answer = |refusal: Option<QueueError>| match refusal {
+            Some(error) => Err(error),
+            None => answers.next().unwrap_or_else(|| Err(unanswered())),
+        };
+        Ok(refused.into_iter().map(answer).collect())
     }
 
     /// Reads a task; `None` if this tenant has no such task.
@@ -121,50 +122,5 @@ impl Queue {
     /// A feed of state changes: clone the handle freely, give the reader to somebody who awaits it.
     pub fn watch(&self) -> (Watch, Watcher) {
         watch::open(self.clone())
-    }
-}
-
-pub(crate) fn push_task(args: &mut Vec<Vec<u8>>, id: TaskId, task: &NewTask) -> Result<(), QueueError> {
-    limits::check(task)?;
-    let (tail, body) = record::encode_spec(task);
-    if body.len() > MAX_SPEC_BYTES {
-        return Err(QueueError::invalid(
-            "input",
-            format!("the task is over {MAX_SPEC_BYTES} bytes"),
-        ));
-    }
-    let delay_ms = task.delay.map(millis).unwrap_or_default();
-    let run_at_ms = if delay_ms > 0 {
-        0
-    } else {
-        task.run_at_ms.unwrap_or_default()
-    };
-    let (key, fingerprint) = match &task.idempotency {
-        Some(idem) => (record::key_hash(&idem.key), idem.fingerprint.as_str()),
-        None => (String::new(), ""),
-    };
-    args.push(id.as_str().into());
-    args.push(task.tenant.as_str().into());
-    args.push(task.kind.as_str().into());
-    args.push(run_at_ms.to_string().into());
-    args.push(delay_ms.to_string().into());
-    args.push(task.priority.offset_ms().to_string().into());
-    args.push(tail.into());
-    args.push(body.into());
-    args.push(key.into());
-    args.push(fingerprint.into());
-    Ok(())
-}
-
-fn read_answer(id: TaskId, reply: &str) -> Result<Enqueued, QueueError> {
-    let other = |text: &str| {
-        text.parse()
-            .map_err(|_| QueueError::Other(format!("enqueue answered {reply:?}")))
-    };
-    match reply.split_at_checked(1) {
-        Some(("c", "")) => Ok(Enqueued::Created(id)),
-        Some(("r", known)) => other(known).map(Enqueued::Replayed),
-        Some(("x", known)) => other(known).map(Enqueued::Conflict),
-        _ => Err(QueueError::Other(format!("enqueue answered {reply:?}"))),
     }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong between a caller and the queue.
 
 /// Why a call to the queue failed. What a caller branches on is a variant; the rest is `Other`.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueueError {
     /// Redis cannot be reached or did not answer in time. A write may or may not have happened:

@@ -9,7 +9,8 @@
 //! | `q:<kind>` `solo:<kind>` | ZSET | queued, by enqueue time + class offset; `solo` holds those to be claimed alone |
 //! | `lease` | ZSET | running, by lease deadline |
 //! | `tm` | ZSET | scheduled, by due time |
-//! | `done` `dl` | ZSET | ended and dead letters, by the time they are pruned |
+//! | `done:<ms>` `done` | LIST, ZSET | ended tasks that may go at that moment; these moments |
+//! | `dl` | ZSET | dead letters, by the time they are pruned |
 //! | `park` | ZSET | ids found without a record, for fsck |
 //! | `ix:<tenant>` | ZSET | a tenant's tasks by creation |
 //! | `idem:<tenant>:<hash>` | STRING | task id and request fingerprint |

@@ -17,6 +17,7 @@ mod reading;
 mod record;
 mod scripts;
 mod status;
+mod submission;
 mod task;
 mod watch;
 mod worker;

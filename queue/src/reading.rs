@@ -1,7 +1,6 @@
 //! From what the scripts answer to `Task`. The order of fields is that of `lua/read_task.lua`.
 
 use redis::{FromRedisValue, Value};
-use serde_json::value::RawValue;
 
 use crate::error::QueueError;
 use crate::record::{self, Ended, Live};
@@ -82,9 +81,9 @@ fn finished(seen: &Seen, ended: &Ended<'_>, live: &Live<'_>) -> Result<Task, Que
     task.worker = ended.worker.map(str::to_owned);
     task.started_at_ms = ended.started_at_ms;
     task.finished_at_ms = Some(ended.finished_at_ms);
-    task.expires_at_ms = whole(seen.place);
+    task.expires_at_ms = Some(ended.expires_at_ms(live.result_ttl_ms));
     if ended.state == State::Succeeded {
-        task.result = Some(raw(ended.outcome)?);
+        task.result = Some(record::raw(ended.outcome)?);
         task.progress = Some(Progress {
             percent: 100,
             message: String::new(),
@@ -104,7 +103,7 @@ fn base(id: &str, live: &Live<'_>) -> Result<Task, QueueError> {
         reason: None,
         priority: live.priority,
         attempt: 0,
-        max_attempts: live.body.max_attempts,
+        max_attempts: live.options.max_attempts,
         losses: 0,
         progress: None,
         queue_position: None,
@@ -115,12 +114,12 @@ fn base(id: &str, live: &Live<'_>) -> Result<Task, QueueError> {
         started_at_ms: None,
         finished_at_ms: None,
         expires_at_ms: None,
-        input: live.body.input.to_owned(),
+        input: record::raw(live.input)?,
         result: None,
         error: None,
-        tags: live.body.tags.iter().map(|tag| tag.clone().into_owned()).collect(),
-        metadata: live.body.metadata.map(ToOwned::to_owned),
-        traceparent: live.body.traceparent.map(ToOwned::to_owned),
+        tags: live.options.tags.iter().map(|tag| tag.clone().into_owned()).collect(),
+        metadata: live.options.metadata.map(ToOwned::to_owned),
+        traceparent: live.options.traceparent.map(ToOwned::to_owned),
     })
 }
 
@@ -140,10 +139,6 @@ fn read_progress(text: &str) -> Option<Progress> {
 )]
 fn whole(score: Option<f64>) -> Option<u64> {
     score.map(|value| value as u64)
-}
-
-fn raw(json: &str) -> Result<Box<RawValue>, QueueError> {
-    RawValue::from_string(json.to_owned()).map_err(|error| QueueError::Other(format!("corrupt result: {error}")))
 }
 
 /// Scripts answer `false` for a missing value, which arrives as nil.

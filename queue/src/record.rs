@@ -1,7 +1,9 @@
 //! The packed form of a task, as `t:<id>` holds it. The scripts read the header line; only Rust reads the body.
 //!
-//! Live: `Q|created|base|kind|offset|live|ttl|tenant|idem\n` and the body.
+//! Live: `Q|created|wait|kind|class|live|ttl|tenant|idem|length\n`, options as JSON of that length, and the input. Empty
+//! fields have their defaults; a task with all of them costs no more than its kind, its tenant and its input.
 //! Ended: `F|finished|state|reason|attempt|losses|started|worker|token|length\n`, the outcome, and the live record.
+//! `started` is counted from the creation; nothing stands for the first attempt, for no losses, for a task never started.
 
 use std::borrow::Cow;
 
@@ -14,25 +16,65 @@ use crate::failure::TaskError;
 use crate::task::{LossPolicy, NewTask, Priority, Reason, State};
 
 /// Characters of the lease token that an ended record keeps: enough to know the winner when it repeats itself.
-const TOKEN_CHARS_KEPT: usize = 11;
+const TOKEN_CHARS_KEPT: usize = 6;
+const DEFAULT_TTL_MS: u64 = 24 * 3_600 * 1_000;
+/// Dead letters are kept for 30 days, as in `lua/settle.lua`.
+pub(crate) const DEAD_LETTER_TTL_MS: u64 = 30 * 24 * 3_600 * 1_000;
 
-/// What only Rust reads. One-letter names: the body is stored once per task.
+/// What only Rust reads, beside the input. One-letter names: it is stored once per task.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Body<'a> {
-    #[serde(rename = "i", borrow)]
-    pub(crate) input: &'a RawValue,
-    #[serde(rename = "m")]
+#[serde(default)]
+pub(crate) struct Options<'a> {
+    #[serde(rename = "m", skip_serializing_if = "is_default_attempts")]
     pub(crate) max_attempts: u32,
-    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
-    pub(crate) timeout_ms: Option<u64>,
-    #[serde(rename = "b")]
+    /// 0 for no timeout.
+    #[serde(rename = "t", skip_serializing_if = "is_default_timeout")]
+    pub(crate) timeout_ms: u64,
+    #[serde(rename = "b", skip_serializing_if = "is_default_backoff")]
     pub(crate) backoff_ms: u64,
-    #[serde(rename = "g", default, skip_serializing_if = "Vec::is_empty", borrow)]
+    #[serde(rename = "g", skip_serializing_if = "Vec::is_empty", borrow)]
     pub(crate) tags: Vec<Cow<'a, str>>,
-    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none", borrow)]
+    #[serde(rename = "d", skip_serializing_if = "Option::is_none", borrow)]
     pub(crate) metadata: Option<&'a RawValue>,
-    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
     pub(crate) traceparent: Option<&'a str>,
+}
+
+impl Default for Options<'_> {
+    /// As `NewTask::new`; changing a number here changes what stored records mean.
+    fn default() -> Self {
+        Self {
+            max_attempts: 3,
+            timeout_ms: 300_000,
+            backoff_ms: 2_000,
+            tags: Vec::new(),
+            metadata: None,
+            traceparent: None,
+        }
+    }
+}
+
+impl Options<'_> {
+    fn are_default(&self) -> bool {
+        is_default_attempts(&self.max_attempts)
+            && is_default_timeout(&self.timeout_ms)
+            && is_default_backoff(&self.backoff_ms)
+            && self.tags.is_empty()
+            && self.metadata.is_none()
+            && self.traceparent.is_none()
+    }
+}
+
+fn is_default_attempts(attempts: &u32) -> bool {
+    *attempts == Options::default().max_attempts
+}
+
+fn is_default_timeout(timeout_ms: &u64) -> bool {
+    *timeout_ms == Options::default().timeout_ms
+}
+
+fn is_default_backoff(backoff_ms: &u64) -> bool {
+    *backoff_ms == Options::default().backoff_ms
 }
 
 /// The header line of a live record and the body after it.
@@ -44,7 +86,9 @@ pub(crate) struct Live<'a> {
     pub(crate) live: bool,
     pub(crate) result_ttl_ms: u64,
     pub(crate) tenant: &'a str,
-    pub(crate) body: Body<'a>,
+    pub(crate) options: Options<'a>,
+    /// JSON; checked when it was enqueued.
+    pub(crate) input: &'a str,
 }
 
 /// The head of an ended record.
@@ -60,33 +104,72 @@ pub(crate) struct Ended<'a> {
     pub(crate) outcome: &'a str,
 }
 
-/// The header from the kind on, as the enqueue script wants it, and the body.
-pub(crate) fn encode_spec(task: &NewTask) -> (String, String) {
-    let body = Body {
-        input: &task.input,
+impl Ended<'_> {
+    /// When the record may be pruned, as `kept_until` in `lua/plan.lua` has it.
+    pub(crate) fn expires_at_ms(&self, result_ttl_ms: u64) -> u64 {
+        if self.state == State::Failed {
+            return self.finished_at_ms + DEAD_LETTER_TTL_MS;
+        }
+        let width = if result_ttl_ms < 600_000 { 1_000 } else { 60_000 };
+        (self.finished_at_ms + result_ttl_ms).next_multiple_of(width)
+    }
+}
+
+/// What follows the header line of a live record, and how much of it is options.
+pub(crate) fn encode_body(task: &NewTask) -> (usize, String) {
+    let options = Options {
         max_attempts: task.max_attempts,
-        timeout_ms: task.timeout.map(millis),
+        // A timeout of nothing still is one.
+        timeout_ms: task.timeout.map_or(0, |limit| millis(limit).max(1)),
         backoff_ms: millis(task.backoff),
         tags: task.tags.iter().map(|tag| Cow::Borrowed(tag.as_str())).collect(),
         metadata: task.metadata.as_deref(),
         traceparent: task.traceparent.as_deref(),
     };
-    let tail = format!(
-        "{}|{}|{}|{}|{}|{}",
+    let mut body = String::new();
+    if !options.are_default() {
+        body = serde_json::to_string(&options).expect("strings, numbers and checked JSON always serialise");
+    }
+    let length = body.len();
+    body.push_str(task.input.get());
+    (length, body)
+}
+
+/// The header line of a live record from the kind on.
+pub(crate) fn encode_tail(task: &NewTask, options_length: usize) -> String {
+    let ttl_ms = millis(task.result_ttl);
+    format!(
+        "{}|{}|{}|{}|{}|{}|{}",
         task.kind,
-        task.priority.offset_ms(),
-        u8::from(task.losses == LossPolicy::Live),
-        millis(task.result_ttl),
+        class_digit(task.priority),
+        if task.losses == LossPolicy::Live { "1" } else { "" },
+        unless(DEFAULT_TTL_MS, ttl_ms),
         task.tenant,
         task.idempotency
             .as_ref()
             .map(|idem| key_hash(&idem.key))
             .unwrap_or_default(),
-    );
-    (
-        tail,
-        serde_json::to_string(&body).expect("strings, numbers and checked JSON always serialise"),
+        unless(0, options_length as u64),
     )
+}
+
+/// A number, or nothing for its default.
+fn unless(default: u64, number: u64) -> String {
+    if number == default {
+        String::new()
+    } else {
+        number.to_string()
+    }
+}
+
+/// The digit of a priority class in records; nothing for the normal one.
+const fn class_digit(class: Priority) -> &'static str {
+    match class {
+        Priority::Realtime => "0",
+        Priority::High => "1",
+        Priority::Normal => "",
+        Priority::Low => "3",
+    }
 }
 
 /// A client's idempotency key as part of a Redis key: 32 hexadecimal characters, whatever the client sent.
@@ -103,7 +186,8 @@ pub(crate) struct Ending<'a> {
     pub(crate) reason: Option<Reason>,
     pub(crate) attempt: u32,
     pub(crate) losses: u32,
-    pub(crate) started_at_ms: u64,
+    /// From the creation of the task to the start of the attempt.
+    pub(crate) started_after_ms: u64,
     pub(crate) worker: &'a str,
     pub(crate) token: &'a str,
     /// Result or `TaskError`, JSON.
@@ -117,9 +201,9 @@ impl Ending<'_> {
         format!(
             "{}|{reason}|{}|{}|{}|{}|{token}|{}\n{}{live_record}",
             state_letter(self.state),
-            self.attempt,
-            self.losses,
-            self.started_at_ms,
+            unless(1, u64::from(self.attempt)),
+            unless(0, u64::from(self.losses)),
+            self.started_after_ms,
             self.worker,
             self.outcome.len(),
             self.outcome,
@@ -151,35 +235,50 @@ pub(crate) fn decode(record: &str) -> Result<(Option<Ended<'_>>, Live<'_>), Queu
     };
     let length: usize = number(length)?;
     let outcome = rest.get(..length).ok_or_else(|| corrupt("outcome is cut"))?;
-    let started: u64 = number(started)?;
+    let live = decode_live(&rest[length..])?;
+    let started: Option<u64> = (!started.is_empty()).then(|| number(started)).transpose()?;
     let ended = Ended {
         finished_at_ms: number(finished)?,
         state: state_from_letter(state).ok_or_else(|| corrupt("state"))?,
         reason: reason_from_word(reason),
-        attempt: number(attempt)?,
-        losses: number(losses)?,
-        started_at_ms: (started > 0).then_some(started),
+        attempt: number_or(attempt, 1)?,
+        losses: number_or(losses, 0)?,
+        started_at_ms: started.map(|after| live.created_at_ms + after),
         worker: (!worker.is_empty()).then_some(worker),
         outcome,
     };
-    Ok((Some(ended), decode_live(&rest[length..])?))
+    Ok((Some(ended), live))
 }
 
 /// Reads a live record.
 pub(crate) fn decode_live(record: &str) -> Result<Live<'_>, QueueError> {
     let (line, body) = record.split_once('\n').ok_or_else(|| corrupt("no header line"))?;
-    let fields: Vec<&str> = line.split('|').collect();
-    let ["Q", created, _base, kind, offset, live, ttl, tenant, _idem] = fields[..] else {
+    let mut fields = line.split('|');
+    let mut next = || fields.next().ok_or_else(|| corrupt("header of a live task"));
+    if next()? != "Q" {
         return Err(corrupt("header of a live task"));
-    };
+    }
+    let (created, _wait, kind, class, live, ttl) = (next()?, next()?, next()?, next()?, next()?, next()?);
+    let (tenant, _idem, length) = (next()?, next()?, next()?);
+    let (options, input) = body
+        .split_at_checked(number_or(length, 0)?)
+        .ok_or_else(|| corrupt("options are cut"))?;
+    let class = Priority::ALL
+        .into_iter()
+        .find(|priority| class_digit(*priority) == class);
     Ok(Live {
         created_at_ms: number(created)?,
         kind,
-        priority: Priority::from_offset_ms(number(offset)?).ok_or_else(|| corrupt("priority"))?,
+        priority: class.ok_or_else(|| corrupt("priority"))?,
         live: live == "1",
-        result_ttl_ms: number(ttl)?,
+        result_ttl_ms: number_or(ttl, DEFAULT_TTL_MS)?,
         tenant,
-        body: serde_json::from_str(body).map_err(|error| corrupt(&error.to_string()))?,
+        options: if options.is_empty() {
+            Options::default()
+        } else {
+            serde_json::from_str(options).map_err(|error| corrupt(&error.to_string()))?
+        },
+        input,
     })
 }
 
@@ -246,6 +345,16 @@ fn number<T: std::str::FromStr>(text: &str) -> Result<T, QueueError> {
     text.parse().map_err(|_| corrupt("a number"))
 }
 
+/// A field that is empty for its default.
+fn number_or<T: std::str::FromStr>(text: &str, default: T) -> Result<T, QueueError> {
+    if text.is_empty() { Ok(default) } else { number(text) }
+}
+
+/// JSON out of a record.
+pub(crate) fn raw(json: &str) -> Result<Box<RawValue>, QueueError> {
+    RawValue::from_string(json.to_owned()).map_err(|error| corrupt(&error.to_string()))
+}
+
 fn corrupt(what: &str) -> QueueError {
     QueueError::Other(format!("corrupt task record: {what}"))
 }
@@ -265,37 +374,53 @@ mod tests {
         task
     }
 
+    fn encoded(task: &NewTask) -> (String, String) {
+        let (length, body) = encode_body(task);
+        (encode_tail(task, length), body)
+    }
+
     #[test]
     fn a_live_record_is_read_back_as_it_was_written() {
-        let (tail, body) = encode_spec(&spec());
-        let record = format!("Q|1763635490123|1763635490123|{tail}\n{body}");
+        let (tail, body) = encoded(&spec());
+        let record = format!("Q|1763635490123||{tail}\n{body}");
         let (ended, live) = decode(&record).unwrap();
         assert!(ended.is_none());
         assert_eq!((live.tenant, live.kind, live.priority), ("acme", "ocr", Priority::Low));
-        assert_eq!(live.body.input.get(), r#"{"text":"a|b\nc"}"#);
+        assert_eq!(live.input, r#"{"text":"a|b\nc"}"#);
         assert_eq!(
-            (live.body.tags[0].as_ref(), live.body.timeout_ms),
-            ("a\"b", Some(300_000))
+            (live.options.tags[0].as_ref(), live.options.timeout_ms),
+            ("a\"b", 300_000)
         );
-        assert_eq!(live.body.traceparent, Some(TRACEPARENT));
+        assert_eq!(live.options.traceparent, Some(TRACEPARENT));
     }
 
     #[test]
     fn what_a_task_does_not_have_costs_no_bytes() {
         let task = NewTask::new("acme", "ocr", RawValue::from_string("{}".to_owned()).unwrap());
-        assert_eq!(encode_spec(&task).1, r#"{"i":{},"m":3,"t":300000,"b":2000}"#);
+        assert_eq!(encoded(&task), ("ocr||||acme||".to_owned(), "{}".to_owned()));
+        let record = "Q|1763635490123||ocr||||acme||\n{}";
+        let live = decode_live(record).unwrap();
+        assert_eq!(
+            (live.priority, live.result_ttl_ms, live.input),
+            (task.priority, 86_400_000, "{}")
+        );
+        assert_eq!(
+            (live.options.max_attempts, live.options.timeout_ms),
+            (task.max_attempts, 300_000)
+        );
+        assert_eq!(live.options.backoff_ms, millis(task.backoff));
     }
 
     #[test]
     fn an_ended_record_keeps_the_live_one_behind_its_outcome() {
-        let (tail, body) = encode_spec(&spec());
-        let live_record = format!("Q|1|2|{tail}\n{body}");
+        let (tail, body) = encoded(&spec());
+        let live_record = format!("Q|1|1|{tail}\n{body}");
         let ending = Ending {
             state: State::Succeeded,
             reason: None,
             attempt: 2,
             losses: 1,
-            started_at_ms: 7,
+            started_after_ms: 6,
             worker: "w1",
             token: "0123456789abcdefghijkl",
             outcome: "{\"n\":\"|\\n\"}",

@@ -29,7 +29,7 @@ pub(crate) struct Scripts {
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            enqueue: script!("", "clock" "plan" "carry_out" "rate" "wake" "enqueue"),
+            enqueue: script!("", "clock" "plan" "carry_out" "rate" "wake" "enqueue" "enqueue_write"),
             step: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "carry_out" "settle" "expire" "promote"
                 "rate" "wake" "step_args" "step_replay" "step_return" "step_finish" "step_renew" "step_due" "step_pick"
                 "step_solo" "step_claim" "step_write"),

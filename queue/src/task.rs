@@ -38,10 +38,6 @@ impl Priority {
             Self::Low => 900_000,
         }
     }
-
-    pub(crate) fn from_offset_ms(offset_ms: u64) -> Option<Self> {
-        Self::ALL.into_iter().find(|class| class.offset_ms() == offset_ms)
-    }
 }
 
 /// Where a task is in its life.

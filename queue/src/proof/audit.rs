@@ -1,7 +1,7 @@
 //! Compares all that Redis holds with the model: every task in the one place where it should be, every record to the
 //! byte, no key that nobody accounts for, no wake-up lost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use redis::AsyncCommands;
 
@@ -21,6 +21,7 @@ pub(super) async fn compare(world: &mut World) {
     keys.sort();
     let found = Found::read(world, &keys).await;
     assert_eq!(found.indexes, indexes(&world.model));
+    assert_eq!(found.kept, kept(&world.model));
     assert_eq!(found.records, records(&world.model));
     for name in &found.others {
         assert!(is_furniture(name), "nobody accounts for the key {name}");
@@ -37,6 +38,8 @@ pub(super) async fn compare(world: &mut World) {
 #[derive(Default)]
 struct Found {
     indexes: Scores,
+    /// Results by the moment they may go.
+    kept: BTreeMap<String, Vec<String>>,
     records: BTreeMap<String, String>,
     idle: Scores,
     /// Workers whose mailbox holds something that a step follows.
@@ -55,7 +58,7 @@ impl Found {
                 Holds::Index => pipe.zrange_withscores(key, 0, -1),
                 Holds::Text => pipe.get(key),
                 Holds::Fields => pipe.hgetall(key),
-                Holds::Mail => pipe.lrange(key, 0, -1),
+                Holds::Mail | Holds::Results => pipe.lrange(key, 0, -1),
                 Holds::Other => pipe.exists(key),
             };
         }
@@ -83,6 +86,7 @@ impl Found {
                         found.mail.insert(name["w:".len()..].to_owned());
                     }
                 }
+                Holds::Results => drop(found.kept.insert(name, redis::from_redis_value(value).unwrap())),
                 Holds::Other => found.others.push(name),
             }
         }
@@ -95,15 +99,17 @@ enum Holds {
     Text,
     Fields,
     Mail,
+    Results,
     Other,
 }
 
 fn kind_of_key(name: &str) -> Holds {
     match name.split(':').next().unwrap_or_default() {
-        "q" | "solo" | "lease" | "tm" | "wait" | "park" | "done" | "dl" | "ix" | "idle" => Holds::Index,
         "t" | "a" | "idem" | "hold" => Holds::Text,
         "workers" => Holds::Fields,
         "w" => Holds::Mail,
+        "done" if name.contains(':') => Holds::Results,
+        "q" | "solo" | "lease" | "tm" | "wait" | "park" | "done" | "dl" | "ix" | "idle" => Holds::Index,
         _ => Holds::Other,
     }
 }
@@ -131,13 +137,25 @@ fn indexes(model: &Model) -> Scores {
     }
     add("lease".to_owned(), model.leased());
     add("tm".to_owned(), model.scheduled());
-    add("done".to_owned(), model.ended(false));
-    add("dl".to_owned(), model.ended(true));
+    add("dl".to_owned(), model.dead());
     for tenant in TENANTS {
         let created = model.index(|task| (task.spec.tenant == tenant).then_some(task.created));
         add(format!("ix:{tenant}"), created);
     }
+    if !model.kept.is_empty() {
+        let moments = model.kept.keys().map(|moment| (moment.to_string(), *moment));
+        indexes.insert("done".to_owned(), moments.collect());
+    }
     indexes
+}
+
+fn kept(model: &Model) -> BTreeMap<String, Vec<String>> {
+    let lists = model.kept.iter();
+    let list = |(moment, ids): (&u64, &VecDeque<TaskId>)| {
+        let ids = ids.iter().map(ToString::to_string).collect();
+        (format!("done:{moment}"), ids)
+    };
+    lists.map(list).collect()
 }
 
 fn records(model: &Model) -> BTreeMap<String, String> {

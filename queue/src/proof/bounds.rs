@@ -14,6 +14,7 @@ const DOOMED: usize = 4;
 fn specs(count: usize, wait: &Wait) -> Op {
     let spec = Spec {
         wait: wait.clone(),
+        ttl_ms: 3_600_000,
         ..Spec::plain(0)
     };
     Op::Enqueue(vec![spec; count])
@@ -67,11 +68,11 @@ async fn the_largest_step_and_the_largest_round_stay_within_their_limits() {
     play(
         &mut world,
         &[
-            Op::Advance(3_600_000),
+            Op::Advance(3_660_000),
             Op::Tick { worker: LARGE },
             Op::Tick { worker: LARGE },
         ],
     )
     .await;
-    assert!(world.model.ended(false).is_empty());
+    assert!(world.model.kept.is_empty());
 }

@@ -54,6 +54,8 @@ pub(super) struct Held {
     attempt: u32,
     losses: u32,
     started: u64,
+    created: u64,
+    ttl_ms: u64,
     record: String,
 }
 
@@ -157,7 +159,7 @@ impl Sim {
         request.kinds = SHAPES[self.shape].1.iter().map(offer).collect();
         let wanted = MAX_CLAIMS.min(request.free.iter().sum::<u32>() + extra);
         request.wanted = wanted as usize;
-        request.token = format!("{}-{:03}", self.incarnation, self.seq).into();
+        request.token = format!("{:03}-{}", self.seq, self.incarnation).into();
         let room: Vec<bool> = request.free.iter().map(|units| *units > 0).collect();
         request.register = plan.register || self.registered.as_ref() != Some(&room);
         self.registered = request.register.then_some(room).or(self.registered.take());
@@ -188,6 +190,8 @@ impl Sim {
                 attempt: claim.attempt,
                 losses: claim.losses,
                 started: reply.now_ms,
+                created: live.created_at_ms,
+                ttl_ms: live.result_ttl_ms,
                 record: claim.record.clone(),
             };
             self.held.push(held);
@@ -235,14 +239,18 @@ impl Sim {
             reason,
             attempt: held.attempt,
             losses: held.losses,
-            started_at_ms: held.started,
+            started_after_ms: held.started - held.created,
             worker: &self.name,
             token: &held.token,
             outcome,
         };
         Verdict::End {
             letter: record::state_letter(state),
-            ttl_ms: 3_600_000,
+            ttl_ms: if state == State::Failed {
+                record::DEAD_LETTER_TTL_MS
+            } else {
+                held.ttl_ms
+            },
             record: ending.encode(&held.record),
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::AsyncCommands;
 
-use crate::client::{self, Queue};
+use crate::client::Queue;
 use crate::connection::ConnectOptions;
 use crate::id::TaskId;
 use crate::keys::SHARD;
@@ -13,7 +13,8 @@ use crate::proof::model::Model;
 use crate::proof::op::{Op, Plan, Spec, Wait, Word};
 use crate::proof::redis_server::Redis;
 use crate::proof::sim::{KINDS, Sim};
-use crate::task::{CancelOutcome, Idempotency, LossPolicy, NewTask};
+use crate::submission::{Prepared, Submission};
+use crate::task::{CancelOutcome, Enqueued, Idempotency, LossPolicy, NewTask};
 use crate::worker::step::{StepRequest, send};
 use crate::worker::ticker;
 
@@ -123,12 +124,12 @@ impl World {
 
     async fn enqueue(&mut self) {
         let batch = std::mem::take(&mut self.last_batch);
-        let mut args = vec![batch.len().to_string().into_bytes()];
+        let mut submission = Submission::default();
         for (id, task) in &batch {
-            client::push_task(&mut args, *id, task).unwrap();
+            submission.push(*id, Prepared::new(task).unwrap());
         }
-        let link = &self.queue.link;
-        let answers: Vec<String> = link.call(&link.scripts.enqueue, &args).await.unwrap();
+        let answers = submission.send(&self.queue.link).await.unwrap();
+        let answers: Vec<Enqueued> = answers.into_iter().map(Result::unwrap).collect();
         assert_eq!(answers, self.model.enqueue(&batch));
         self.last_batch = batch;
     }

@@ -12,7 +12,7 @@ use crate::error::QueueError;
 use crate::failure::{Failure, Outcome, TaskError};
 use crate::id::TaskId;
 use crate::policy::{self, Decision};
-use crate::record::{self, Ending, millis};
+use crate::record::{self, DEAD_LETTER_TTL_MS, Ending, millis};
 use crate::task::{Reason, State};
 use crate::worker::attempt::{Attempt, Control, StopReason};
 use crate::worker::step::{Claim, Verdict};
@@ -39,9 +39,6 @@ pub(crate) struct Running {
     pub(crate) renewing: bool,
 }
 
-/// How long dead letters are kept: 30 days, as in `lua/settle.lua`.
-const DEAD_LETTER_TTL_MS: u64 = 30 * 24 * 3_600 * 1_000;
-
 /// What a claim was asked with.
 pub(crate) struct ClaimContext {
     pub(crate) token: Arc<str>,
@@ -59,16 +56,16 @@ impl Running {
             id: claim.id,
             tenant: live.tenant.to_owned(),
             kind: live.kind.to_owned(),
-            input: live.body.input.to_owned(),
+            input: record::raw(live.input)?,
             number: claim.attempt,
-            max_attempts: live.body.max_attempts,
+            max_attempts: live.options.max_attempts,
             priority: live.priority,
             created_at_ms: live.created_at_ms,
             lease_token: context.token,
-            tags: live.body.tags.iter().map(|tag| tag.clone().into_owned()).collect(),
-            metadata: live.body.metadata.map(ToOwned::to_owned),
-            traceparent: live.body.traceparent.map(ToOwned::to_owned),
-            timeout: live.body.timeout_ms.map(Duration::from_millis),
+            tags: live.options.tags.iter().map(|tag| tag.clone().into_owned()).collect(),
+            metadata: live.options.metadata.map(ToOwned::to_owned),
+            traceparent: live.options.traceparent.map(ToOwned::to_owned),
+            timeout: (live.options.timeout_ms > 0).then(|| Duration::from_millis(live.options.timeout_ms)),
             control: Arc::new(Control::new(context.progressed)),
             link: None,
         };
@@ -79,7 +76,7 @@ impl Running {
             live: live.live,
             losses: claim.losses,
             started_at_ms: context.now_ms,
-            backoff: Duration::from_millis(live.body.backoff_ms),
+            backoff: Duration::from_millis(live.options.backoff_ms),
             result_ttl_ms: live.result_ttl_ms,
             record: claim.record,
             confirmed: context.sent,
@@ -184,7 +181,7 @@ impl Running {
             reason,
             attempt: self.attempt.number,
             losses: self.losses,
-            started_at_ms: self.started_at_ms,
+            started_after_ms: self.started_at_ms.saturating_sub(self.attempt.created_at_ms),
             worker,
             token: &self.attempt.lease_token,
             outcome,

@@ -12,9 +12,7 @@ async fn hints_are_given_only_while_somebody_waits() {
     let mut stage = Stage::new().await;
     stage.enqueue("echo").await;
     let worker = stage.worker("w1", &["echo"], 1, echoes());
-    let mut ended = redis::cmd("ZCARD");
-    ended.arg(key("done"));
-    stage.until(&ended, |count: &u64| *count == 1).await;
+    stage.until_kept(|count| count == 1).await;
     let (hints, left): (bool, i64) = (
         stage.raw.exists(key("ev")).await.unwrap(),
         stage.raw.pttl(key("watched")).await.unwrap(),

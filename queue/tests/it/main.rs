@@ -18,4 +18,5 @@ mod scripts;
 mod stage;
 mod startup;
 mod status;
+mod submitting;
 mod wakeups;

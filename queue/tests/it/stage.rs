@@ -80,6 +80,26 @@ impl Stage {
             .expect("Redis should come to the wanted answer")
     }
 
+    /// Waits until as many results are kept as wanted.
+    pub(crate) async fn until_kept(&mut self, wanted: impl Fn(usize) -> bool) -> usize {
+        let counting = async {
+            loop {
+                let lists: Vec<String> = self.raw.keys(key("done:*")).await.unwrap();
+                let mut count = 0;
+                for list in lists {
+                    count += self.raw.llen::<_, usize>(list).await.unwrap();
+                }
+                if wanted(count) {
+                    return count;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LIMIT, counting)
+            .await
+            .expect("as many tasks should end as wanted")
+    }
+
     pub(crate) async fn enqueue(&self, kind: &str) -> TaskId {
         self.enqueue_task(new_task(kind)).await
     }

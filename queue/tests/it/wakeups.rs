@@ -56,9 +56,7 @@ async fn one_batch_wakes_as_many_workers_as_it_needs_without_the_tick() {
     assert!(answers.iter().all(Result::is_ok));
     for worker in workers {
         // A worker is stopped once it has met the three others.
-        let mut ended = redis::cmd("ZCARD");
-        ended.arg(key("done"));
-        stage.until(&ended, |count: &u64| *count == 4).await;
+        stage.until_kept(|count| count == 4).await;
         assert_eq!(worker.stop().await.finished, 1);
     }
 }

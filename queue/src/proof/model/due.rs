@@ -94,23 +94,34 @@ impl Model {
     fn bury(&mut self, id: TaskId, state: State, reason: &str, outcome: &str, lease: Option<&Lease>) {
         self.commit(id);
         let now = self.now;
+        let ttl_ms = match state {
+            State::Failed => DEAD_LETTER_MS,
+            _ => crate::record::millis(self.tasks[&id].spec.result_ttl),
+        };
+        let until = self.keep(id, state, ttl_ms);
         let task = self.tasks.get_mut(&id).expect("a live task exists");
         let letter = crate::record::state_letter(state);
-        let (started, worker) = lease.map_or((0, ""), |lease| (lease.started, lease.worker.as_str()));
+        let unless = |default: u32, count: u32| {
+            if count == default {
+                String::new()
+            } else {
+                count.to_string()
+            }
+        };
+        let (started, worker) = lease.map_or_else(
+            || (String::new(), ""),
+            |lease| ((lease.started - task.created).to_string(), lease.worker.as_str()),
+        );
         task.record = format!(
             "F|{now}|{letter}|{reason}|{}|{}|{started}|{worker}||{}\n{outcome}{}",
-            task.used,
-            task.losses,
+            unless(1, task.used),
+            unless(0, task.losses),
             outcome.len(),
             task.record
         );
-        let kept = match state {
-            State::Failed => DEAD_LETTER_MS,
-            _ => crate::record::millis(task.spec.result_ttl),
-        };
         task.place = Place::Ended {
             state,
-            until: now + kept,
+            until,
             token: String::new(),
         };
     }

@@ -6,11 +6,11 @@ mod due;
 mod pick;
 mod step;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::id::TaskId;
 use crate::record;
-use crate::task::{CancelOutcome, LossPolicy, NewTask, State};
+use crate::task::{CancelOutcome, Enqueued, LossPolicy, NewTask, State};
 
 /// An ended task is kept at least as long as its idempotency key may be repeated.
 const IDEMPOTENCY_MS: u64 = 86_400_000;
@@ -29,6 +29,8 @@ pub(in crate::proof) struct Model {
     pub(in crate::proof) hold: Option<String>,
     /// Worker -> when it last described itself.
     pub(in crate::proof) registry: BTreeMap<String, u64>,
+    /// When results may go -> these tasks, in the order in which they ended.
+    pub(in crate::proof) kept: BTreeMap<u64, VecDeque<TaskId>>,
     /// Tasks whose outcome was accepted.
     committed: BTreeSet<TaskId>,
     /// By worker, of even and odd seq apart.
@@ -128,15 +130,30 @@ impl Model {
         self.index(|task| task.lease().map(|lease| lease.deadline))
     }
 
-    /// Ended tasks, dead letters apart from the others.
-    pub(in crate::proof) fn ended(&self, dead: bool) -> Vec<(u64, TaskId)> {
+    pub(in crate::proof) fn dead(&self) -> Vec<(u64, TaskId)> {
         self.index(|task| match task.place {
-            Place::Ended { state, until, .. } if (state == State::Failed) == dead => Some(until),
+            Place::Ended {
+                state: State::Failed,
+                until,
+                ..
+            } => Some(until),
             _ => None,
         })
     }
 
-    pub(in crate::proof) fn enqueue(&mut self, batch: &[(TaskId, NewTask)]) -> Vec<String> {
+    /// Keeps the record of a task that has just ended; returns until when. Results that are kept for long go by the minute,
+    /// others by the second.
+    fn keep(&mut self, id: TaskId, state: State, ttl_ms: u64) -> u64 {
+        if state == State::Failed {
+            return self.now + ttl_ms;
+        }
+        let width = if ttl_ms < 600_000 { 1_000 } else { 60_000 };
+        let moment = (self.now + ttl_ms).div_ceil(width) * width;
+        self.kept.entry(moment).or_default().push_back(id);
+        moment
+    }
+
+    pub(in crate::proof) fn enqueue(&mut self, batch: &[(TaskId, NewTask)]) -> Vec<Enqueued> {
         batch.iter().map(|(id, spec)| self.enqueue_one(*id, spec)).collect()
     }
 
@@ -149,28 +166,34 @@ impl Model {
         }
     }
 
-    fn enqueue_one(&mut self, id: TaskId, spec: &NewTask) -> String {
+    fn enqueue_one(&mut self, id: TaskId, spec: &NewTask) -> Enqueued {
         if let Some(idem) = &spec.idempotency {
             let key = (spec.tenant.clone(), record::key_hash(&idem.key));
             if let Some((known, fingerprint)) = self.keys.get(&key) {
                 return match *fingerprint == idem.fingerprint {
-                    true if *known == id => "c".to_owned(),
-                    true => format!("r{known}"),
-                    false => format!("x{known}"),
+                    true if *known == id => Enqueued::Created(id),
+                    true => Enqueued::Replayed(*known),
+                    false => Enqueued::Conflict(*known),
                 };
             }
             self.keys.insert(key, (id, idem.fingerprint.clone()));
         }
         if self.tasks.contains_key(&id) {
-            return "c".to_owned();
+            return Enqueued::Created(id);
         }
         let delayed = spec.delay.map(|delay| self.now + record::millis(delay));
         let due = delayed.or(spec.run_at_ms).unwrap_or_default();
         let base = due.max(self.now);
-        let (tail, body) = record::encode_spec(spec);
+        let (options, body) = record::encode_body(spec);
+        let tail = record::encode_tail(spec, options);
+        let wait = if base > self.now {
+            (base - self.now).to_string()
+        } else {
+            String::new()
+        };
         let task = Task {
             spec: spec.clone(),
-            record: format!("Q|{}|{base}|{tail}\n{body}", self.now),
+            record: format!("Q|{}|{wait}|{tail}\n{body}", self.now),
             created: self.now,
             base,
             used: 0,
@@ -183,7 +206,7 @@ impl Model {
             },
         };
         self.tasks.insert(id, task);
-        "c".to_owned()
+        Enqueued::Created(id)
     }
 
     pub(in crate::proof) fn cancel(&mut self, tenant: &str, id: TaskId) -> CancelOutcome {
@@ -208,12 +231,20 @@ impl Model {
 
     /// Removes what has been kept long enough, at most `limit`; returns how many.
     pub(in crate::proof) fn prune(&mut self, limit: usize) -> usize {
-        let over = self.ended(false).into_iter().chain(self.ended(true));
-        let over: Vec<TaskId> = over
+        let results = self
+            .kept
+            .iter()
+            .flat_map(|(until, ids)| ids.iter().map(|id| (*until, *id)));
+        let over: Vec<TaskId> = results
+            .chain(self.dead())
             .filter(|(until, _)| *until <= self.now)
             .map(|(_, id)| id)
             .take(limit)
             .collect();
+        self.kept
+            .values_mut()
+            .for_each(|ids| ids.retain(|id| !over.contains(id)));
+        self.kept.retain(|_, ids| !ids.is_empty());
         for id in &over {
             let task = self.tasks.remove(id).expect("it was just listed");
             let Some(key) = task.idempotency().filter(|key| self.keys[key].0 == *id) else {

@@ -133,12 +133,14 @@ impl Model {
             Verdict::End { letter, ttl_ms, record } => {
                 task.record = format!("F|{now}|{record}");
                 let (ended, _) = record::decode(&task.record).expect("workers write sound records");
-                task.place = Place::Ended {
-                    state: record::state_from_letter(&letter.to_string()).expect("workers know the letters"),
-                    until: now + ttl_ms,
-                    token: finish.token.chars().take(11).collect(),
-                };
                 (task.used, task.losses) = ended.map(|ended| (ended.attempt, ended.losses)).unwrap_or_default();
+                let state = record::state_from_letter(&letter.to_string()).expect("workers know the letters");
+                let until = self.keep(finish.id, state, *ttl_ms);
+                self.tasks.get_mut(&finish.id).expect("it was just read").place = Place::Ended {
+                    state,
+                    until,
+                    token: finish.token.chars().take(6).collect(),
+                };
                 self.commit(finish.id);
             }
             _ if lease.cancel => self.bury_canceled(finish.id, Some(&lease)),

@@ -40,12 +40,14 @@ fn id(n: u64) -> TaskId {
 /// An answer to this request that brings these tasks.
 fn answer(request: &StepRequest, tasks: &[u64]) -> StepReply {
     let input = RawValue::from_string("1".to_owned()).unwrap();
-    let (tail, body) = record::encode_spec(&NewTask::new("acme", "echo", input));
+    let task = NewTask::new("acme", "echo", input);
+    let (options, body) = record::encode_body(&task);
+    let tail = record::encode_tail(&task, options);
     let claims = tasks.iter().map(|n| Claim {
         id: id(*n),
         attempt: 1,
         losses: 0,
-        record: format!("Q|1|1|{tail}\n{body}"),
+        record: format!("Q|1||{tail}\n{body}"),
     });
     StepReply {
         now_ms: 1,

@@ -1,0 +1,248 @@
+//! Tasks on their way in: the wire form of `enqueue`, and single calls that travel together. The order of arguments is
+//! that of `lua/enqueue.lua`.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+
+use crate::connection::Link;
+use crate::error::QueueError;
+use crate::id::TaskId;
+use crate::record::{self, millis};
+use crate::task::{Enqueued, LossPolicy, NewTask, Priority};
+use crate::{MAX_BATCH, MAX_SPEC_BYTES, limits};
+
+/// Most bytes of single calls that travel together; the task that reaches it is the last.
+const MAX_TOGETHER_BYTES: usize = 256 * 1024;
+/// Scripts of single calls under way at once: while Redis works on one, the next collects.
+const MAX_UNDER_WAY: usize = 2;
+
+/// A task that keeps within the limits, encoded as far as no other task matters.
+pub(crate) struct Prepared<'a> {
+    task: &'a NewTask,
+    options_length: usize,
+    body: String,
+}
+
+impl<'a> Prepared<'a> {
+    /// Says which limit the task breaks, if it does.
+    pub(crate) fn new(task: &'a NewTask) -> Result<Self, QueueError> {
+        limits::check(task)?;
+        let (options_length, body) = record::encode_body(task);
+        if body.len() > MAX_SPEC_BYTES {
+            return Err(QueueError::invalid(
+                "input",
+                format!("the task is over {MAX_SPEC_BYTES} bytes"),
+            ));
+        }
+        Ok(Self {
+            task,
+            options_length,
+            body,
+        })
+    }
+}
+
+/// What all tasks of a group have in common.
+#[derive(Debug)]
+struct Header {
+    tenant: String,
+    kind: String,
+    priority: Priority,
+    losses: LossPolicy,
+    result_ttl: Duration,
+    delay: Option<Duration>,
+    run_at_ms: Option<u64>,
+    options_length: usize,
+    keyed: bool,
+}
+
+impl Header {
+    fn of(prepared: &Prepared<'_>) -> Self {
+        let task = prepared.task;
+        Self {
+            tenant: task.tenant.clone(),
+            kind: task.kind.clone(),
+            priority: task.priority,
+            losses: task.losses,
+            result_ttl: task.result_ttl,
+            delay: task.delay,
+            run_at_ms: task.run_at_ms,
+            options_length: prepared.options_length,
+            keyed: task.idempotency.is_some(),
+        }
+    }
+
+    /// A key makes a task a group of its own.
+    fn covers(&self, prepared: &Prepared<'_>) -> bool {
+        let task = prepared.task;
+        !self.keyed
+            && task.idempotency.is_none()
+            && self.tenant == task.tenant
+            && self.kind == task.kind
+            && self.priority == task.priority
+            && self.losses == task.losses
+            && self.result_ttl == task.result_ttl
+            && self.delay == task.delay
+            && self.run_at_ms == task.run_at_ms
+            && self.options_length == prepared.options_length
+    }
+}
+
+/// Tasks of one script. Those in a row that differ by id and body alone are one group.
+#[derive(Debug, Default)]
+pub(crate) struct Submission {
+    ids: Vec<TaskId>,
+    args: Vec<Vec<u8>>,
+    header: Option<Header>,
+    /// Where the size of the current group stands, and the size.
+    size_at: usize,
+    size: usize,
+    bytes: usize,
+}
+
+impl Submission {
+    pub(crate) fn push(&mut self, id: TaskId, prepared: Prepared<'_>) {
+        if !self.header.as_ref().is_some_and(|header| header.covers(&prepared)) {
+            self.begin_group(&prepared);
+        }
+        self.size += 1;
+        self.args[self.size_at] = self.size.to_string().into_bytes();
+        self.bytes += prepared.body.len();
+        self.args.push(id.as_str().into());
+        self.args.push(prepared.body.into_bytes());
+        self.ids.push(id);
+    }
+
+    fn begin_group(&mut self, prepared: &Prepared<'_>) {
+        let task = prepared.task;
+        let delay_ms = task.delay.map(millis).unwrap_or_default();
+        let run_at_ms = if delay_ms > 0 {
+            0
+        } else {
+            task.run_at_ms.unwrap_or_default()
+        };
+        let (key, fingerprint) = match &task.idempotency {
+            Some(idem) => (record::key_hash(&idem.key), idem.fingerprint.clone()),
+            None => (String::new(), String::new()),
+        };
+        let fields = [
+            task.tenant.clone(),
+            task.kind.clone(),
+            run_at_ms.to_string(),
+            delay_ms.to_string(),
+            task.priority.offset_ms().to_string(),
+            record::encode_tail(task, prepared.options_length),
+            key,
+            fingerprint,
+        ];
+        self.args.extend(fields.map(String::into_bytes));
+        (self.size_at, self.size) = (self.args.len(), 0);
+        self.args.push(Vec::new());
+        self.header = Some(Header::of(prepared));
+    }
+
+    fn is_full(&self) -> bool {
+        self.ids.len() >= MAX_BATCH || self.bytes >= MAX_TOGETHER_BYTES
+    }
+
+    /// Adds all by one script; one answer per task, in order.
+    pub(crate) async fn send(self, link: &Link) -> Result<Vec<Result<Enqueued, QueueError>>, QueueError> {
+        let replies: String = link.call(&link.scripts.enqueue, &self.args).await?;
+        let answers = self.ids.into_iter().zip(replies.split_ascii_whitespace());
+        Ok(answers.map(|(id, reply)| read_answer(id, reply)).collect())
+    }
+}
+
+fn read_answer(id: TaskId, reply: &str) -> Result<Enqueued, QueueError> {
+    let other = |text: &str| {
+        text.parse()
+            .map_err(|_| QueueError::Other(format!("enqueue answered {reply:?}")))
+    };
+    match reply.split_at_checked(1) {
+        Some(("c", "")) => Ok(Enqueued::Created(id)),
+        Some(("r", known)) => other(known).map(Enqueued::Replayed),
+        Some(("x", known)) => other(known).map(Enqueued::Conflict),
+        _ => Err(QueueError::Other(format!("enqueue answered {reply:?}"))),
+    }
+}
+
+/// The script answered fewer words than it was given tasks.
+pub(crate) fn unanswered() -> QueueError {
+    QueueError::Other("enqueue left a task unanswered".to_owned())
+}
+
+type Answers = Result<Arc<Vec<Result<Enqueued, QueueError>>>, QueueError>;
+type Sending = Shared<BoxFuture<'static, Answers>>;
+
+/// Single calls that travel together: group commit without a timer. What is under way is driven by whoever waits for
+/// it, so a caller that gives up takes nobody with it.
+#[derive(Debug, Default)]
+pub(crate) struct Gather {
+    state: Mutex<State>,
+}
+
+/// Collects until its turn comes; then the tasks are taken out.
+type Collecting = Arc<Mutex<Option<Submission>>>;
+
+#[derive(Default)]
+struct State {
+    open: Option<(Collecting, Sending)>,
+    /// The newest before the open one and it, oldest first.
+    latest: VecDeque<Sending>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
+    }
+}
+
+impl Gather {
+    /// Adds one task with whatever else is on its way.
+    pub(crate) async fn enqueue(&self, link: &Arc<Link>, task: NewTask) -> Result<Enqueued, QueueError> {
+        let prepared = Prepared::new(&task)?;
+        let (sending, position) = self.join(link, prepared);
+        let answers = sending.await?;
+        answers.get(position).cloned().unwrap_or_else(|| Err(unanswered()))
+    }
+
+    fn join(&self, link: &Arc<Link>, prepared: Prepared<'_>) -> (Sending, usize) {
+        let id = link.new_id();
+        let mut state = self.state.lock().expect("no holder panics");
+        if let Some((collecting, sending)) = &state.open {
+            let mut collecting = collecting.lock().expect("no holder panics");
+            if let Some(submission) = collecting.as_mut().filter(|submission| !submission.is_full()) {
+                submission.push(id, prepared);
+                return (sending.clone(), submission.ids.len() - 1);
+            }
+        }
+        let mut submission = Submission::default();
+        submission.push(id, prepared);
+        let collecting = Arc::new(Mutex::new(Some(submission)));
+        let before = (state.latest.len() >= MAX_UNDER_WAY)
+            .then(|| state.latest.pop_front())
+            .flatten();
+        let sending = send_in_turn(Arc::clone(link), before, Arc::clone(&collecting));
+        state.latest.push_back(sending.clone());
+        state.open = Some((collecting, sending.clone()));
+        (sending, 0)
+    }
+}
+
+/// Waits for the one two before, then sends what has collected.
+fn send_in_turn(link: Arc<Link>, before: Option<Sending>, collecting: Collecting) -> Sending {
+    let sending = async move {
+        if let Some(before) = before {
+            // What became of it is for those who wait for it.
+            let _ = before.await;
+        }
+        let submission = collecting.lock().expect("no holder panics").take();
+        let answers = submission.unwrap_or_default().send(&link).await?;
+        Ok(Arc::new(answers))
+    };
+    sending.boxed().shared()
+}

@@ -1,0 +1,97 @@
+//! Single submits that come together travel together, and nobody notices but the clock.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use futures_util::poll;
+use zoetrope_queue::{Enqueued, Idempotency, ListQuery, NewTask, QueueError, TaskId};
+
+use crate::stage::{Stage, TENANT, json, new_task};
+
+fn numbered(n: usize) -> NewTask {
+    let mut task = new_task("echo");
+    task.input = json(&n.to_string());
+    task
+}
+
+async fn scripts_run(stage: &mut Stage) -> u64 {
+    let text: String = redis::cmd("INFO")
+        .arg("commandstats")
+        .query_async(&mut stage.raw)
+        .await
+        .unwrap();
+    let row = text
+        .lines()
+        .find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+    row.map_or(0, |figures| figures.split(',').next().unwrap().parse().unwrap())
+}
+
+#[tokio::test]
+async fn submits_at_the_same_time_are_few_scripts_and_each_gets_its_own_answer() {
+    let mut stage = Stage::new().await;
+    let before = scripts_run(&mut stage).await;
+    let submits = (0..500).map(|n| stage.queue.enqueue(numbered(n)));
+    let answers = join_all(submits).await;
+    let scripts = scripts_run(&mut stage).await - before;
+    assert!(scripts <= 10, "{scripts} scripts for 500 tasks");
+    let mut ids: BTreeSet<TaskId> = BTreeSet::new();
+    for (n, answer) in answers.into_iter().enumerate() {
+        let Enqueued::Created(id) = answer.unwrap() else {
+            panic!("all are new")
+        };
+        assert_eq!(stage.task(id).await.input.get(), n.to_string());
+        ids.insert(id);
+    }
+    assert_eq!(ids.len(), 500);
+}
+
+#[tokio::test]
+async fn what_one_submit_meets_is_not_the_others_business() {
+    let stage = Stage::new().await;
+    let keyed = |fingerprint: &str| {
+        let mut task = numbered(1);
+        task.idempotency = Some(Idempotency {
+            key: "once".to_owned(),
+            fingerprint: fingerprint.to_owned(),
+        });
+        stage.queue.enqueue(task)
+    };
+    let mut bad = new_task("echo");
+    bad.tenant = "a:b".to_owned();
+    let (first, same, other, refused, plain) = tokio::join!(
+        keyed("f1"),
+        keyed("f1"),
+        keyed("f2"),
+        stage.queue.enqueue(bad),
+        stage.queue.enqueue(numbered(2)),
+    );
+    let Enqueued::Created(id) = first.unwrap() else {
+        panic!("the key is new")
+    };
+    assert_eq!(
+        (same.unwrap(), other.unwrap()),
+        (Enqueued::Replayed(id), Enqueued::Conflict(id))
+    );
+    assert!(matches!(refused, Err(QueueError::Invalid { field: "tenant", .. })));
+    assert!(matches!(plain, Ok(Enqueued::Created(_))));
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_takes_nobody_with_it() {
+    let stage = Stage::new().await;
+    let mut callers: Vec<_> = (0..30).map(|n| Box::pin(stage.queue.enqueue(numbered(n)))).collect();
+    for caller in &mut callers {
+        assert!(poll!(caller).is_pending());
+    }
+    // Those who came first would have driven the others.
+    let rest = callers.split_off(20);
+    drop(callers);
+    for answer in join_all(rest).await {
+        assert!(matches!(answer, Ok(Enqueued::Created(_))));
+    }
+    let all = ListQuery {
+        limit: 100,
+        ..ListQuery::default()
+    };
+    assert!(stage.queue.list(TENANT, &all).await.unwrap().items.len() >= 10);
+}
