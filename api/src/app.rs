@@ -20,6 +20,7 @@ use zoetrope_shared::artifacts::Artifacts;
 use zoetrope_shared::config::Settings;
 use zoetrope_shared::netguard::{NetGuard, NetGuardConfig};
 use zoetrope_shared::secrets::SecretKeys;
+use zoetrope_shared::tasks::voices::VoicesOutput;
 use zoetrope_shared::tenant::Tenant;
 
 use crate::artifacts::{download, uploads};
@@ -31,11 +32,12 @@ use crate::http::problem::Refusal;
 use crate::http::{answer, request_id};
 use crate::limits::{
     BODY_TIMEOUT, HANDLER_TIMEOUT, HEALTH_CACHE, MAX_LIVE_CLIENTS, MAX_LONG_POLLS, MAX_WAIT, UPLOAD_TIMEOUT,
+    VOICES_CACHE,
 };
 use crate::link::{Link, Plain};
 use crate::live::{events, process_frame, scenes, socket};
 use crate::service::metrics::Metrics;
-use crate::service::{docs, health, hello, kinds, metrics, queue_status, workers};
+use crate::service::{docs, health, hello, kinds, metrics, queue_status, voices, workers};
 use crate::submit::held::Held;
 use crate::submit::idempotency::{self, Memories};
 use crate::submit::submission::Judge;
@@ -69,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) stopping: CancellationToken,
     /// What requests that were cut off leave to be done: removals of artifacts, cancelling. Awaited at the end.
     pub(crate) removals: TaskTracker,
+    /// Who can speak, as a worker has last said.
+    pub(crate) voices: Cached<Option<VoicesOutput>>,
     redis_health: Cached<Result<RedisHealth, Arc<QueueError>>>,
     queue_status: Cached<Result<QueueStatus, Arc<QueueError>>>,
 }
@@ -103,6 +107,7 @@ impl App {
             sockets: TaskTracker::new(),
             stopping: CancellationToken::new(),
             removals: TaskTracker::new(),
+            voices: Cached::new(VOICES_CACHE),
             redis_health: Cached::new(HEALTH_CACHE),
             queue_status: Cached::new(HEALTH_CACHE),
             settings,
@@ -181,6 +186,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(download::routes())
         .merge(kinds::routes())
         .merge(queue_status::routes())
+        .merge(voices::routes())
         .merge(workers::routes())
         .merge(health::routes())
         .merge(metrics::routes())

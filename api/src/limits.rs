@@ -48,6 +48,9 @@ pub(crate) const MAX_WAIT: Duration = Duration::from_secs(60);
 pub(crate) const MAX_LONG_POLLS: usize = 10_000;
 /// Longest a frame may take to be described for a caller that waits.
 pub(crate) const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest a worker may take to list its voices for a caller that waits, and how long its list is kept.
+pub(crate) const VOICES_TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const VOICES_CACHE: Duration = Duration::from_mins(10);
 /// Event streams and web sockets at a time; one more is refused with 503.
 pub(crate) const MAX_LIVE_CLIENTS: usize = 4_000;
 /// Tasks that one WebSocket follows.

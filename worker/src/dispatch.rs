@@ -13,7 +13,9 @@ use zoetrope_shared::tasks::{self, KINDS, Kind, Slot};
 use zoetrope_shared::telemetry::{self, Span};
 use zoetrope_shared::tenant::Tenant;
 
-use crate::handlers::{content_generation, echo, image_analysis, ocr, stream_ingest};
+use crate::handlers::{
+    content_generation, echo, image_analysis, ocr, stream_ingest, transcription, voice_synthesis, voices,
+};
 use crate::services::Services;
 
 /// The future of one attempt's work.
@@ -45,6 +47,18 @@ pub static HANDLERS: &[Row] = &[
     Row {
         kind: "content_generation",
         run: |services, attempt| Box::pin(content_generation::run(services, attempt)),
+    },
+    Row {
+        kind: "voice_synthesis",
+        run: |services, attempt| Box::pin(voice_synthesis::run(services, attempt)),
+    },
+    Row {
+        kind: "transcription",
+        run: |services, attempt| Box::pin(transcription::run(services, attempt)),
+    },
+    Row {
+        kind: "voices",
+        run: |services, attempt| Box::pin(voices::run(services, attempt)),
     },
     Row {
         kind: "stream_ingest",

@@ -6,12 +6,14 @@ pub mod dispatch;
 pub mod handlers;
 pub mod providers;
 pub mod services;
+pub mod speech;
 pub mod streams;
 pub mod writing;
 
 pub mod media_pool;
 pub mod media_source;
 pub mod protocol;
+pub mod protocol_audio;
 pub mod protocol_streams;
 
 pub mod health;

@@ -44,6 +44,7 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/workers/{name}/drain", ADMIN),
     ("GET", "/api/v1/kinds", READ),
     ("GET", "/api/v1/kinds/{kind}", READ),
+    ("GET", "/api/v1/voices", READ),
     ("POST", "/api/v1/uploads", SUBMIT),
     ("GET", "/api/v1/artifacts/{id}", READ),
     ("GET", "/api/v1/tasks", READ),

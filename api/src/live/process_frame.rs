@@ -8,13 +8,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use zoetrope_queue::{Enqueued, NewTask, State as TaskState, Task, TaskId};
-use zoetrope_shared::offload;
+use zoetrope_queue::NewTask;
 use zoetrope_shared::tasks::image_analysis::{self, ImageAnalysisOutput};
 use zoetrope_shared::tasks::ocr::{self, OcrOutput};
 use zoetrope_shared::tenant::Tenant;
@@ -28,9 +26,9 @@ use crate::http::body::Reader;
 use crate::http::form::Form;
 use crate::http::problem::Refusal;
 use crate::limits::{BODY_TIMEOUT, FRAME_TIMEOUT, MAX_PART_JSON_BYTES};
+use crate::submit::intake;
 use crate::submit::submission::File;
-use crate::submit::{enqueue, intake};
-use crate::tasks::wait::Wait;
+use crate::tasks::ask;
 use crate::tenant::Caller;
 
 /// Names of the part that holds the frame.
@@ -125,78 +123,10 @@ async fn ask_both(app: &App, tenant: &Tenant, looks: NewTask) -> Result<String, 
     let reads = json!({"input": {"image": input["image"]}, "priority": "realtime"});
     let reads = intake::settle(app, tenant, app.judge().object(&ocr::KIND, reads, "")?).await?;
     let (looked, read) = tokio::join!(
-        outcome::<ImageAnalysisOutput>(app, tenant, looks),
-        outcome::<OcrOutput>(app, tenant, reads.task)
+        ask::outcome::<ImageAnalysisOutput>(app, tenant, looks, FRAME_TIMEOUT),
+        ask::outcome::<OcrOutput>(app, tenant, reads.task, FRAME_TIMEOUT)
     );
     Ok(sentence(&looked?, &read?.text))
-}
-
-/// The output of one task, within the time that a caller waits.
-async fn outcome<T: DeserializeOwned>(app: &App, tenant: &Tenant, task: NewTask) -> Result<T, Refusal> {
-    let queue = app.link.queue()?;
-    let (Enqueued::Created(id) | Enqueued::Replayed(id) | Enqueued::Conflict(id)) = enqueue::one(queue, task).await?;
-    let mut awaited = Awaited::new(app, tenant, id);
-    let wait = Wait {
-        limit: FRAME_TIMEOUT,
-        preferred: false,
-    };
-    let task = wait.task(app, tenant, id, |task| task.state.is_terminal()).await?;
-    awaited.ended = task.as_ref().is_none_or(|task| task.state.is_terminal());
-    match task {
-        Some(task) if task.state == TaskState::Succeeded => output(app, tenant, &task).await,
-        Some(Task { error: Some(error), .. }) if error.code.starts_with("media_") => {
-            Err(Refusal::bad_request(error.message))
-        }
-        Some(Task { error: Some(error), .. }) => Err(Refusal::overloaded(error.message)),
-        _ => Err(Refusal::overloaded("the frame was not described in time")),
-    }
-}
-
-async fn output<T: DeserializeOwned>(app: &App, tenant: &Tenant, task: &Task) -> Result<T, Refusal> {
-    let unreadable = |error: &dyn std::fmt::Display| Refusal::internal("read the result of a frame's task", error);
-    let stored = task.result.clone().ok_or_else(|| unreadable(&"there is none"))?;
-    let result = offload::load(&app.artifacts, tenant, stored).await;
-    let result = result.map_err(|error| unreadable(&error))?;
-    serde_json::from_str(result.get()).map_err(|error| unreadable(&error))
-}
-
-/// A task of a frame while its request waits for it: canceled when that ends before the task does, be it that the
-/// time is over, that Redis went away, or that the client did.
-struct Awaited {
-    app: App,
-    tenant: Tenant,
-    id: TaskId,
-    ended: bool,
-}
-
-impl Awaited {
-    fn new(app: &App, tenant: &Tenant, id: TaskId) -> Self {
-        Self {
-            app: app.clone(),
-            tenant: tenant.clone(),
-            id,
-            ended: false,
-        }
-    }
-}
-
-impl Drop for Awaited {
-    fn drop(&mut self) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        if self.ended {
-            return;
-        }
-        let (app, tenant, id) = (self.app.clone(), self.tenant.clone(), self.id);
-        let give_up = async move {
-            let Ok(queue) = app.link.queue() else { return };
-            if let Err(error) = queue.cancel(tenant.as_str(), id).await {
-                tracing::debug!(%error, task = %id, "api.frame.uncanceled");
-            }
-        };
-        self.app.removals.spawn_on(give_up, &runtime);
-    }
 }
 
 async fn read_frame(headers: &HeaderMap, body: Body, share: &mut crate::http::body::Share) -> Result<File, Refusal> {

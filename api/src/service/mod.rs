@@ -7,4 +7,5 @@ pub(crate) mod hello;
 pub(crate) mod kinds;
 pub(crate) mod metrics;
 pub(crate) mod queue_status;
+pub(crate) mod voices;
 pub(crate) mod workers;

@@ -1,5 +1,6 @@
 //! Tasks that are in the queue: read, waited for, listed, cancelled.
 
+pub(crate) mod ask;
 pub(crate) mod list;
 pub(crate) mod one;
 pub(crate) mod view;

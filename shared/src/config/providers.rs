@@ -25,6 +25,10 @@ pub struct ProviderSettings {
     pub openai: ProviderAccess,
     /// `OPENAI_MODEL`: the text and vision model where a task names none. Default: as `MODELS_FILE` says.
     pub openai_model: Option<String>,
+    /// `OPENAI_SPEECH_MODEL`: the same for speech; switches it on for a server of one's own. Default: as above.
+    pub openai_speech_model: Option<String>,
+    /// `OPENAI_TRANSCRIPTION_MODEL`: the same for transcription. Default: as above.
+    pub openai_transcription_model: Option<String>,
     /// `ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL`.
     pub anthropic: ProviderAccess,
     /// `GEMINI_API_KEY`, `GEMINI_BASE_URL`.
@@ -46,6 +50,8 @@ pub(super) fn read(from: &Reader<'_>) -> Result<ProviderSettings, ConfigError> {
     Ok(ProviderSettings {
         openai: access(from, "OPENAI_API_KEY", "OPENAI_BASE_URL", "https://api.openai.com/v1")?,
         openai_model: from.optional("OPENAI_MODEL", value::text)?,
+        openai_speech_model: from.optional("OPENAI_SPEECH_MODEL", value::text)?,
+        openai_transcription_model: from.optional("OPENAI_TRANSCRIPTION_MODEL", value::text)?,
         anthropic: access(
             from,
             "ANTHROPIC_API_KEY",
@@ -103,6 +109,14 @@ pub(super) fn redacted(providers: &ProviderSettings, url: impl Fn(&str) -> Strin
         ("OPENAI_API_KEY", key(&providers.openai)),
         ("OPENAI_BASE_URL", url(&providers.openai.base_url)),
         ("OPENAI_MODEL", providers.openai_model.clone().unwrap_or_default()),
+        (
+            "OPENAI_SPEECH_MODEL",
+            providers.openai_speech_model.clone().unwrap_or_default(),
+        ),
+        (
+            "OPENAI_TRANSCRIPTION_MODEL",
+            providers.openai_transcription_model.clone().unwrap_or_default(),
+        ),
         ("ANTHROPIC_API_KEY", key(&providers.anthropic)),
         ("ANTHROPIC_BASE_URL", url(&providers.anthropic.base_url)),
         ("GEMINI_API_KEY", key(&providers.gemini)),

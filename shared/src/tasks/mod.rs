@@ -8,6 +8,9 @@ pub mod echo;
 pub mod image_analysis;
 pub mod ocr;
 pub mod stream_ingest;
+pub mod transcription;
+pub mod voice_synthesis;
+pub mod voices;
 
 use std::time::Duration;
 
@@ -24,6 +27,9 @@ pub static KINDS: &[Kind] = &[
     ocr::KIND,
     image_analysis::KIND,
     content_generation::KIND,
+    voice_synthesis::KIND,
+    transcription::KIND,
+    voices::KIND,
     stream_ingest::KIND,
 ];
 

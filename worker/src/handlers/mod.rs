@@ -6,6 +6,9 @@ pub mod image_analysis;
 pub mod in_child;
 pub mod ocr;
 pub mod stream_ingest;
+pub mod transcription;
+pub mod voice_synthesis;
+pub mod voices;
 
 mod telling;
 

@@ -38,6 +38,15 @@ impl Fault {
         }
     }
 
+    /// A program is needed that is not there.
+    pub(crate) fn not_installed(message: impl Into<String>) -> Self {
+        Self {
+            code: "engine_not_installed",
+            message: message.into(),
+            retryable: false,
+        }
+    }
+
     /// The engine failed for no reason that the medium explains.
     pub(crate) fn engine_failed(message: impl Into<String>) -> Self {
         Self {

@@ -4,6 +4,7 @@
 //! that links a decoder belongs under this folder; everything that opens a network connection belongs elsewhere.
 
 mod analysis;
+mod audio;
 mod decode;
 mod fault;
 mod ocr;

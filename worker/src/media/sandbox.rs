@@ -8,8 +8,9 @@ use zoetrope_worker::protocol::FOLDER_PREFIX;
 /// Address space, bytes. A 50 megapixel image at 16 bits a channel, its grey copy and Tesseract's own copies fit; what
 /// slips past the decoder's limits ends here, as a crash of this child alone.
 const MAX_ADDRESS_SPACE: u64 = 2 * 1024 * 1024 * 1024;
-/// Largest file, bytes. Nothing here writes files.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
+/// Largest file, bytes. Nothing here writes files, but espeak-ng, which inherits this, opens a sound library that takes
+/// 64 MiB of shared memory even where it plays nothing.
+const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 /// Open files: the socket, the pipe, and Tesseract's data while it loads.
 const MAX_OPEN_FILES: u64 = 64;
 /// Chosen before everything else when the machine runs out of memory.

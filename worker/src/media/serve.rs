@@ -7,9 +7,10 @@ use std::sync::mpsc;
 use anyhow::Context;
 use rustix::process::{Signal, getpid, kill_process};
 use zoetrope_worker::protocol::{self, Frame, MAX_MEDIA_BYTES, ProtocolError, Reply, Request};
-use zoetrope_worker::protocol_streams as stream;
+use zoetrope_worker::{protocol_audio, protocol_streams as stream};
 
 use crate::analysis;
+use crate::audio;
 use crate::fault::Fault;
 use crate::ocr;
 use crate::picture;
@@ -88,6 +89,10 @@ fn work(engines: &mut Engines, frame: Frame, progress: &Progress<'_>) -> Result<
     match request.kind.as_str() {
         "ocr" => to_json(&ocr::run(engines, &parse(&request)?, frame.body, progress)?),
         "image_analysis" => to_json(&analysis::run(engines, &parse(&request)?, frame.body, progress)?),
+        protocol_audio::SPEECH => audio::speech(&parse(&request)?, &frame.body, progress),
+        protocol_audio::AUDIO_PIECE => audio::piece(&parse(&request)?, frame.body),
+        protocol_audio::LISTEN => to_json(&audio::listen(&parse(&request)?, frame.body)?),
+        protocol_audio::LOCAL_VOICES => to_json(&audio::voices()?),
         protocol::PICTURE => picture::run(&parse(&request)?, frame.body),
         stream::KEY_FRAME => to_json(&streams::key_frame(engines, &parse(&request)?, &frame.body)?),
         stream::PACKETS => to_json(&streams::packets(engines, &parse(&request)?, &frame.body)?),

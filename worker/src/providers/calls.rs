@@ -10,6 +10,7 @@ use zoetrope_shared::usage::FellBack;
 
 use super::capability::{Call, Engine, Measured, Pieces};
 use super::catalogue::{Capability, Catalogue, Model};
+use super::circuit::Circuits;
 use super::fault::{Class, Fault};
 use crate::metrics::Metrics;
 
@@ -74,6 +75,7 @@ pub struct Unanswered {
 pub struct Caller {
     pub(super) policy: CallPolicy,
     pub(super) catalogue: Arc<Catalogue>,
+    pub(super) circuits: Arc<Circuits>,
     pub(super) metrics: Metrics,
 }
 
@@ -177,6 +179,10 @@ impl Caller {
         deadline: Instant,
     ) -> Result<A, Fault> {
         let provider = candidate.engine.provider();
+        let Some(passage) = self.circuits.pass(provider, capability) else {
+            // No call was made, so none is counted.
+            return Err(Fault::circuit_open(provider));
+        };
         let span = call_span(capability, &candidate.engine.address(), provider, &candidate.model.name);
         let started = Instant::now();
         let work = timeout_at(deadline, ask(candidate)).instrument(span.clone());
@@ -184,6 +190,10 @@ impl Caller {
             .await
             .unwrap_or_else(|_| Err(Fault::timeout(provider, "it took too long")));
         let seconds = started.elapsed().as_secs_f64();
+        match &outcome {
+            Err(fault) if fault.is_outage() => passage.failed(),
+            _ => passage.answered(),
+        }
         match outcome {
             Ok(mut answer) => {
                 let priced = self.catalogue.priced(provider, answer.model(), &candidate.model);

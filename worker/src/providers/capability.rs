@@ -13,6 +13,7 @@ use zoetrope_shared::usage::Usage;
 
 use super::catalogue::Model;
 use super::fault::Fault;
+use crate::speech::heard::Segment;
 
 /// The future of one call.
 pub type Call<'a, T> = BoxFuture<'a, Result<T, Fault>>;
@@ -36,6 +37,134 @@ pub trait TextModel: Engine {
 pub trait VisionModel: Engine {
     /// Answers about the pictures of the question.
     fn look<'a>(&'a self, ask: &'a Ask, model: &'a Model, pieces: &'a Pieces) -> Call<'a, Written>;
+}
+
+/// Speaks.
+pub trait SpeechSynthesizer: Engine {
+    /// Speaks one piece of text.
+    fn speak<'a>(&'a self, words: &'a Words, model: &'a Model) -> Call<'a, Spoken>;
+
+    /// The voices that may be asked for.
+    fn voices(&self) -> Call<'_, Vec<Voice>>;
+}
+
+/// Writes down what is spoken.
+pub trait Transcriber: Engine {
+    /// Hears one piece of audio.
+    fn transcribe<'a>(&'a self, audio: &'a Audio, model: &'a Model) -> Call<'a, Heard>;
+}
+
+/// A piece of audio that was decoded and made again by us.
+#[derive(Debug, Clone)]
+pub struct Audio {
+    /// FLAC, mono, 16,000 samples a second.
+    pub flac: Bytes,
+    /// Its length, milliseconds.
+    pub duration_ms: u64,
+    /// The language that is spoken, if it is known.
+    pub language: Option<String>,
+    /// Whether the times of words are wanted.
+    pub with_words: bool,
+}
+
+/// What was heard in a piece; times are those of the piece.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// What was said, in order.
+    pub segments: Vec<Segment>,
+    /// The language, as the provider calls it.
+    pub language: Option<String>,
+    /// The model.
+    pub model: String,
+    /// What it used, without cost.
+    pub usage: Usage,
+}
+
+impl Measured for Heard {
+    fn model(&self) -> &str {
+        &self.model
+    }
+
+    fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    fn usage_mut(&mut self) -> &mut Usage {
+        &mut self.usage
+    }
+}
+
+/// What is to be spoken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Words {
+    /// The text.
+    pub text: String,
+    /// The voice; `None` for the provider's usual one.
+    pub voice: Option<String>,
+    /// How fast; 1 is as the voice speaks.
+    pub speed: f64,
+    /// Whether the times of words are wanted.
+    pub with_times: bool,
+}
+
+/// What was spoken.
+#[derive(Debug, Clone)]
+pub struct Spoken {
+    /// The sound.
+    pub sound: Sound,
+    /// The time of each word in it, where it was told.
+    pub words: Option<Vec<TimedWord>>,
+    /// The voice.
+    pub voice: String,
+    /// The model.
+    pub model: String,
+    /// What it used, without cost.
+    pub usage: Usage,
+}
+
+/// Sound as a provider sent it: it is decoded in a media child and nowhere else.
+#[derive(Debug, Clone)]
+pub struct Sound {
+    /// A WAVE file, or bare samples.
+    pub bytes: Bytes,
+    /// Samples a second of bare 16-bit mono samples; `None` for a WAVE file.
+    pub bare_rate: Option<u32>,
+}
+
+/// A word and its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimedWord {
+    /// When it begins, milliseconds.
+    pub start_ms: u64,
+    /// When it ends, milliseconds.
+    pub end_ms: u64,
+    /// The word.
+    pub text: String,
+}
+
+/// A voice that may be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voice {
+    /// How it is asked for.
+    pub id: String,
+    /// What it is called.
+    pub name: String,
+    /// Its language, where the provider says one.
+    pub language: Option<String>,
+}
+
+impl Measured for Spoken {
+    fn model(&self) -> &str {
+        &self.model
+    }
+
+    fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    fn usage_mut(&mut self) -> &mut Usage {
+        &mut self.usage
+    }
 }
 
 /// What a model is asked.

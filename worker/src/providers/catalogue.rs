@@ -117,6 +117,9 @@ pub struct Model {
     /// Whether the cap on tokens is called `max_tokens`.
     #[serde(default)]
     pub old_token_cap: bool,
+    /// Whether a transcription tells times.
+    #[serde(default)]
+    pub tells_times: bool,
     /// Longest text of one request for speech, characters.
     pub max_chars: Option<usize>,
 }
@@ -142,6 +145,7 @@ impl Model {
             takes_schema: true,
             reasoning_effort: None,
             old_token_cap: true,
+            tells_times: true,
             max_chars: None,
         }
     }

@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 
+use reqwest::Client;
 use zoetrope_queue::Failure;
 use zoetrope_shared::config::{ProviderAccess, ProviderSettings};
 
 use super::anthropic::Anthropic;
 use super::calls::{CallPolicy, Caller, Candidate};
-use super::capability::{Engine, TextModel, VisionModel};
+use super::capability::{Engine, SpeechSynthesizer, TextModel, Transcriber, VisionModel};
 use super::catalogue::{Capability, Catalogue, Model};
+use super::deepgram::Deepgram;
+use super::elevenlabs::ElevenLabs;
+use super::gemini::Gemini;
 use super::http::{self, Endpoint, HttpLimits, KeyHeader};
 use super::openai_chat::OpenAiChat;
+use super::openai_speech::OpenAiSpeech;
+use super::openai_transcription::OpenAiTranscription;
 use crate::metrics::Metrics;
 
 /// The word for "whoever is configured, then the local engine".
@@ -23,9 +29,32 @@ pub struct Providers {
     pub text: Arc<[Arc<dyn TextModel>]>,
     /// Look at pictures.
     pub vision: Arc<[Arc<dyn VisionModel>]>,
+    /// Speak.
+    pub speech: Arc<[Arc<dyn SpeechSynthesizer>]>,
+    /// Write down what is spoken.
+    pub transcribers: Arc<[Arc<dyn Transcriber>]>,
     /// Makes the calls.
     pub caller: Caller,
-    openai_model: Option<Arc<str>>,
+    usual: UsualModels,
+}
+
+/// Models of `openai` where a task names none: a server of one's own has none of OpenAI's.
+#[derive(Debug, Clone, Default)]
+struct UsualModels {
+    chat: Option<Arc<str>>,
+    speech: Option<Arc<str>>,
+    transcription: Option<Arc<str>>,
+}
+
+impl UsualModels {
+    fn of(&self, capability: Capability) -> Option<&str> {
+        match capability {
+            Capability::Text | Capability::Vision => self.chat.as_deref(),
+            Capability::Speech => self.speech.as_deref(),
+            Capability::Transcription => self.transcription.as_deref(),
+            Capability::Detection => None,
+        }
+    }
 }
 
 /// Whom a task wants.
@@ -70,38 +99,73 @@ impl Providers {
         limits: HttpLimits,
     ) -> anyhow::Result<Self> {
         let catalogue = Arc::new(Catalogue::open(settings.models_file.as_deref())?);
-        let mut text: Vec<Arc<dyn TextModel>> = Vec::new();
-        let mut vision: Vec<Arc<dyn VisionModel>> = Vec::new();
-        let is_on = |access: &ProviderAccess| access.api_key.is_some();
-        // A server of one's own needs no key.
-        let openai_on = is_on(&settings.openai) || settings.openai.is_moved;
-        if openai_on || is_on(&settings.anthropic) {
-            // Made only when it is used: it reads the system's certificates.
-            let client = http::client(limits)?;
-            let endpoint = |name, access, key| Endpoint::new(name, access, key, client.clone(), limits);
-            if openai_on {
-                let endpoint = endpoint("openai", &settings.openai, KeyHeader::Authorization("Bearer"))?;
-                let engine = Arc::new(OpenAiChat::new(endpoint));
-                text.push(engine.clone());
-                vision.push(engine);
-            }
-            if is_on(&settings.anthropic) {
-                let endpoint = endpoint("anthropic", &settings.anthropic, KeyHeader::Named("x-api-key"))?;
-                let engine = Arc::new(Anthropic::new(endpoint));
-                text.push(engine.clone());
-                vision.push(engine);
-            }
-        }
-        Ok(Self {
-            text: text.into(),
-            vision: vision.into(),
+        let mut providers = Self {
+            text: Arc::default(),
+            vision: Arc::default(),
+            speech: Arc::default(),
+            transcribers: Arc::default(),
             caller: Caller {
                 policy,
                 catalogue,
+                circuits: Arc::default(),
                 metrics,
             },
-            openai_model: settings.openai_model.as_deref().map(Arc::from),
-        })
+            usual: UsualModels {
+                chat: settings.openai_model.as_deref().map(Arc::from),
+                speech: settings.openai_speech_model.as_deref().map(Arc::from),
+                transcription: settings.openai_transcription_model.as_deref().map(Arc::from),
+            },
+        };
+        // Made only when it is used: it reads the system's certificates.
+        if is_any_on(settings) {
+            providers.switch_on(settings, &http::client(limits)?, limits)?;
+        }
+        Ok(providers)
+    }
+
+    /// Makes the adapters of the providers that are switched on, in the order in which `auto` asks them.
+    fn switch_on(&mut self, settings: &ProviderSettings, client: &Client, limits: HttpLimits) -> anyhow::Result<()> {
+        let mut text: Vec<Arc<dyn TextModel>> = Vec::new();
+        let mut vision: Vec<Arc<dyn VisionModel>> = Vec::new();
+        let mut speech: Vec<Arc<dyn SpeechSynthesizer>> = Vec::new();
+        let mut transcribers: Vec<Arc<dyn Transcriber>> = Vec::new();
+        let endpoint = |name, access, key| Endpoint::new(name, access, key, client.clone(), limits);
+        if is_openai_on(settings) {
+            let endpoint = endpoint("openai", &settings.openai, KeyHeader::Authorization("Bearer"))?;
+            let engine = Arc::new(OpenAiChat::new(endpoint.clone()));
+            text.push(engine.clone());
+            vision.push(engine);
+            // Most servers of one's own neither speak nor listen: one that does is told by its model.
+            if !settings.openai.is_moved || settings.openai_speech_model.is_some() {
+                speech.push(Arc::new(OpenAiSpeech::new(endpoint.clone())));
+            }
+            if !settings.openai.is_moved || settings.openai_transcription_model.is_some() {
+                transcribers.push(Arc::new(OpenAiTranscription::new(endpoint)));
+            }
+        }
+        if is_on(&settings.anthropic) {
+            let endpoint = endpoint("anthropic", &settings.anthropic, KeyHeader::Named("x-api-key"))?;
+            let engine = Arc::new(Anthropic::new(endpoint));
+            text.push(engine.clone());
+            vision.push(engine);
+        }
+        if is_on(&settings.gemini) {
+            let endpoint = endpoint("gemini", &settings.gemini, KeyHeader::Named("x-goog-api-key"))?;
+            let engine = Arc::new(Gemini::new(endpoint));
+            text.push(engine.clone());
+            vision.push(engine);
+        }
+        if is_on(&settings.elevenlabs) {
+            let endpoint = endpoint("elevenlabs", &settings.elevenlabs, KeyHeader::Named("xi-api-key"))?;
+            speech.push(Arc::new(ElevenLabs::new(endpoint)));
+        }
+        if is_on(&settings.deepgram) {
+            let endpoint = endpoint("deepgram", &settings.deepgram, KeyHeader::Authorization("Token"))?;
+            transcribers.push(Arc::new(Deepgram::new(endpoint)));
+        }
+        (self.text, self.vision, self.speech) = (text.into(), vision.into(), speech.into());
+        self.transcribers = transcribers.into();
+        Ok(())
     }
 
     /// Who is asked.
@@ -155,8 +219,10 @@ impl Providers {
         if chain.candidates.iter().any(|known| known.engine.provider() == provider) {
             return Ok(());
         }
-        let own = self.openai_model.as_deref().filter(|_| provider == "openai");
-        let usual = own.filter(|_| wanted.is_none() && matches!(capability, Capability::Text | Capability::Vision));
+        let usual = self
+            .usual
+            .of(capability)
+            .filter(|_| provider == "openai" && wanted.is_none());
         let model: Option<Model> = self.caller.catalogue.choose(provider, capability, wanted.or(usual));
         let model = model.ok_or_else(|| {
             let message = format!("{provider} has no such model for {}", capability.as_str());
@@ -168,6 +234,25 @@ impl Providers {
         });
         Ok(())
     }
+}
+
+fn is_on(access: &ProviderAccess) -> bool {
+    access.api_key.is_some()
+}
+
+/// A server of one's own needs no key.
+fn is_openai_on(settings: &ProviderSettings) -> bool {
+    is_on(&settings.openai) || settings.openai.is_moved
+}
+
+fn is_any_on(settings: &ProviderSettings) -> bool {
+    let with_keys = [
+        &settings.anthropic,
+        &settings.gemini,
+        &settings.elevenlabs,
+        &settings.deepgram,
+    ];
+    is_openai_on(settings) || with_keys.into_iter().any(is_on)
 }
 
 /// The failure of a task that needs who is not there.

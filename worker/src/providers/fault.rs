@@ -8,6 +8,9 @@ use zoetrope_queue::{ErrorClass, Failure};
 /// Longest message of a provider that is passed on, characters.
 const MAX_MESSAGE_CHARS: usize = 300;
 
+/// Code of the fault of a provider that is left alone for a while.
+const CIRCUIT_OPEN: &str = "provider_circuit_open";
+
 /// What follows from a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -97,9 +100,21 @@ impl Fault {
         }
     }
 
+    /// It was not asked: it has failed too often of late.
+    pub fn circuit_open(provider: &'static str) -> Self {
+        Self {
+            code: CIRCUIT_OPEN,
+            ..Self::new(
+                provider,
+                Class::Backoff,
+                "it has failed too often of late and is left alone for a while",
+            )
+        }
+    }
+
     /// Whether the same call may succeed soon.
     pub fn is_transient(&self) -> bool {
-        matches!(self.class, Class::RetryAfter(_) | Class::Backoff | Class::WaitSlot)
+        self.code != CIRCUIT_OPEN && matches!(self.class, Class::RetryAfter(_) | Class::Backoff | Class::WaitSlot)
     }
 
     /// Whether another provider may do better: not where the request itself, or what it asks for, is the reason.

@@ -19,6 +19,8 @@ use super::sse::{Event, SseReader};
 pub const SILENCE: Duration = Duration::from_secs(60);
 /// Largest answer that is JSON or a stream of events, bytes.
 pub const MAX_JSON_BYTES: usize = 8 * 1024 * 1024;
+/// Largest audio of one answer, bytes: five minutes of WAVE.
+pub const MAX_AUDIO_BYTES: usize = 32 * 1024 * 1024;
 /// Largest error body that is read, bytes; the rest is left unread.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// Connections to one provider that are kept for the next call.
@@ -31,6 +33,8 @@ pub struct HttpLimits {
     pub silence: Duration,
     /// Largest JSON answer or stream, bytes.
     pub max_json_bytes: usize,
+    /// Largest audio of one answer, bytes.
+    pub max_audio_bytes: usize,
 }
 
 impl Default for HttpLimits {
@@ -38,6 +42,7 @@ impl Default for HttpLimits {
         Self {
             silence: SILENCE,
             max_json_bytes: MAX_JSON_BYTES,
+            max_audio_bytes: MAX_AUDIO_BYTES,
         }
     }
 }
@@ -105,6 +110,11 @@ impl Endpoint {
         self
     }
 
+    /// Caps of its answers.
+    pub fn limits(&self) -> HttpLimits {
+        self.limits
+    }
+
     /// Whose it is.
     pub fn provider(&self) -> &'static str {
         self.provider
@@ -118,7 +128,15 @@ impl Endpoint {
 
     /// A request to a path below the base URL; its parts are escaped.
     pub fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        self.request_with(method, path, &[])
+    }
+
+    /// A request with a query; never with the key in it.
+    pub fn request_with(&self, method: Method, path: &[&str], query: &[(&str, &str)]) -> RequestBuilder {
         let mut url = self.base.clone();
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
@@ -206,7 +224,13 @@ impl<'a> Answer<'a> {
 
     /// The whole body as JSON of a type; one that is something else is garbage.
     pub async fn json<T: DeserializeOwned>(self) -> Result<T, Fault> {
-        let (provider, max) = (self.endpoint.provider, self.endpoint.limits.max_json_bytes);
+        let max = self.endpoint.limits.max_json_bytes;
+        self.json_of(max).await
+    }
+
+    /// As [`json`](Self::json), with a cap of its own: some JSON holds audio.
+    pub async fn json_of<T: DeserializeOwned>(self, max: usize) -> Result<T, Fault> {
+        let provider = self.endpoint.provider;
         let body = self.bytes(max).await?;
         serde_json::from_slice(&body)
             .map_err(|_| Fault::garbage(provider, "the answer is not the JSON that was expected"))

@@ -4,13 +4,19 @@
 pub mod calls;
 pub mod capability;
 pub mod catalogue;
+pub mod circuit;
 pub mod configured;
 pub mod fault;
 pub mod http;
 pub mod sse;
 
 pub mod anthropic;
+pub mod deepgram;
+pub mod elevenlabs;
+pub mod gemini;
 pub mod openai_chat;
+pub mod openai_speech;
+pub mod openai_transcription;
 
 mod classify;
 mod error_body;

@@ -199,7 +199,7 @@ async fn a_child_has_limits_no_secrets_and_a_folder_of_its_own() {
         ("Max address space", "2147483648"),
         ("Max core file size", "0"),
         ("Max open files", "64"),
-        ("Max file size", "1048576"),
+        ("Max file size", "67108864"),
     ] {
         let line = limits.lines().find(|line| line.starts_with(limit)).unwrap_or_default();
         assert!(

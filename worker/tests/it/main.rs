@@ -15,5 +15,7 @@ mod stream_damage;
 mod stream_decode;
 mod stream_files;
 mod stream_packets;
+mod transcription;
 mod vocabulary;
+mod voice_synthesis;
 mod world;

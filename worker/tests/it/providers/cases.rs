@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use zoetrope_shared::config::{ProviderSettings, Settings, Sources};
 use zoetrope_worker::metrics::Metrics;
 use zoetrope_worker::providers::calls::{Answered, CallPolicy, Unanswered};
-use zoetrope_worker::providers::capability::{Ask, Piece, Pieces, Turn, Written};
+use zoetrope_worker::providers::capability::{Ask, Audio, Piece, Pieces, Turn, Words, Written};
 use zoetrope_worker::providers::catalogue::Capability;
 use zoetrope_worker::providers::configured::{Providers, Wanted};
 use zoetrope_worker::providers::fault::{Class, Fault};
@@ -41,8 +41,9 @@ pub(crate) struct Case {
     /// Beginning of the request line.
     pub(crate) line: &'static str,
     pub(crate) ask: for<'a> fn(&'a Providers, bool) -> BoxFuture<'a, Result<Heard, Fault>>,
-    /// An answer in one; it says [`Case::said`].
-    pub(crate) whole: &'static str,
+    /// An answer in one, and its type; it says [`Case::said`].
+    pub(crate) whole: Vec<u8>,
+    pub(crate) content_type: &'static str,
     /// What a good answer says.
     pub(crate) said: &'static str,
     /// The same as a stream, if it has one.
@@ -62,13 +63,26 @@ pub(crate) fn all() -> Vec<Case> {
         openai("openai vision", ask_vision),
         anthropic("anthropic text", ask_text),
         anthropic("anthropic vision", ask_vision),
+        gemini("gemini text", ask_text),
+        gemini("gemini vision", ask_vision),
+        openai_speech(),
+        elevenlabs(),
+        openai_transcription(),
+        deepgram(),
     ]
 }
 
 impl Case {
     /// The settings with this provider alone, at a server.
     pub(crate) fn settings(&self, base: &str) -> ProviderSettings {
-        let environment = [(self.key_name, KEY), (self.base_name, base)];
+        let speech_model = ("OPENAI_SPEECH_MODEL", "tts-1");
+        let listening_model = ("OPENAI_TRANSCRIPTION_MODEL", "whisper-1");
+        let environment = [
+            (self.key_name, KEY),
+            (self.base_name, base),
+            speech_model,
+            listening_model,
+        ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let sources = Sources {
             environment: environment.into(),
@@ -102,6 +116,7 @@ impl Case {
         let limits = HttpLimits {
             silence,
             max_json_bytes: 256 * 1024,
+            max_audio_bytes: 256 * 1024,
         };
         Providers::open_with(&self.settings(base), metrics.clone(), policy, limits).expect("the settings are usable")
     }
@@ -175,6 +190,180 @@ fn ask_vision(providers: &Providers, streams: bool) -> BoxFuture<'_, Result<Hear
     })
 }
 
+fn gemini(name: &'static str, ask: for<'a> fn(&'a Providers, bool) -> BoxFuture<'a, Result<Heard, Fault>>) -> Case {
+    Case {
+        name,
+        provider: "gemini",
+        key_name: "GEMINI_API_KEY",
+        base_name: "GEMINI_BASE_URL",
+        base_path: "",
+        key_header: ("x-goog-api-key", ""),
+        line: "POST /v1beta/models/gemini-3.8-flash:generateContent HTTP/1.1",
+        ask,
+        said: "cobalt",
+        content_type: "application/json",
+        whole: br#"{"candidates":[{"content":{"parts":[{"text":"hm","thought":true},{"text":"cobalt","thoughtSignature":"s"}],"role":"model"},"finishReason":"STOP","index":0}],"modelVersion":"gemini-3.8-flash","usageMetadata":{"promptTokenCount":12,"candidatesTokenCount":2}}"#.to_vec(),
+        stream: Some(concat!(
+            "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"cob\"}],\"role\":\"model\"},\"index\":0}],\"usageMetadata\":{\"promptTokenCount\":12}}\r\n\r\n",
+            "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"alt\"}],\"role\":\"model\"},\"finishReason\":\"STOP\",\"index\":0}],\"usageMetadata\":{\"promptTokenCount\":12,\"candidatesTokenCount\":1,\"thoughtsTokenCount\":1}}\r\n\r\n",
+        )),
+        broken_off: Some("data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"cob\"}]},\"index\":0}]}\r\n\r\n"),
+        failing: Some(concat!(
+            "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"cob\"}]},\"index\":0}]}\r\n\r\n",
+            "data: {\"error\":{\"code\":503,\"message\":\"The model is overloaded.\",\"status\":\"UNAVAILABLE\"}}\r\n\r\n",
+        )),
+        declined: Some(r#"{"promptFeedback":{"blockReason":"PROHIBITED_CONTENT"},"modelVersion":"m"}"#),
+    }
+}
+
+fn ask_speech(providers: &Providers, _streams: bool) -> BoxFuture<'_, Result<Heard, Fault>> {
+    Box::pin(async move {
+        let wanted = Wanted {
+            provider: "auto",
+            model: None,
+            fallback: &[],
+            local: None,
+        };
+        let chain = providers
+            .chain(Capability::Speech, &providers.speech, wanted)
+            .expect("it is configured");
+        let words = Words {
+            text: "Hello.".to_owned(),
+            voice: Some("cobalt".to_owned()),
+            speed: 1.0,
+            with_times: false,
+        };
+        let nowhere = Pieces::nowhere();
+        let answered = providers
+            .caller
+            .first_answer(Capability::Speech, &chain.candidates, &nowhere, |candidate| {
+                candidate.engine.speak(&words, &candidate.model)
+            });
+        match answered.await {
+            Ok(answered) => Ok(Heard {
+                said: format!(
+                    "{} bytes by {}",
+                    answered.answer.sound.bytes.len(),
+                    answered.answer.voice
+                ),
+                ..Heard::default()
+            }),
+            Err(unanswered) => Err(unanswered.fault.expect("somebody was asked")),
+        }
+    })
+}
+
+fn openai_speech() -> Case {
+    Case {
+        name: "openai speech",
+        line: "POST /v1/audio/speech HTTP/1.1",
+        ask: ask_speech,
+        said: "48 bytes by cobalt",
+        content_type: "audio/wav",
+        whole: b"RIFF\xff\xff\xff\xffWAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\xc0\x5d\x00\x00\x80\xbb\x00\x00\x02\x00\x10\x00data\xff\xff\xff\xff\x01\x00\x02\x00".to_vec(),
+        stream: None,
+        broken_off: None,
+        failing: None,
+        declined: None,
+        ..openai("", ask_text)
+    }
+}
+
+fn elevenlabs() -> Case {
+    Case {
+        name: "elevenlabs speech",
+        provider: "elevenlabs",
+        key_name: "ELEVENLABS_API_KEY",
+        base_name: "ELEVENLABS_BASE_URL",
+        base_path: "",
+        key_header: ("xi-api-key", ""),
+        line: "POST /v1/text-to-speech/cobalt?output_format=pcm_24000 HTTP/1.1",
+        ask: ask_speech,
+        said: "6 bytes by cobalt",
+        content_type: "audio/pcm",
+        whole: vec![0, 1, 0, 2, 0, 3],
+        stream: None,
+        broken_off: None,
+        failing: None,
+        declined: None,
+    }
+}
+
+fn ask_transcription(providers: &Providers, _streams: bool) -> BoxFuture<'_, Result<Heard, Fault>> {
+    Box::pin(async move {
+        let wanted = Wanted {
+            provider: "auto",
+            model: None,
+            fallback: &[],
+            local: None,
+        };
+        let capability = Capability::Transcription;
+        let chain = providers
+            .chain(capability, &providers.transcribers, wanted)
+            .expect("it is configured");
+        let audio = Audio {
+            flac: b"fLaC".to_vec().into(),
+            duration_ms: 1_000,
+            language: None,
+            with_words: true,
+        };
+        let nowhere = Pieces::nowhere();
+        let answered = providers
+            .caller
+            .first_answer(capability, &chain.candidates, &nowhere, |candidate| {
+                candidate.engine.transcribe(&audio, &candidate.model)
+            });
+        match answered.await {
+            Ok(answered) => Ok(Heard {
+                said: answered
+                    .answer
+                    .segments
+                    .iter()
+                    .map(|segment| segment.text.as_str())
+                    .collect(),
+                ..Heard::default()
+            }),
+            Err(unanswered) => Err(unanswered.fault.expect("somebody was asked")),
+        }
+    })
+}
+
+fn openai_transcription() -> Case {
+    Case {
+        name: "openai transcription",
+        line: "POST /v1/audio/transcriptions HTTP/1.1",
+        ask: ask_transcription,
+        said: "cobalt",
+        content_type: "application/json",
+        whole: br#"{"task":"transcribe","language":"english","duration":1.0,"text":"cobalt","segments":[{"id":0,"start":0.0,"end":0.8,"text":" cobalt"}],"usage":{"type":"duration","seconds":1}}"#.to_vec(),
+        stream: None,
+        broken_off: None,
+        failing: None,
+        declined: None,
+        ..openai("", ask_text)
+    }
+}
+
+fn deepgram() -> Case {
+    Case {
+        name: "deepgram transcription",
+        provider: "deepgram",
+        key_name: "DEEPGRAM_API_KEY",
+        base_name: "DEEPGRAM_BASE_URL",
+        base_path: "",
+        key_header: ("authorization", "Token "),
+        line: "POST /v1/listen?model=nova-3&smart_format=true&utterances=true&detect_language=true HTTP/1.1",
+        ask: ask_transcription,
+        said: "cobalt",
+        content_type: "application/json",
+        whole: br#"{"metadata":{"request_id":"r","duration":1.0,"channels":1},"results":{"channels":[{"detected_language":"en","alternatives":[{"transcript":"cobalt","confidence":0.9,"words":[]}]}],"utterances":[{"start":0.1,"end":0.8,"confidence":0.9,"transcript":"cobalt","words":[{"word":"cobalt","start":0.1,"end":0.8,"confidence":0.9}]}]}}"#.to_vec(),
+        stream: None,
+        broken_off: None,
+        failing: None,
+        declined: None,
+    }
+}
+
 fn pieces(streams: bool) -> (Pieces, Option<mpsc::Receiver<Piece>>) {
     if !streams {
         return (Pieces::nowhere(), None);
@@ -223,7 +412,8 @@ fn openai(name: &'static str, ask: for<'a> fn(&'a Providers, bool) -> BoxFuture<
         line: "POST /v1/chat/completions HTTP/1.1",
         ask,
         said: "cobalt",
-        whole: r#"{"id":"c1","object":"chat.completion","created":1,"model":"gpt-6-luna-2026-09-22","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"cobalt","refusal":null}}],"usage":{"prompt_tokens":12,"completion_tokens":2,"total_tokens":14}}"#,
+        content_type: "application/json",
+        whole: br#"{"id":"c1","object":"chat.completion","created":1,"model":"gpt-6-luna-2026-09-22","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"cobalt","refusal":null}}],"usage":{"prompt_tokens":12,"completion_tokens":2,"total_tokens":14}}"#.to_vec(),
         stream: Some(concat!(
             ": OPENROUTER PROCESSING\r\n\r\n",
             "data: {\"choices\":[{\"delta\":{\"content\":\"\",\"role\":\"assistant\"},\"finish_reason\":null,\"index\":0}],\"model\":\"gpt-6-luna\",\"usage\":null}\n\n",
@@ -257,7 +447,8 @@ fn anthropic(name: &'static str, ask: for<'a> fn(&'a Providers, bool) -> BoxFutu
         line: "POST /v1/messages HTTP/1.1",
         ask,
         said: "cobalt",
-        whole: r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-haiku-5-5","content":[{"type":"thinking","thinking":"hm","signature":"s"},{"type":"text","text":"cobalt"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":7,"output_tokens":2,"cache_creation_input_tokens":0,"cache_read_input_tokens":5}}"#,
+        content_type: "application/json",
+        whole: br#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-haiku-5-5","content":[{"type":"thinking","thinking":"hm","signature":"s"},{"type":"text","text":"cobalt"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":7,"output_tokens":2,"cache_creation_input_tokens":0,"cache_read_input_tokens":5}}"#.to_vec(),
         stream: Some(concat!(
             "event: message_start\ndata: {\"message\":{\"content\":[],\"id\":\"msg_1\",\"model\":\"claude-haiku-5-5\",\"usage\":{\"input_tokens\":12,\"output_tokens\":1}},\"type\":\"message_start\"}\n\n",
             "event: content_block_start\ndata: {\"content_block\":{\"text\":\"\",\"type\":\"text\"},\"index\":0,\"type\":\"content_block_start\"}\n\n",

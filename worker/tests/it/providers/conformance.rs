@@ -12,7 +12,7 @@ async fn start(case: &Case, reply: Reply) -> (Mock, zoetrope_worker::providers::
 }
 
 fn good(case: &Case) -> Reply {
-    Reply::json(200, case.whole)
+    Reply::new(200, case.content_type, case.whole.clone())
 }
 
 fn events(text: &str) -> Reply {
@@ -161,7 +161,7 @@ async fn a_success_that_makes_no_sense_is_no_success() {
 #[tokio::test]
 async fn a_provider_that_falls_silent_is_left_in_time() {
     for case in cases::all() {
-        for silence in [None, Some(case.whole.as_bytes()[..5].to_vec())] {
+        for silence in [None, Some(case.whole[..5].to_vec())] {
             let mock = Mock::always(good(&case).with_body(Body::ThenSilence(silence))).await;
             let providers = case.open_impatient(&mock.url(case.base_path));
             let fault = (case.ask)(&providers, false).await.expect_err(case.name);
@@ -181,7 +181,7 @@ async fn an_endless_answer_is_cut_at_the_cap_and_a_lying_length_is_refused() {
             "{}",
             case.name
         );
-        let (_mock, providers) = start(&case, good(&case).with_body(Body::CutOff(case.whole.into()))).await;
+        let (_mock, providers) = start(&case, good(&case).with_body(Body::CutOff(case.whole.clone()))).await;
         let fault = (case.ask)(&providers, false).await.expect_err(case.name);
         assert_eq!(fault.code, "provider_unavailable", "{}", case.name);
     }
@@ -241,10 +241,10 @@ async fn a_declined_request_is_no_outage_and_is_not_repeated() {
 #[tokio::test]
 async fn a_short_pause_is_waited_for_and_a_long_one_goes_back_to_the_queue() {
     for case in cases::all() {
-        let whole = case.whole;
+        let whole = good(&case);
         let mock = Mock::start(move |number| match number {
             0 => Reply::json(429, "{}").with_header("retry-after-ms", "20"),
-            _ => Reply::json(200, whole),
+            _ => whole.clone(),
         })
         .await;
         let providers = case.open(&mock.url(case.base_path));
@@ -321,6 +321,25 @@ async fn the_key_stands_in_no_fault_and_no_metric() {
         assert!(
             text.contains("zoetrope_provider_calls_total{capability=") && !text.contains(KEY),
             "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_keeps_failing_is_left_alone() {
+    for case in cases::all() {
+        let (mock, providers) = start(&case, Reply::json(503, "{}")).await;
+        let mut codes = Vec::new();
+        for _ in 0..4 {
+            codes.push((case.ask)(&providers, false).await.expect_err(case.name).code);
+        }
+        let open = "provider_circuit_open";
+        assert_eq!(codes, ["provider_unavailable", open, open, open], "{}", case.name);
+        assert_eq!(
+            mock.requests().len(),
+            5,
+            "{}: five in a row open the circuit",
+            case.name
         );
     }
 }

@@ -1,0 +1,294 @@
+//! `transcription`: audio taken apart in a media child into pieces that overlap, each heard by a provider or by the
+//! local listener, and put together again with subtitles.
+
+use bytes::Bytes;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::time::Instant;
+use zoetrope_queue::{Attempt, Failure};
+use zoetrope_shared::artifacts::NewArtifact;
+use zoetrope_shared::tasks::transcription::{
+    HeardWord, KIND, SpeechSegment, SpeechTimes, TranscriptionInput, TranscriptionOutput,
+};
+use zoetrope_shared::tenant::Tenant;
+use zoetrope_shared::usage::{FellBack, Usage};
+
+use crate::media_source;
+use crate::protocol::Request;
+use crate::protocol_audio::{AUDIO_PIECE, LISTEN, Listened, PieceAnswer, PieceInput, split_audio};
+use crate::providers::calls::{Candidate, Unanswered};
+use crate::providers::capability::{Audio, Pieces, Transcriber};
+use crate::providers::catalogue::Capability;
+use crate::providers::configured::Wanted;
+use crate::services::Services;
+use crate::speech::captions::{self, Cue};
+use crate::speech::heard::{Segment, TimedText};
+use crate::speech::overlap;
+
+/// What the local listener is called, and its model.
+pub const LOCAL: &str = "pocketsphinx";
+const LOCAL_MODEL: &str = "en-us";
+/// What it is worth, said in every result of it.
+const LOCAL_NOTE: &str =
+    "pocketsphinx hears clear American English at best; expect wrong words, no capitals and no punctuation";
+/// Length of a piece and of its overlap with the next, milliseconds: for providers, within the size of file they take,
+/// and for the local listener, which reports no progress within a piece.
+const PROVIDER_PIECE: (u64, u64) = (600_000, 8_000);
+const LOCAL_PIECE: (u64, u64) = (300_000, 6_000);
+
+/// Writes down what is spoken.
+pub async fn run(services: Services, attempt: Attempt) -> Result<Box<RawValue>, Failure> {
+    let started = Instant::now();
+    let input: TranscriptionInput = super::parse(&attempt.input)?;
+    let tenant = Tenant::parse(&attempt.tenant)
+        .map_err(|error| Failure::non_retryable("input_invalid", format!("the task's tenant is not valid: {error}")))?;
+    let field = KIND.media.as_ref();
+    let field = field.ok_or_else(|| Failure::non_retryable("input_invalid", "this kind takes no media"))?;
+    attempt.progress(0, "reading the media");
+    let media = media_source::read(&services, &tenant, &input.audio, field).await?;
+    let work = Work {
+        services: &services,
+        attempt: &attempt,
+        tenant: &tenant,
+        input: &input,
+        media,
+    };
+    let heard = work.hear().await?;
+    let mut output = work.output_of(heard).await?;
+    output.took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    super::result(&output)
+}
+
+struct Work<'a> {
+    services: &'a Services,
+    attempt: &'a Attempt,
+    tenant: &'a Tenant,
+    input: &'a TranscriptionInput,
+    media: Bytes,
+}
+
+/// All that was heard.
+#[derive(Default)]
+struct Transcript {
+    segments: Vec<Segment>,
+    duration_ms: u64,
+    language: Option<String>,
+    provider: &'static str,
+    model: String,
+    usage: Usage,
+    fell_back: Vec<FellBack>,
+    notes: Vec<String>,
+}
+
+impl Work<'_> {
+    async fn hear(&self) -> Result<Transcript, Failure> {
+        let providers = &self.services.providers;
+        let wanted = Wanted {
+            provider: &self.input.provider,
+            model: self.input.model.as_deref(),
+            fallback: &self.input.fallback,
+            local: Some(LOCAL),
+        };
+        let chain = providers.chain(Capability::Transcription, &providers.transcribers, wanted)?;
+        let mut fell_back = Vec::new();
+        let mut last = None;
+        for candidate in &chain.candidates {
+            match self.by_provider(candidate).await? {
+                Ok(transcript) => {
+                    return Ok(Transcript {
+                        fell_back,
+                        ..transcript
+                    });
+                }
+                Err(unanswered) => {
+                    fell_back.extend(unanswered.fell_back);
+                    let is_final = unanswered.fault.as_ref().is_some_and(|fault| !fault.lets_others_try());
+                    last = unanswered.fault;
+                    if is_final {
+                        break;
+                    }
+                }
+            }
+        }
+        match last {
+            Some(fault) if !chain.ends_local || !fault.lets_others_try() => Err(fault.into()),
+            _ => Ok(Transcript {
+                fell_back,
+                ..self.locally().await?
+            }),
+        }
+    }
+
+    async fn by_provider(
+        &self,
+        candidate: &Candidate<dyn Transcriber>,
+    ) -> Result<Result<Transcript, Unanswered>, Failure> {
+        let (length_ms, overlap_ms) = PROVIDER_PIECE;
+        let mut all = Transcript {
+            provider: candidate.engine.provider(),
+            model: candidate.model.name.clone(),
+            ..Transcript::default()
+        };
+        let nowhere = Pieces::nowhere();
+        for from_ms in (0..).step_by((length_ms - overlap_ms) as usize) {
+            let body = self.child(AUDIO_PIECE, from_ms, length_ms).await?;
+            let (piece, flac) = split_audio::<PieceAnswer>(body).map_err(|error| nonsense(&error))?;
+            all.duration_ms = all.duration_ms.max(from_ms + piece.duration_ms);
+            // Nobody is paid for silence, in which models hear things.
+            if !piece.is_silent {
+                let audio = Audio {
+                    flac: flac.into(),
+                    duration_ms: piece.duration_ms,
+                    language: self.input.language.clone(),
+                    with_words: self.input.timestamps == SpeechTimes::Word,
+                };
+                let one = std::slice::from_ref(candidate);
+                let caller = &self.services.providers.caller;
+                let answered = caller.first_answer(Capability::Transcription, one, &nowhere, |candidate| {
+                    candidate.engine.transcribe(&audio, &candidate.model)
+                });
+                let heard = match answered.await {
+                    Ok(answered) => answered.answer,
+                    Err(unanswered) => return Ok(Err(unanswered)),
+                };
+                all.usage.add(&heard.usage);
+                all.language = all.language.or(heard.language);
+                all.model = heard.model;
+                let later = heard
+                    .segments
+                    .into_iter()
+                    .map(|segment| segment.later(from_ms))
+                    .collect();
+                overlap::join(&mut all.segments, later, from_ms, from_ms + overlap_ms);
+            }
+            if piece.is_last {
+                break;
+            }
+            self.attempt
+                .progress(50, &format!("heard {} s", all.duration_ms / 1_000));
+        }
+        Ok(Ok(all))
+    }
+
+    async fn locally(&self) -> Result<Transcript, Failure> {
+        let is_english = |language: &String| language.to_lowercase().starts_with("en");
+        if let Some(language) = self.input.language.as_ref().filter(|language| !is_english(language)) {
+            let message =
+                format!("pocketsphinx hears English only, not `{language}`; configure a provider of transcription");
+            return Err(Failure::non_retryable("language_not_available", message));
+        }
+        let (length_ms, overlap_ms) = LOCAL_PIECE;
+        let mut notes = vec![LOCAL_NOTE.to_owned()];
+        if self.input.model.is_some() {
+            notes.push("`model` had no effect: pocketsphinx has one".to_owned());
+        }
+        let mut all = Transcript {
+            provider: LOCAL,
+            model: LOCAL_MODEL.to_owned(),
+            language: Some("en".to_owned()),
+            notes,
+            ..Transcript::default()
+        };
+        for from_ms in (0..).step_by((length_ms - overlap_ms) as usize) {
+            let body = self.child(LISTEN, from_ms, length_ms).await?;
+            let heard: Listened = serde_json::from_slice(&body).map_err(|error| nonsense(&error))?;
+            all.duration_ms = all.duration_ms.max(from_ms + heard.duration_ms);
+            let segments = overlap::segments_of(&utterances(&heard));
+            let later = segments.into_iter().map(|segment| segment.later(from_ms)).collect();
+            overlap::join(&mut all.segments, later, from_ms, from_ms + overlap_ms);
+            if heard.is_last {
+                break;
+            }
+            self.attempt
+                .progress(50, &format!("heard {} s", all.duration_ms / 1_000));
+        }
+        Ok(all)
+    }
+
+    async fn child(&self, kind: &str, from_ms: u64, length_ms: u64) -> Result<Vec<u8>, Failure> {
+        let input = to_raw_value(&PieceInput { from_ms, length_ms }).expect("two numbers are JSON");
+        let request = Request {
+            kind: kind.to_owned(),
+            input,
+        };
+        Ok(self.services.media.run(&request, self.media.clone(), |_, _| {}).await?)
+    }
+
+    async fn output_of(&self, heard: Transcript) -> Result<TranscriptionOutput, Failure> {
+        let cue = |segment: &Segment| Cue {
+            start_ms: segment.start_ms,
+            end_ms: segment.end_ms,
+            text: segment.text.clone(),
+        };
+        let cues: Vec<Cue> = heard.segments.iter().map(cue).collect();
+        let with_words = self.input.timestamps == SpeechTimes::Word;
+        let mut notes = heard.notes;
+        if with_words && heard.segments.iter().any(|segment| segment.words.is_empty()) {
+            notes.push("some words have no times: the engine does not tell them".to_owned());
+        }
+        let text: Vec<&str> = heard.segments.iter().map(|segment| segment.text.as_str()).collect();
+        Ok(TranscriptionOutput {
+            text: text.join(" "),
+            language: heard.language,
+            duration_ms: heard.duration_ms,
+            srt: self.store("application/x-subrip", "srt", captions::srt(&cues)).await?,
+            vtt: self.store("text/vtt", "vtt", captions::vtt(&cues)).await?,
+            segments: heard
+                .segments
+                .into_iter()
+                .map(|segment| shown(segment, with_words))
+                .collect(),
+            notes,
+            provider: heard.provider.to_owned(),
+            model: heard.model,
+            fell_back: heard.fell_back,
+            usage: heard.usage,
+            took_ms: 0,
+        })
+    }
+
+    async fn store(&self, content_type: &str, extension: &str, text: String) -> Result<String, Failure> {
+        let new = NewArtifact {
+            content_type: content_type.to_owned(),
+            filename: Some(format!("transcript.{extension}")),
+            ttl: KIND.policy.result_ttl,
+        };
+        let stored = self.services.artifacts.put(self.tenant, new, text.into()).await;
+        let stored = stored.map_err(|error| Failure::retryable("artifacts_unavailable", error.to_string()))?;
+        Ok(stored.artifact)
+    }
+}
+
+fn nonsense(error: &dyn std::fmt::Display) -> Failure {
+    Failure::retryable("media_crashed", format!("the media child answered nonsense: {error}"))
+}
+
+/// Words between the ends of utterances.
+fn utterances(heard: &Listened) -> Vec<Vec<TimedText>> {
+    let spoken = heard
+        .words
+        .split(|word| word.text.is_empty())
+        .filter(|words| !words.is_empty());
+    let timed = |word: &crate::protocol_audio::ListenedWord| TimedText {
+        start_ms: word.start_ms,
+        end_ms: word.end_ms,
+        text: word.text.clone(),
+        confidence: Some(word.confidence),
+    };
+    spoken.map(|words| words.iter().map(timed).collect()).collect()
+}
+
+fn shown(segment: Segment, with_words: bool) -> SpeechSegment {
+    let words = segment.words.into_iter().map(|word| HeardWord {
+        start_ms: word.start_ms,
+        end_ms: word.end_ms,
+        text: word.text,
+        confidence: word.confidence,
+    });
+    let words: Vec<HeardWord> = words.collect();
+    SpeechSegment {
+        start_ms: segment.start_ms,
+        end_ms: segment.end_ms,
+        text: segment.text,
+        words: (with_words && !words.is_empty()).then_some(words),
+    }
+}
