@@ -1,7 +1,7 @@
 //! Zoetrope's real processes in the hands of a test: a Redis, the api and workers that can be killed, a client that
 //! knows nothing but HTTP, and witnesses that stand outside of what they watch.
 //!
-//! Tests are in `tests/it`; the benchmark's driver is `examples/bench.rs`. A harness may panic: it runs in tests only.
+//! Tests are in `tests/it`; the benchmark's driver is `examples/bench/`. A harness may panic: it runs in tests only.
 
 mod collector;
 mod events;

@@ -15,8 +15,21 @@ use crate::orphan::ends_with_its_test;
 pub enum Durability {
     /// Never: for tests that kill no Redis.
     None,
+    /// Within a second: what most run.
+    EverySecond,
     /// Before it is acknowledged.
     Always,
+}
+
+impl Durability {
+    /// What `redis-server` is told.
+    pub const fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::None => &["--appendonly", "no"],
+            Self::EverySecond => &["--appendonly", "yes", "--appendfsync", "everysec"],
+            Self::Always => &["--appendonly", "yes", "--appendfsync", "always"],
+        }
+    }
 }
 
 /// How it is reached.
@@ -44,9 +57,9 @@ impl Redis {
         Self::start_on(Listen::Socket, durability).await
     }
 
-    /// Starts a server on this port of 127.0.0.1, without durability.
-    pub async fn start_on_port(port: u16) -> Self {
-        Self::start_on(Listen::Port(port), Durability::None).await
+    /// Starts a server on this port of 127.0.0.1.
+    pub async fn start_on_port(port: u16, durability: Durability) -> Self {
+        Self::start_on(Listen::Port(port), durability).await
     }
 
     async fn start_on(listen: Listen, durability: Durability) -> Self {
@@ -111,10 +124,7 @@ fn socket(dir: &TempDir) -> PathBuf {
 }
 
 async fn start(dir: &TempDir, listen: Listen, durability: Durability, log: &mut JoinSet<()>) -> Child {
-    let append_only: &[&str] = match durability {
-        Durability::None => &["--appendonly", "no"],
-        Durability::Always => &["--appendonly", "yes", "--appendfsync", "always"],
-    };
+    let append_only = durability.arguments();
     let port = match listen {
         Listen::Socket => 0,
         Listen::Port(port) => port,

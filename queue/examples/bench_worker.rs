@@ -4,8 +4,9 @@
 //! `bench_worker URL VERB ...` with
 //! * `batch N SIZE INFLIGHT BYTES`: enqueues N tasks in batches, INFLIGHT of them under way, specs of about BYTES
 //! * `single N CALLERS`: enqueues N tasks one by one from CALLERS concurrent callers
-//! * `rate N PER_S`: enqueues N tasks on a fixed timetable (open loop), each stamped with its time
-//! * `work N SLOTS`: runs tasks until N have been committed
+//! * `rate N PER_S`: enqueues N tasks on a fixed timetable (open loop), each stamped with the time it was
+//!   due, or from 1,000 a second down with the time it was sent
+//! * `work N SLOTS`: runs tasks until N have been committed, and fails if any of them ran or was committed twice
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -59,7 +60,9 @@ async fn batch(queue: &Queue, total: u64, size: u64, in_flight: u64, bytes: u64)
                 if first >= total {
                     return;
                 }
-                let tasks = (first..total.min(first + size)).map(|n| task(n, bytes)).collect();
+                let tasks = (first..total.min(first + size))
+                    .map(|n| task(n, total, bytes))
+                    .collect();
                 queue.enqueue_batch(tasks).await.expect("redis should answer");
             }
         });
@@ -80,7 +83,7 @@ async fn single(queue: &Queue, total: u64, callers: u64) -> serde_json::Value {
                 if n >= total {
                     return;
                 }
-                queue.enqueue(task(n, 0)).await.expect("redis should answer");
+                queue.enqueue(task(n, total, 0)).await.expect("redis should answer");
             }
         });
     }
@@ -90,13 +93,16 @@ async fn single(queue: &Queue, total: u64, callers: u64) -> serde_json::Value {
 
 async fn rate(queue: &Queue, total: u64, per_s: u64) -> serde_json::Value {
     let begun = Instant::now();
-    #[expect(clippy::cast_precision_loss, reason = "a rate of a benchmark")]
-    let mut timetable = tokio::time::interval(Duration::from_secs_f64(1.0 / per_s as f64));
+    let begun_us = now_us();
     let mut senders = JoinSet::new();
-    for _ in 0..total {
-        timetable.tick().await;
+    for n in 0..total {
+        // The timer counts in milliseconds: what is due within one goes together. Its lateness counts as waiting where
+        // the rate is high enough to hide a queue that falls behind; at a few a second peers do not count it either.
+        let due_us = n * 1_000_000 / per_s;
+        tokio::time::sleep_until(begun + Duration::from_micros(due_us)).await;
         let queue = queue.clone();
-        let input = format!("{{\"t\":{}}}", now_us());
+        let stamp = if per_s > 1_000 { begun_us + due_us } else { now_us() };
+        let input = format!("{{\"i\":{n},\"t\":{stamp}}}");
         senders.spawn(async move { queue.enqueue(new_task(input)).await.expect("redis should answer") });
         while senders.try_join_next().is_some() {}
     }
@@ -105,10 +111,7 @@ async fn rate(queue: &Queue, total: u64, per_s: u64) -> serde_json::Value {
 }
 
 async fn work(queue: Queue, total: u64, slots: u64) -> serde_json::Value {
-    let counter = Arc::new(Counter {
-        total,
-        ..Counter::default()
-    });
+    let counter = Arc::new(Counter::new(total));
     let config = WorkerConfig {
         name: format!("bench-{}", std::process::id()),
         classes: vec![SlotClass {
@@ -131,6 +134,7 @@ async fn work(queue: Queue, total: u64, slots: u64) -> serde_json::Value {
     set.spawn(Worker::new(queue, config, Arc::clone(&counter) as Arc<dyn Handler>).run(stop.clone()));
     counter.all.notified().await;
     stop.cancel();
+    let drained = begun.elapsed();
     let report = set
         .join_next()
         .await
@@ -148,7 +152,19 @@ async fn work(queue: Queue, total: u64, slots: u64) -> serde_json::Value {
         )]
         latencies.get((latencies.len() as f64 * share) as usize).copied()
     };
-    let mut line = per_second("drain_per_s", total, begun);
+    assert!(
+        report.finished >= total,
+        "{} of {total} were committed",
+        report.finished
+    );
+    let twice = counter.twice.load(Ordering::Relaxed);
+    assert_eq!(
+        (report.abandoned, twice),
+        (0, 0),
+        "no lease is lost and no task runs twice"
+    );
+    #[expect(clippy::cast_precision_loss, reason = "a rate of a benchmark")]
+    let mut line = serde_json::json!({ "drain_per_s": (total as f64 / drained.as_secs_f64()).round() });
     line["finished"] = report.finished.into();
     line["rss_mib"] = rss_mib().into();
     line["latency_us"] = serde_json::json!({"p50": at(0.5), "p99": at(0.99), "p999": at(0.999)});
@@ -156,25 +172,52 @@ async fn work(queue: Queue, total: u64, slots: u64) -> serde_json::Value {
 }
 
 /// Counts what it runs, and how long stamped tasks waited.
-#[derive(Default)]
 struct Counter {
     total: u64,
     done: AtomicU64,
     all: Notify,
+    /// By the number in its input, whether a task has run.
+    ran: Mutex<Vec<bool>>,
+    twice: AtomicU64,
     latencies_us: Mutex<Vec<u64>>,
+}
+
+impl Counter {
+    fn new(total: u64) -> Self {
+        Self {
+            total,
+            done: AtomicU64::new(0),
+            all: Notify::new(),
+            ran: Mutex::default(),
+            twice: AtomicU64::new(0),
+            latencies_us: Mutex::default(),
+        }
+    }
+
+    /// Exact delivery is part of every figure.
+    fn note(&self, input: &str) {
+        let number = |name: &str| -> Option<u64> {
+            let rest = input.split_once(name)?.1;
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+        };
+        let n = usize::try_from(number("\"i\":").expect("every task has a number")).expect("a few tasks");
+        let mut ran = self.ran.lock().expect("no holder panics");
+        if ran.len() <= n {
+            ran.resize(n + 1, false);
+        }
+        if std::mem::replace(&mut ran[n], true) {
+            self.twice.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(stamp) = number("\"t\":") {
+            let waited = now_us().saturating_sub(stamp);
+            self.latencies_us.lock().expect("no holder panics").push(waited);
+        }
+    }
 }
 
 impl Handler for Counter {
     fn run(&self, attempt: Attempt) -> BoxFuture<'static, Outcome> {
-        if let Some(stamp) = attempt
-            .input
-            .get()
-            .strip_prefix("{\"t\":")
-            .and_then(|rest| rest.strip_suffix('}'))
-        {
-            let waited = now_us().saturating_sub(stamp.parse().expect("a stamp"));
-            self.latencies_us.lock().expect("no holder panics").push(waited);
-        }
+        self.note(attempt.input.get());
         if self.done.fetch_add(1, Ordering::Relaxed) + 1 == self.total {
             self.all.notify_one();
         }
@@ -183,12 +226,15 @@ impl Handler for Counter {
     }
 }
 
-fn task(n: u64, bytes: u64) -> NewTask {
-    let filler = "x".repeat(usize::try_from(bytes.saturating_sub(20)).expect("a short filler"));
-    new_task(if bytes > 20 {
-        format!("{{\"i\":{n},\"f\":\"{filler}\"}}")
-    } else {
-        format!("{{\"i\":{n}}}")
+/// The peers' payload, filled up to a size.
+fn task(n: u64, total: u64, bytes: u64) -> NewTask {
+    let plain = format!("{{\"i\":{n},\"n\":{total}");
+    let missing = usize::try_from(bytes)
+        .expect("a few bytes")
+        .saturating_sub(plain.len() + 8);
+    new_task(match missing {
+        0 => plain + "}",
+        _ => format!("{plain},\"f\":\"{}\"}}", "x".repeat(missing)),
     })
 }
 

@@ -1,0 +1,90 @@
+//! `make bench`: the queue's figures in one table, beside its peers where their folder is there.
+//!
+//! Both sides run one after the other on one machine, each with its own worker process, a fresh Redis on TCP, and the
+//! same number of no-op tasks with the same payload and results kept; of several concurrencies the best counts on
+//! either side. Our worker fails a run in which a task was lost or ran twice. Only ratios travel between machines.
+//! `BENCH_QUICK=1` leaves out what is ours alone: the long queue, the open loop, the append-only file.
+
+mod ours;
+mod peer;
+mod table;
+
+use std::path::PathBuf;
+
+use zoetrope_e2e::Durability;
+
+const TASKS: u64 = 50_000;
+const BATCH: u64 = 500;
+const CONCURRENCIES: [u64; 3] = [16, 64, 256];
+const SINGLE_TASKS: u64 = 50_000;
+const CALLERS: u64 = 64;
+/// Open loop: tasks come on a timetable, whatever the queue does.
+const RATE_TASKS: u64 = 1_000;
+const RATE_PER_S: u64 = 100;
+/// Bytes of the larger payload; the small one is the peers' own, about 20.
+const LARGE_BYTES: u64 = 300;
+/// A queue that is long before the measured tasks are taken.
+const LONG_QUEUE: u64 = 1_000_000;
+const SHORT_QUEUE: u64 = 10_000;
+/// Seconds of the open loop at half the drain rate.
+const HALF_LOAD_SECONDS: u64 = 5;
+
+/// One side's figures; what is not measured is `None`.
+#[derive(Debug, Default)]
+struct Figures {
+    drain_per_s: Option<f64>,
+    batch_per_s: Option<f64>,
+    single_per_s: [Option<f64>; 2],
+    start_ms: [Option<f64>; 2],
+    bytes_a_task: [Option<f64>; 2],
+    rss_mib: Option<f64>,
+    /// With the append-only file synced every second, and always.
+    durable_per_s: [Option<f64>; 2],
+    /// At half the drain rate: p50, p99, p99.9.
+    half_load_ms: [Option<f64>; 3],
+    /// Drain with few and with many tasks behind those that are taken.
+    length_per_s: [Option<f64>; 2],
+}
+
+const DURABLE: [Durability; 2] = [Durability::EverySecond, Durability::Always];
+
+/// Settings of a benchmark, which no process of ours reads.
+fn variable(name: &str) -> Option<String> {
+    std::env::vars()
+        .find(|(known, value)| known == name && !value.is_empty())
+        .map(|(_, value)| value)
+}
+
+#[tokio::main]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints figures")]
+async fn main() {
+    let worker =
+        PathBuf::from(variable("BENCH_WORKER").expect("BENCH_WORKER should name bench_worker: use `make bench`"));
+    let quick = variable("BENCH_QUICK").is_some();
+    let mut ours = ours::measure(&worker).await;
+    if !quick {
+        ours::measure_more(&worker, &mut ours).await;
+    }
+    let peer = match variable("BENCH_PEERS").map(PathBuf::from) {
+        Some(folder) if folder.join("run.py").is_file() => match peer::measure(&folder, &worker, quick) {
+            Ok(figures) => Some(figures),
+            Err(why) => {
+                eprintln!("bench: the peer could not be measured: {why}");
+                None
+            }
+        },
+        _ => {
+            eprintln!("bench: no folder of peers (set BENCH_PEERS); only our own figures follow");
+            None
+        }
+    };
+    println!("{}", table::print(&ours, &peer.unwrap_or_default()));
+}
+
+fn higher(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    if other > one { other } else { one }
+}
+
+fn text(number: u64) -> String {
+    number.to_string()
+}

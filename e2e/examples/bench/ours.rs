@@ -1,0 +1,109 @@
+//! Our own figures, by `bench_worker` on a fresh Redis each.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::process::Command;
+use zoetrope_e2e::{Durability, Redis, free_port};
+
+use crate::{
+    BATCH, CALLERS, CONCURRENCIES, DURABLE, Figures, HALF_LOAD_SECONDS, LARGE_BYTES, LONG_QUEUE, RATE_PER_S,
+    RATE_TASKS, SHORT_QUEUE, SINGLE_TASKS, TASKS, higher, text,
+};
+
+/// What is measured beside a peer.
+pub(crate) async fn measure(worker: &Path) -> Figures {
+    let mut best = Figures::default();
+    for slots in CONCURRENCIES {
+        let redis = fresh(Durability::None).await;
+        let before = redis.used_memory().await;
+        let batch = enqueue(worker, &redis, TASKS, 0).await;
+        let drain = bench(worker, &redis, &["work", &text(TASKS), &text(slots)]).await;
+        if drain["drain_per_s"].as_f64() > best.drain_per_s {
+            best.drain_per_s = drain["drain_per_s"].as_f64();
+            best.rss_mib = drain["rss_mib"].as_f64();
+        }
+        best.batch_per_s = higher(best.batch_per_s, batch["enqueue_per_s"].as_f64());
+        best.bytes_a_task[0] = Some(bytes_a_task(&redis, before).await);
+    }
+    let redis = fresh(Durability::None).await;
+    for (place, callers) in [CALLERS, 1].into_iter().enumerate() {
+        let single = bench(worker, &redis, &["single", &text(SINGLE_TASKS), &text(callers)]).await;
+        best.single_per_s[place] = single["enqueue_per_s"].as_f64();
+    }
+    let worked = open_loop(worker, RATE_TASKS, RATE_PER_S, CONCURRENCIES[0]).await;
+    best.start_ms = ["p50", "p99"].map(|share| milliseconds(&worked, share));
+    best
+}
+
+/// What no peer is measured for, or takes long.
+pub(crate) async fn measure_more(worker: &Path, best: &mut Figures) {
+    let most = CONCURRENCIES[CONCURRENCIES.len() - 1];
+    let redis = fresh(Durability::None).await;
+    let before = redis.used_memory().await;
+    enqueue(worker, &redis, TASKS, LARGE_BYTES).await;
+    bench(worker, &redis, &["work", &text(TASKS), &text(most)]).await;
+    best.bytes_a_task[1] = Some(bytes_a_task(&redis, before).await);
+
+    for (place, durability) in DURABLE.into_iter().enumerate() {
+        for slots in CONCURRENCIES {
+            let redis = fresh(durability).await;
+            enqueue(worker, &redis, TASKS, 0).await;
+            let drain = bench(worker, &redis, &["work", &text(TASKS), &text(slots)]).await;
+            best.durable_per_s[place] = higher(best.durable_per_s[place], drain["drain_per_s"].as_f64());
+        }
+    }
+
+    for (place, queued) in [SHORT_QUEUE, LONG_QUEUE].into_iter().enumerate() {
+        let redis = fresh(Durability::None).await;
+        enqueue(worker, &redis, queued, 0).await;
+        let drain = bench(worker, &redis, &["work", &text(SHORT_QUEUE), &text(most)]).await;
+        best.length_per_s[place] = drain["drain_per_s"].as_f64();
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate")]
+    let half = (best.drain_per_s.unwrap_or_default() / 2.0) as u64;
+    let worked = open_loop(worker, half * HALF_LOAD_SECONDS, half, most).await;
+    best.half_load_ms = ["p50", "p99", "p999"].map(|share| milliseconds(&worked, share));
+}
+
+async fn fresh(durability: Durability) -> Redis {
+    Redis::start_on_port(free_port(), durability).await
+}
+
+async fn enqueue(worker: &Path, redis: &Redis, tasks: u64, bytes: u64) -> Value {
+    let arguments = ["batch", &text(tasks), &text(BATCH), "1", &text(bytes)];
+    bench(worker, redis, &arguments).await
+}
+
+#[expect(clippy::cast_precision_loss, reason = "bytes a task")]
+async fn bytes_a_task(redis: &Redis, before: u64) -> f64 {
+    redis.used_memory().await.saturating_sub(before) as f64 / TASKS as f64
+}
+
+/// A worker, and a process beside it that submits on a timetable.
+async fn open_loop(worker: &Path, tasks: u64, per_s: u64, slots: u64) -> Value {
+    let redis = fresh(Durability::None).await;
+    let (tasks, per_s, slots) = (text(tasks), text(per_s), text(slots));
+    let (work, rate) = (["work", &tasks, &slots], ["rate", &tasks, &per_s]);
+    tokio::join!(bench(worker, &redis, &work), bench(worker, &redis, &rate)).0
+}
+
+fn milliseconds(worked: &Value, share: &str) -> Option<f64> {
+    worked["latency_us"][share].as_f64().map(|us| us / 1_000.0)
+}
+
+/// Runs our worker program and reads its line.
+async fn bench(worker: &Path, redis: &Redis, arguments: &[&str]) -> Value {
+    let output = Command::new(worker)
+        .arg(redis.url())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .await
+        .expect("bench_worker should run");
+    assert!(output.status.success(), "bench_worker {arguments:?}: {}", output.status);
+    serde_json::from_slice(&output.stdout).expect("bench_worker should print one line of JSON")
+}
