@@ -229,6 +229,7 @@ fn cors(allowed_origins: &[String]) -> CorsLayer {
             header::IF_NONE_MATCH,
             header::RANGE,
             named("idempotency-key"),
+            named("last-event-id"),
             named("prefer"),
             named("x-api-key"),
             request_id::HEADER,

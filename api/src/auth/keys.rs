@@ -6,18 +6,22 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use zoetrope_shared::wire::{KeyMade, KeyPage, KeyView, Problem, Scope};
+use zoetrope_shared::wire::{KeyMade, KeyPage, KeyView, Problem, ProblemCode, Scope};
 
 use super::credential::Credential;
 use super::identity::Identity;
-use super::key_request::{self, KeyRequest};
+use super::key_request::{self, KeyRequest, Wanted};
 use super::record::Record;
 use super::store::Added;
 use crate::app::App;
 use crate::http::problem::Refusal;
 use crate::http::query::Query;
 use crate::limits::MAX_API_KEYS;
+use crate::submit::fingerprint::Fingerprint;
+use crate::submit::idempotency::{self, Memory};
 use crate::submit::request;
+
+const ROUTE: &str = "POST /keys";
 
 /// The routes of this module.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -30,9 +34,10 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 ///
 /// The answer holds the whole key, this once. The first key has to allow `admin:*`: from then on every request takes one.
 #[utoipa::path(post, path = "/api/v1/keys", tag = "access", request_body = KeyRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeating a request with the same key makes no second API key: 409, since nobody can show the first again")),
     responses(
         (status = 201, description = "The key", body = KeyMade),
-        (status = 409, description = "There are too many keys", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "There are too many keys, or an earlier request with this Idempotency-Key has made one", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
         (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
     ))]
@@ -44,9 +49,45 @@ async fn make_key(
     body: Body,
 ) -> Result<(StatusCode, Json<KeyMade>), Refusal> {
     Query::of(&uri, &[])?;
+    let once = idempotency::key_of(&headers)?;
     let mut share = app.budget.share();
     let bytes = request::read_json(&headers, body, &mut share).await?;
-    let wanted = key_request::read(request::parse(&bytes)?, &identity)?;
+    let body = request::parse(&bytes)?;
+    let fingerprint = Fingerprint::of("API key").json(&body).finish();
+    let wanted = key_request::read(body, &identity)?;
+    let Some(once) = once else {
+        return Ok((StatusCode::CREATED, Json(make(&app, wanted).await?)));
+    };
+    if let Some(known) = app.memories.begin(&identity.tenant, ROUTE, &once).await? {
+        return Err(made_before(&known, &fingerprint));
+    }
+    let made = make(&app, wanted).await;
+    match &made {
+        Ok(made) => {
+            let artifact = made.view.id.clone();
+            let memory = Memory { fingerprint, artifact };
+            app.memories.finish(&identity.tenant, ROUTE, &once, &memory).await?;
+        }
+        Err(_) => app.memories.forget(&identity.tenant, ROUTE, &once).await?,
+    }
+    Ok((StatusCode::CREATED, Json(made?)))
+}
+
+/// A repeated request: what it made is named, for its secret is not kept.
+fn made_before(known: &Memory, fingerprint: &str) -> Refusal {
+    if known.fingerprint != fingerprint {
+        return idempotency::conflict();
+    }
+    let detail = format!(
+        "this Idempotency-Key has made the API key {}, which is not shown again: revoke it and make another",
+        known.artifact
+    );
+    let refusal = Refusal::new(ProblemCode::IdempotencyConflict, detail);
+    refusal.with_status(StatusCode::CONFLICT, "Made before", false)
+}
+
+/// Makes a key and makes it known.
+async fn make(app: &App, wanted: Wanted) -> Result<KeyMade, Refusal> {
     let ring = app.gate.ring().await?;
     if ring.keys.is_empty() && !(wanted.scopes.contains(&Scope::Admin) && wanted.expires_in.is_none()) {
         let detail = "the first key has to allow admin:* and not expire, or nobody could make another";
@@ -73,11 +114,10 @@ async fn make_key(
     }
     app.gate.changed().await;
     tracing::info!(key_id = record.id, tenant = record.tenant, "api.auth.key_made");
-    let made = KeyMade {
+    Ok(KeyMade {
         key: credential.reveal(),
         view: record.view(now_ms),
-    };
-    Ok((StatusCode::CREATED, Json(made)))
+    })
 }
 
 /// List API keys

@@ -297,3 +297,28 @@ async fn no_log_says_a_key_or_a_ticket() {
         assert!(!log.contains(secret), "a secret is in the log");
     }
 }
+
+#[tokio::test]
+async fn a_request_for_a_key_that_is_sent_again_makes_no_second_one() {
+    let stage = Stage::start().await;
+    let keys = Keys::first(&stage).await;
+    let ask = async |name: &str| {
+        let request = stage.request(Method::POST, "/api/v1/keys").json(&json!({"name": name}));
+        let request = request.header("idempotency-key", "again").bearer_auth(&keys.admin);
+        Answer::of(request).await
+    };
+    let made = ask("one").await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let again = ask("one").await;
+    again.is_refused(StatusCode::CONFLICT, "idempotency_conflict", "", "it is made");
+    assert!(again.text("/detail").contains(&made.text("/id")), "{again:?}");
+    let other = ask("two").await;
+    other.is_refused(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "idempotency_conflict",
+        "",
+        "another request",
+    );
+    let listed = keys.get(&stage, "/api/v1/keys").await;
+    assert_eq!(listed.body["items"].as_array().map(Vec::len), Some(2), "{listed:?}");
+}
