@@ -39,6 +39,9 @@ fn picture_edge() -> u32 {
     PICTURE_EDGE
 }
 
+/// Begins the line of standard error in which a child says what its kernel could not restrict.
+pub const SANDBOX_NOTE: &str = "sandbox: ";
+
 /// One piece of work for a child. The medium follows as the frame's body.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request {

@@ -1,10 +1,12 @@
 //! `zoetrope-media`: decodes, reads and analyses untrusted media for one worker, and nothing else.
 //!
-//! A worker starts it with a socket as its standard input and kills it when a task is cancelled or late. Everything
+//! A worker starts it with a socket as its standard input, the folder of its inputs as its argument, and kills it when a task is cancelled or late. Everything
 //! that links a decoder belongs under this folder; everything that opens a network connection belongs elsewhere.
 
 mod analysis;
 mod audio;
+#[cfg(target_os = "linux")]
+mod confine;
 mod decode;
 mod fault;
 mod ocr;
@@ -15,10 +17,12 @@ mod serve;
 mod streams;
 mod tiff_pages;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match sandbox::enter().and_then(|()| serve::serve()) {
+    let inputs = std::env::args_os().nth(1);
+    match sandbox::enter(inputs.as_deref().map(Path::new)).and_then(|()| serve::serve()) {
         Ok(()) => ExitCode::SUCCESS,
         // Standard error is a pipe that the worker reads into its log.
         Err(error) => {

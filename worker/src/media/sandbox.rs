@@ -1,9 +1,11 @@
-//! What a child gives up before it reads its first byte. The worker adds the rest from outside: an environment without
-//! secrets, a private working folder, its own process group, and the kill.
+//! What a child gives up before it reads its first byte; `confine` has what the kernel does about it. The worker adds the
+//! rest from outside: an environment without secrets, a private working folder, its own process group, and the kill.
+
+use std::path::Path;
 
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
-use zoetrope_worker::protocol::FOLDER_PREFIX;
+use zoetrope_worker::protocol::{FOLDER_PREFIX, SANDBOX_NOTE};
 
 /// Address space, bytes. A 50 megapixel image at 16 bits a channel, its grey copy and Tesseract's own copies fit; what
 /// slips past the decoder's limits ends here, as a crash of this child alone.
@@ -17,15 +19,29 @@ const MAX_OPEN_FILES: u64 = 64;
 #[cfg(target_os = "linux")]
 const OOM_SCORE: &[u8] = b"800";
 
-/// Restricts this process. `NPROC` is left alone: it counts all processes of the user, the worker's included.
-pub(crate) fn enter() -> anyhow::Result<()> {
+/// Restricts this process, which has one thread by now, and tells the worker what could not be restricted. Files below
+/// `inputs` stay readable. `NPROC` is left alone: it counts all processes of the user, the worker's included.
+pub(crate) fn enter(inputs: Option<&Path>) -> anyhow::Result<()> {
     #[cfg(target_os = "linux")]
     enter_linux()?;
     leave_no_folder()?;
     limit(Resource::Core, 0)?;
     limit(Resource::Nofile, MAX_OPEN_FILES)?;
     limit(Resource::Fsize, MAX_FILE_BYTES)?;
-    limit(Resource::As, MAX_ADDRESS_SPACE)
+    limit(Resource::As, MAX_ADDRESS_SPACE)?;
+    #[cfg(target_os = "linux")]
+    let missing = crate::confine::confine(inputs)?;
+    #[cfg(not(target_os = "linux"))]
+    let missing = {
+        let _ = inputs;
+        ["the system is not Linux"]
+    };
+    if !missing.is_empty() {
+        use std::io::Write;
+        // A worker that does not listen is no reason to stop.
+        let _ = writeln!(std::io::stderr(), "{SANDBOX_NOTE}{}", missing.join("; "));
+    }
+    Ok(())
 }
 
 #[cfg(target_os = "linux")]

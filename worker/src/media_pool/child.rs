@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Once;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -16,13 +17,17 @@ use tokio::task::JoinSet;
 
 use super::STREAM_REQUESTS_IN_ONE;
 use crate::metrics::Metrics;
-use crate::protocol::{self, FOLDER_PREFIX, MAX_MEDIA_BYTES, MAX_RESULT_BYTES, ProtocolError, Reply, Request};
+use crate::protocol::{
+    self, FOLDER_PREFIX, MAX_MEDIA_BYTES, MAX_RESULT_BYTES, ProtocolError, Reply, Request, SANDBOX_NOTE,
+};
 
 /// Longest line of a child's standard error that is logged, bytes; a longer one is split.
 const MAX_LOG_LINE_BYTES: u64 = 500;
 
 /// Beginning of the kinds of requests about streams.
 const STREAM_KINDS: &str = "stream.";
+
+static LESS_CONFINED: Once = Once::new();
 
 /// A running child.
 #[derive(Debug)]
@@ -39,12 +44,13 @@ pub(super) struct MediaChild {
 }
 
 impl MediaChild {
-    /// Starts a child with nothing but a socket, an empty folder and two harmless variables.
-    pub(super) fn spawn(executable: &Path, metrics: Metrics) -> io::Result<Self> {
+    /// Starts a child with nothing but a socket, an empty folder, the folder of its inputs and two harmless variables.
+    pub(super) fn spawn(executable: &Path, inputs: &Path, metrics: Metrics) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix(FOLDER_PREFIX).tempdir()?;
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let mut process = Command::new(executable)
+            .arg(inputs)
             // No secrets of ours. OpenMP's threads spin against each other; parallelism comes from children.
             .env_clear()
             .env("OMP_THREAD_LIMIT", "1")
@@ -164,6 +170,11 @@ async fn log_lines(stderr: ChildStderr, pid: Option<u32>) {
         let mut limited = tokio::io::AsyncReadExt::take(&mut stderr, MAX_LOG_LINE_BYTES);
         match limited.read_until(b'\n', &mut line).await {
             Ok(0) | Err(_) => return,
+            Ok(_) if line.starts_with(SANDBOX_NOTE.as_bytes()) => {
+                let told = String::from_utf8_lossy(&line).into_owned();
+                // Every child says the same.
+                LESS_CONFINED.call_once(|| tracing::warn!("media children are less confined: {:?}", told.trim_end()));
+            }
             // Debug form: what a decoder prints may hold control characters from the medium.
             Ok(_) => tracing::debug!(pid, line = ?String::from_utf8_lossy(&line).trim_end(), "media child says"),
         }

@@ -32,6 +32,8 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 pub struct MediaPoolConfig {
     /// The `zoetrope-media` executable.
     pub executable: PathBuf,
+    /// The folder of its inputs: children may read what lies below, if they are told its name, and no other file.
+    pub inputs: PathBuf,
     /// Most children at once: the worker's cpu slots.
     pub max_children: usize,
     /// A child is replaced after this many requests, so that whatever leaks stays small.
@@ -41,10 +43,11 @@ pub struct MediaPoolConfig {
 }
 
 impl MediaPoolConfig {
-    /// This executable, with the usual limits.
+    /// This executable, with the usual limits and the system's temporary folder for inputs.
     pub fn of(executable: PathBuf, max_children: usize) -> Self {
         Self {
             executable,
+            inputs: std::env::temp_dir(),
             max_children,
             recycle_after_requests: RECYCLE_AFTER_REQUESTS,
             recycle_resident_bytes: RECYCLE_RESIDENT_BYTES,
@@ -169,7 +172,8 @@ impl MediaPool {
         if self.0.permits.is_closed() {
             return Err(MediaError::Unavailable("the worker is stopping".into()));
         }
-        let spawned = MediaChild::spawn(&self.0.config.executable, self.0.metrics.clone());
+        let MediaPoolConfig { executable, inputs, .. } = &self.0.config;
+        let spawned = MediaChild::spawn(executable, inputs, self.0.metrics.clone());
         spawned.map_err(|error| {
             let executable = self.0.config.executable.display();
             MediaError::Unavailable(format!("start {executable}: {error}"))

@@ -10,17 +10,24 @@ pub const SHARE: f64 = 0.1;
 /// What may be saved up.
 const MOST: Duration = Duration::from_millis(500);
 
-/// The bucket of one stream.
+/// A bucket.
 #[derive(Debug, Clone)]
 pub struct Budget {
+    share: f64,
     balance_us: f64,
     last: Instant,
 }
 
 impl Budget {
-    /// A full bucket.
+    /// The full bucket of one stream.
     pub fn new(now: Instant) -> Self {
+        Self::of(SHARE, now)
+    }
+
+    /// A full bucket that fills with this share of a core.
+    pub fn of(share: f64, now: Instant) -> Self {
         Self {
+            share,
             balance_us: MOST.as_secs_f64() * 1e6,
             last: now,
         }
@@ -31,7 +38,7 @@ impl Budget {
     pub fn allows(&mut self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.last);
         self.last = now;
-        self.balance_us = (self.balance_us + passed.as_secs_f64() * 1e6 * SHARE).min(MOST.as_secs_f64() * 1e6);
+        self.balance_us = (self.balance_us + passed.as_secs_f64() * 1e6 * self.share).min(MOST.as_secs_f64() * 1e6);
         self.balance_us > 0.0
     }
 

@@ -60,10 +60,7 @@ impl Film<'_> {
         let slot = self.services.film_slots.acquire().await;
         let _slot = slot.map_err(|_| Failure::retryable("media_unavailable", "the worker is stopping"))?;
         self.status.phase(Phase::Fetching);
-        let folder = tempfile::Builder::new()
-            .prefix("zoetrope-film-")
-            .tempdir()
-            .map_err(storage)?;
+        let folder = self.services.private_folder().map_err(storage)?;
         let path = folder.path().join("film");
         self.fetch(&path).await?;
         self.status.phase(Phase::Reading);

@@ -13,6 +13,7 @@ pub mod budget;
 pub mod cause;
 pub mod clocks;
 pub mod describe;
+pub mod reading;
 pub mod sampler;
 pub mod watchdog;
 pub mod windows;

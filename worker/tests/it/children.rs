@@ -246,3 +246,13 @@ fn a_child_whose_worker_is_gone_ends_in_the_middle_of_its_work() {
     let status = child.wait().expect("the child is ours");
     assert!(!status.success(), "{status}");
 }
+
+#[tokio::test]
+async fn a_child_works_under_a_filter_of_system_calls_and_without_new_privileges() {
+    let (pool, _) = pool();
+    let pid = warm(&pool).await;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).expect("the child lives");
+    for line in ["NoNewPrivs:\t1", "Seccomp:\t2"] {
+        assert!(status.lines().any(|told| told == line), "{line}: {status}");
+    }
+}

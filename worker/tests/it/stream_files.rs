@@ -1,11 +1,13 @@
 //! Films in the media child, read in pieces.
 
-use zoetrope_worker::media_pool::MediaPool;
+use std::path::PathBuf;
+
+use zoetrope_worker::media_pool::{MediaError, MediaPool, MediaPoolConfig};
 use zoetrope_worker::protocol_streams::{Codec, FILE, FileInput, FilePiece, Verdict};
 
 use crate::films::Films;
 use crate::stream_decode::{ask, file_input, still_then_cut};
-use crate::vocabulary::pool;
+use crate::vocabulary::{pool, pool_with};
 
 /// Reads a film to its end, each piece by a pool that may be another.
 async fn whole_film(pools: &[&MediaPool], mut input: FileInput) -> Vec<FilePiece> {
@@ -78,4 +80,24 @@ async fn each_container_is_known_by_its_bytes_and_not_by_its_name() {
             "{name}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_film_outside_the_folder_of_inputs_cannot_be_opened() {
+    let (films, inputs) = (Films::new(), Films::new());
+    let film = still_then_cut(&films, Codec::H264);
+    let (pool, _) = pool_with(MediaPoolConfig {
+        inputs: inputs.path(""),
+        ..MediaPoolConfig::of(PathBuf::from(env!("CARGO_BIN_EXE_zoetrope-media")), 1)
+    });
+    let refused: Result<FilePiece, _> = ask(&pool, FILE, &file_input(&film, 1.0), Vec::new()).await;
+    assert!(
+        matches!(&refused, Err(MediaError::Refused { code, message, .. })
+            if code == "engine_failed" && message.contains("Permission denied")),
+        "{refused:?}"
+    );
+    let inside = inputs.path("film");
+    std::fs::rename(&film, &inside).expect("both folders are ours");
+    let read: Result<FilePiece, _> = ask(&pool, FILE, &file_input(&inside, 1.0), Vec::new()).await;
+    assert!(read.is_ok(), "{read:?}");
 }
