@@ -3,12 +3,14 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 # Peers to measure beside: a folder, or the one that stands beside the project where there is one.
 BENCH_PEERS ?= $(wildcard ../shared/bench/peers)
+# A python of our own with OpenCV in it.
+OPENCV := $(TARGET_DIR)/opencv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run build test docker-test check fmt bench
+.PHONY: help setup setup-tests run build test docker-test check fmt bench bench-streams
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what building and running needs, where it is missing (Debian, Ubuntu)
 	@scripts/setup
@@ -42,3 +44,8 @@ fmt: ## format the code
 bench: setup build ## measure the queue (release build), beside BENCH_PEERS where that folder is there
 	$(CARGO) build --release -p zoetrope-queue --example bench_worker
 	BENCH_WORKER=$(TARGET_DIR)/release/examples/bench_worker BENCH_PEERS='$(BENCH_PEERS)' $(TARGET_DIR)/debug/examples/bench
+
+bench-streams: setup build ## measure what live streams cost (release build), beside a loop of OpenCV's
+	$(CARGO) build --release -p zoetrope-api -p zoetrope-worker
+	test -x $(OPENCV)/bin/python || { python3 -m venv $(OPENCV) && $(OPENCV)/bin/pip install --quiet opencv-python-headless; }
+	BENCH_PROGRAMS=$(abspath $(TARGET_DIR))/release BENCH_OPENCV=$(abspath $(OPENCV))/bin/python $(TARGET_DIR)/debug/examples/bench_streams

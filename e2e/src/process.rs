@@ -29,9 +29,9 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts an executable that stands beside the tests, with nothing but this environment and `PATH`.
-    pub fn start(name: &str, program: &str, env: &BTreeMap<String, String>, logs: &Path) -> Self {
-        let (program, log) = (executable(program), logs.join(format!("{name}.log")));
+    /// Starts an executable with nothing but this environment and `PATH`.
+    pub fn start(name: &str, program: PathBuf, env: &BTreeMap<String, String>, logs: &Path) -> Self {
+        let log = logs.join(format!("{name}.log"));
         let child = spawn(&program, env, &log);
         Self {
             name: name.to_owned(),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use rustix::process::Pid;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -76,6 +77,12 @@ impl Redis {
             child,
             log,
         }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
+        let id = self.child.id().expect("the server should be running");
+        Pid::from_raw(id.cast_signed()).expect("process ids should not be 0")
     }
 
     /// What `REDIS_URL` has to be.

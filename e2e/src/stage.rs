@@ -1,11 +1,12 @@
 //! Everything a test plays on: a Redis, an api, workers, a folder, and a client.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
 use crate::http::Http;
-use crate::process::{Process, free_port};
+use crate::process::{Process, executable, free_port};
 use crate::redis::{Durability, Redis};
 use crate::site::Site;
 
@@ -21,6 +22,7 @@ pub struct Stage {
     /// A client of its api.
     pub http: Http,
     env: BTreeMap<String, String>,
+    programs: Option<PathBuf>,
     dir: TempDir,
 }
 
@@ -30,6 +32,7 @@ pub struct StageBuilder {
     workers: usize,
     durability: Durability,
     env: BTreeMap<String, String>,
+    programs: Option<PathBuf>,
 }
 
 impl Stage {
@@ -45,19 +48,21 @@ impl Stage {
             workers: 1,
             durability: Durability::None,
             env,
+            programs: None,
         }
     }
 
     /// A folder for whatever a test keeps.
-    pub fn dir(&self) -> &std::path::Path {
+    pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
     /// Starts one more worker.
     pub fn add_worker(&mut self) {
         let name = format!("worker-{}", self.workers.len());
+        let program = program(self.programs.as_deref(), "zoetrope-worker");
         self.workers
-            .push(Process::start(&name, "zoetrope-worker", &self.env, self.dir.path()));
+            .push(Process::start(&name, program, &self.env, self.dir.path()));
     }
 }
 
@@ -83,6 +88,13 @@ impl StageBuilder {
         self
     }
 
+    /// Where our executables are, if not beside the tests.
+    #[must_use]
+    pub fn programs(mut self, folder: PathBuf) -> Self {
+        self.programs = Some(folder);
+        self
+    }
+
     /// Starts everything and waits until the api is ready. Workers may still be starting.
     pub async fn start(mut self) -> Stage {
         let dir = tempfile::Builder::new()
@@ -97,7 +109,8 @@ impl StageBuilder {
             ("DATA_DIR", dir.path().join("data").display().to_string()),
         ];
         self.env.extend(own.map(|(name, value)| (name.to_owned(), value)));
-        let api = Process::start("api", "zoetrope-api", &self.env, dir.path());
+        let program = program(self.programs.as_deref(), "zoetrope-api");
+        let api = Process::start("api", program, &self.env, dir.path());
         let http = Http::on_port(port);
         let mut stage = Stage {
             redis,
@@ -105,6 +118,7 @@ impl StageBuilder {
             workers: Vec::new(),
             http,
             env: self.env,
+            programs: self.programs,
             dir,
         };
         for _ in 0..self.workers {
@@ -113,4 +127,8 @@ impl StageBuilder {
         stage.http.until_ready().await;
         stage
     }
+}
+
+fn program(folder: Option<&Path>, name: &str) -> PathBuf {
+    folder.map_or_else(|| executable(name), |folder| folder.join(name))
 }

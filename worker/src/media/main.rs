@@ -1,7 +1,8 @@
 //! `zoetrope-media`: decodes, reads and analyses untrusted media for one worker, and nothing else.
 //!
-//! A worker starts it with a socket as its standard input, the folder of its inputs as its argument, and kills it when a task is cancelled or late. Everything
-//! that links a decoder belongs under this folder; everything that opens a network connection belongs elsewhere.
+//! A worker starts it with a socket as its standard input and the folder of its inputs as its argument, and kills it when
+//! a task is cancelled or late. Everything that links a decoder belongs under this folder; everything that opens a network
+//! connection belongs elsewhere.
 
 mod analysis;
 mod audio;

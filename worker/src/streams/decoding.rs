@@ -12,11 +12,14 @@ use super::cause::{Cause, SourceDown};
 use super::frame_link::FrameLink;
 use super::groups::{self, DecoderGroups, Seat};
 use super::packet_link::{PacketLink, Picture, Run};
+use super::reading::{Reading, Turn};
 use super::scribe::count_sampled;
 use super::status::Status;
 use super::watchdog::Watchdog;
 use crate::media_pool::{MediaError, MediaPool};
-use crate::protocol_streams::{Analyse, GateState, KEY_FRAME, KeyFrameInput, PacketInfo, PacketsInput, Sampled};
+use crate::protocol_streams::{
+    Analyse, GateState, KEY_FRAME, KeyFrameInput, PacketInfo, PacketsInput, Sampled, Verdict,
+};
 
 /// Crashes after which a stream gets a decoder of its own.
 const CRASHES_TOGETHER: u32 = 2;
@@ -115,6 +118,7 @@ impl Health {
 pub(super) struct Decoding<'a> {
     pub(super) pool: &'a MediaPool,
     pub(super) groups: &'a DecoderGroups,
+    pub(super) reading: &'a Reading,
     pub(super) tenant: &'a str,
     pub(super) session: &'a str,
     pub(super) fps: f64,
@@ -129,6 +133,8 @@ struct Memory {
     seat: Option<Seat>,
     gate: Option<GateState>,
     budget: Budget,
+    /// The newest picture that passed the gate was not read: the next key frame is, whatever the gate says of it.
+    unread: bool,
     runs: u64,
     crashes: u32,
     last_crash: Instant,
@@ -142,6 +148,7 @@ impl Decoding<'_> {
             seat: None,
             gate: None,
             budget: Budget::new(now),
+            unread: false,
             runs: 0,
             crashes: 0,
             last_crash: now,
@@ -160,54 +167,113 @@ impl Decoding<'_> {
 
     async fn decode(&self, memory: &mut Memory, run: Run) -> Result<Sampled, MediaError> {
         memory.runs += 1;
-        let may_read = memory.budget.allows(Instant::now()) && self.packets.backlog_ms() < READING_BACKLOG_MS;
-        let analyse = Analyse {
-            texts: u32::from(may_read),
-            colors: true,
-            ..Analyse::default()
-        };
-        let mut pictures = run.pictures;
-        let Some(first) = pictures.first() else {
+        let Some(first) = run.pictures.first() else {
             return Ok(Sampled::default());
         };
-        if first.alone {
+        let mut sampled = if first.alone {
             // A decoder that is not needed any more is given up.
             memory.seat = None;
-            return self.decode_alone(memory, pictures.swap_remove(0), analyse).await;
-        }
-        let codec = first.codec;
-        let (seat, gate) = match memory.seat.take() {
-            Some(seat) => (seat, None),
-            None if memory.crashes >= CRASHES_TOGETHER => {
-                (self.groups.join_alone(self.tenant, self.session), memory.gate.clone())
-            }
-            None => (self.groups.join(self.tenant, self.session), memory.gate.clone()),
+            let analyse = Analyse {
+                colors: true,
+                ..Analyse::default()
+            };
+            self.decode_alone(first, memory.gate.clone(), analyse).await?
+        } else {
+            self.decode_run(memory, &run).await?
         };
-        let (packets, body) = pack(&pictures);
+        memory.unread |= sampled.frames.iter().any(|frame| frame.verdict == Verdict::Passed);
+        if memory.unread {
+            self.read_text(memory, &run, &mut sampled).await?;
+        }
+        Ok(sampled)
+    }
+
+    async fn decode_run(&self, memory: &mut Memory, run: &Run) -> Result<Sampled, MediaError> {
+        let seat = memory.seat.take();
+        let gate = if seat.is_some() { None } else { memory.gate.clone() };
+        let join = || {
+            if memory.crashes >= CRASHES_TOGETHER {
+                self.groups.join_alone(self.tenant, self.session)
+            } else {
+                self.groups.join(self.tenant, self.session)
+            }
+        };
+        let seat = seat.unwrap_or_else(join);
+        let (packets, body) = pack(&run.pictures);
         let input = PacketsInput {
             session: seat.session().to_owned(),
-            codec,
+            codec: run.pictures[0].codec,
             reset: run.after_gap,
             packets,
             fps: self.fps,
             gate,
             want_gate: memory.runs.is_multiple_of(GATE_EVERY),
-            analyse,
+            analyse: Analyse {
+                colors: true,
+                ..Analyse::default()
+            },
         };
         let sampled = seat.decode(&input, body).await;
         memory.seat = Some(seat);
         sampled
     }
 
-    async fn decode_alone(&self, memory: &Memory, picture: Picture, analyse: Analyse) -> Result<Sampled, MediaError> {
+    /// Reads the run's key frame if it is this stream's turn, in a child that no other stream waits for: decoding it once more
+    /// is nothing beside reading it.
+    async fn read_text(&self, memory: &mut Memory, run: &Run, sampled: &mut Sampled) -> Result<(), MediaError> {
+        let Some(key) = run.pictures.iter().rfind(|picture| picture.is_key) else {
+            return Ok(());
+        };
+        let Some(frame) = sampled
+            .frames
+            .iter_mut()
+            .min_by_key(|frame| frame.t_ms.abs_diff(key.t_ms))
+        else {
+            return Ok(());
+        };
+        let Some(turn) = self.turn_to_read(memory) else {
+            return Ok(());
+        };
+        let analyse = Analyse {
+            texts: 1,
+            ..Analyse::default()
+        };
+        // Without a gate every picture passes.
+        let mut read = self.decode_alone(key, None, analyse).await?;
+        turn.end(read.cpu_us);
+        if let Some(read) = read.frames.pop() {
+            (frame.text, frame.lines) = (read.text, read.lines);
+        }
+        sampled.cpu_us += read.cpu_us;
+        memory.unread = false;
+        Ok(())
+    }
+
+    fn turn_to_read(&self, memory: &mut Memory) -> Option<Turn> {
+        let now = Instant::now();
+        let in_time = self.packets.backlog_ms() < READING_BACKLOG_MS;
+        if in_time && memory.budget.allows(now) {
+            self.reading.turn(now)
+        } else {
+            None
+        }
+    }
+
+    async fn decode_alone(
+        &self,
+        picture: &Picture,
+        gate: Option<GateState>,
+        analyse: Analyse,
+    ) -> Result<Sampled, MediaError> {
         let input = KeyFrameInput {
             codec: picture.codec,
             t_ms: picture.t_ms,
-            gate: memory.gate.clone(),
+            gate,
             analyse,
         };
         let request = groups::request(KEY_FRAME, &input)?;
-        let answer = self.pool.run(&request, Bytes::from(picture.data), |_, _| {}).await?;
+        let body = Bytes::copy_from_slice(&picture.data);
+        let answer = self.pool.run(&request, body, |_, _| {}).await?;
         groups::parse(&answer)
     }
 

@@ -49,7 +49,8 @@ impl Describer {
             .skip(usize::from(begins))
             .map(|frame| frame.motion)
             .fold(0.0, f32::max);
-        let text = text_of(passed());
+        // A frame that passed while there was no time to read it was read later, when it had become still.
+        let text = text_of(window.frames.iter());
         let mut sentence = if begins && window.frames.len() == 1 {
             "The picture begins".to_owned()
         } else {

@@ -88,6 +88,7 @@ impl Live<'_> {
         let decoding = Decoding {
             pool: &self.services.live_media,
             groups: &self.services.decoders,
+            reading: &self.services.reading,
             tenant: self.tenant,
             session: self.session,
             fps: self.fps,

@@ -24,6 +24,8 @@ const LEAST_ALPHA: u8 = 128;
 
 type Lab = [f32; 3];
 type Rgb = [u8; 3];
+/// A colour, the same as it is seen, and how often it is there.
+type Sample = (Rgb, Lab, u32);
 
 /// The image's dominant colours, largest share first; empty if it is transparent throughout.
 pub(crate) fn dominant(image: &DynamicImage) -> Vec<Color> {
@@ -31,20 +33,25 @@ pub(crate) fn dominant(image: &DynamicImage) -> Vec<Color> {
     let total: u32 = counts.iter().map(|(_, _, count)| count).sum();
     let mut centers = seeds(&counts);
     for _ in 0..ROUNDS {
-        centers = (0..centers.len())
-            .map(|index| center_of(&counts, &centers, index))
-            .collect();
+        let moved = moved(&counts, &centers);
+        let settled = moved == centers;
+        centers = moved;
+        if settled {
+            break;
+        }
     }
-    let mut colors: Vec<Color> = (0..centers.len())
-        .filter_map(|index| {
-            let members: Vec<_> = counts
-                .iter()
-                .filter(|(_, lab, _)| nearest(&centers, lab) == index)
-                .collect();
+    let mut members: Vec<Vec<&Sample>> = vec![Vec::new(); centers.len()];
+    for sample in &counts {
+        members[nearest(&centers, &sample.1)].push(sample);
+    }
+    let mut colors: Vec<Color> = members
+        .into_iter()
+        .zip(&centers)
+        .filter_map(|(members, center)| {
             let size: u32 = members.iter().map(|(_, _, count)| count).sum();
             let (mode, _, mode_count) = members.into_iter().max_by_key(|(rgb, _, count)| (*count, *rgb))?;
             let flat = *mode_count as f32 >= FLAT_SHARE * size as f32;
-            let [red, green, blue] = if flat { *mode } else { to_rgb(centers[index]) };
+            let [red, green, blue] = if flat { *mode } else { to_rgb(*center) };
             Some(Color {
                 hex: format!("#{red:02x}{green:02x}{blue:02x}"),
                 share: size as f32 / total as f32,
@@ -57,7 +64,7 @@ pub(crate) fn dominant(image: &DynamicImage) -> Vec<Color> {
 }
 
 /// Distinct colours on a grid over the image with their counts, most frequent first.
-fn sample(image: &DynamicImage) -> Vec<(Rgb, Lab, u32)> {
+fn sample(image: &DynamicImage) -> Vec<Sample> {
     let (width, height) = image.dimensions();
     let (columns, rows) = (width.min(SAMPLES_PER_SIDE), height.min(SAMPLES_PER_SIDE));
     let mut counts: HashMap<Rgb, u32> = HashMap::new();
@@ -84,7 +91,7 @@ fn middle(part: u32, parts: u32, side: u32) -> u32 {
     ((u64::from(part) * 2 + 1) * u64::from(side) / (u64::from(parts) * 2)) as u32
 }
 
-fn seeds(counts: &[(Rgb, Lab, u32)]) -> Vec<Lab> {
+fn seeds(counts: &[Sample]) -> Vec<Lab> {
     let mut seeds: Vec<Lab> = Vec::new();
     for (_, lab, _) in counts {
         if seeds.len() < MOST_COLORS
@@ -98,23 +105,34 @@ fn seeds(counts: &[(Rgb, Lab, u32)]) -> Vec<Lab> {
     seeds
 }
 
-fn center_of(counts: &[(Rgb, Lab, u32)], centers: &[Lab], index: usize) -> Lab {
-    let mut sum = [0.0_f64; 3];
-    let mut size = 0.0_f64;
-    for (_, lab, count) in counts.iter().filter(|(_, lab, _)| nearest(centers, lab) == index) {
-        size += f64::from(*count);
+/// The means of what is nearest to each center.
+fn moved(counts: &[Sample], centers: &[Lab]) -> Vec<Lab> {
+    let mut sums = vec![([0.0_f64; 3], 0.0_f64); centers.len()];
+    for (_, lab, count) in counts {
+        let (sum, size) = &mut sums[nearest(centers, lab)];
+        *size += f64::from(*count);
         (0..3).for_each(|axis| sum[axis] += f64::from(lab[axis]) * f64::from(*count));
     }
-    if size == 0.0 {
-        centers[index]
-    } else {
-        sum.map(|axis| (axis / size) as f32)
-    }
+    let mean = |((sum, size), center): (([f64; 3], f64), &Lab)| {
+        if size == 0.0 {
+            *center
+        } else {
+            sum.map(|axis| (axis / size) as f32)
+        }
+    };
+    sums.into_iter().zip(centers).map(mean).collect()
 }
 
+/// The first of the nearest.
 fn nearest(centers: &[Lab], lab: &Lab) -> usize {
-    let by_distance = |a: &usize, b: &usize| distance(&centers[*a], lab).total_cmp(&distance(&centers[*b], lab));
-    (0..centers.len()).min_by(by_distance).unwrap_or(0)
+    let mut best = (0, f32::INFINITY);
+    for (index, center) in centers.iter().enumerate() {
+        let apart = distance(center, lab);
+        if apart < best.1 {
+            best = (index, apart);
+        }
+    }
+    best.0
 }
 
 /// Squared.
