@@ -14,6 +14,10 @@ async fn a_worker_that_is_told_to_stop_finishes_what_it_runs() {
         )
         .await;
     stage.http.until(&id, |task| task["state"] == "running").await;
+    // Redis counts a task as running before its worker has read the answer that brings it, and a worker that is told to
+    // stop in between gives it back. Answers are read in order: once a later task has ended, this one has begun.
+    let later = stage.http.submit("echo", &json!({"input": {"message": "later"}})).await;
+    stage.http.until(&later, |task| task["state"] == "succeeded").await;
 
     let status = stage.workers[0].terminate().await;
     assert!(status.success(), "{status}");
