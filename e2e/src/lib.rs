@@ -9,6 +9,7 @@ mod http;
 mod ledger;
 mod orphan;
 mod process;
+pub mod recording;
 mod redis;
 mod rtsp;
 mod site;

@@ -14,7 +14,8 @@ use zoetrope_shared::telemetry::{self, Span};
 use zoetrope_shared::tenant::Tenant;
 
 use crate::handlers::{
-    content_generation, echo, image_analysis, ocr, stream_ingest, transcription, voice_synthesis, voices,
+    content_generation, echo, image_analysis, ocr, step_detection, stream_ingest, transcription, voice_synthesis,
+    voices,
 };
 use crate::services::Services;
 
@@ -59,6 +60,10 @@ pub static HANDLERS: &[Row] = &[
     Row {
         kind: "voices",
         run: |services, attempt| Box::pin(voices::run(services, attempt)),
+    },
+    Row {
+        kind: "step_detection",
+        run: |services, attempt| Box::pin(step_detection::run(services, attempt)),
     },
     Row {
         kind: "stream_ingest",

@@ -10,10 +10,12 @@ pub mod speech;
 pub mod streams;
 pub mod writing;
 
+pub mod media_file;
 pub mod media_pool;
 pub mod media_source;
 pub mod protocol;
 pub mod protocol_audio;
+pub mod protocol_steps;
 pub mod protocol_streams;
 
 pub mod health;

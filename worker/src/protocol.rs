@@ -62,6 +62,11 @@ pub enum Reply {
         /// What it is doing.
         message: String,
     },
+    /// A picture that the result names; its bytes are the frame's body. More replies follow.
+    Picture {
+        /// What the result calls it; different from all others of the request.
+        name: String,
+    },
     /// The result's JSON is the frame's body. The child is ready for the next request.
     Done,
     /// The work failed and the child is well: it is ready for the next request.

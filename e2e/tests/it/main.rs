@@ -9,6 +9,7 @@ mod live_readers;
 mod media_children;
 mod priority;
 mod readme;
+mod steps;
 mod streams;
 mod streams_failover;
 mod tidy;

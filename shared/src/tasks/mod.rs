@@ -7,6 +7,7 @@ pub mod content_generation;
 pub mod echo;
 pub mod image_analysis;
 pub mod ocr;
+pub mod step_detection;
 pub mod stream_ingest;
 pub mod transcription;
 pub mod voice_synthesis;
@@ -30,6 +31,7 @@ pub static KINDS: &[Kind] = &[
     voice_synthesis::KIND,
     transcription::KIND,
     voices::KIND,
+    step_detection::KIND,
     stream_ingest::KIND,
 ];
 

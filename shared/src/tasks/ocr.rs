@@ -268,7 +268,7 @@ fn check(input: &Value) -> Result<(), Vec<FieldError>> {
 }
 
 /// The pattern of [`Language`]. The name becomes a file name in the media child, so nothing else may pass.
-fn is_language(name: &str) -> bool {
+pub(super) fn is_language(name: &str) -> bool {
     let mut parts = name.split('_');
     let lower = |part: &str| part.bytes().all(|byte| byte.is_ascii_lowercase());
     let code = parts.next().is_some_and(|part| part.len() == 3 && lower(part));

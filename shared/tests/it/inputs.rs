@@ -258,7 +258,12 @@ fn features_that_are_planned_say_so() {
 }
 
 /// Kinds with rules between fields, which their schemas do not say: there our check is the stricter one.
-const RULES_BETWEEN_FIELDS: [&str; 3] = ["content_generation", "stream_ingest", "voice_synthesis"];
+const RULES_BETWEEN_FIELDS: [&str; 4] = [
+    "content_generation",
+    "step_detection",
+    "stream_ingest",
+    "voice_synthesis",
+];
 
 /// An independent validator and our own check must agree about every one of many inputs of every kind.
 #[test]

@@ -5,6 +5,7 @@ pub mod echo;
 pub mod image_analysis;
 pub mod in_child;
 pub mod ocr;
+pub mod step_detection;
 pub mod stream_ingest;
 pub mod transcription;
 pub mod voice_synthesis;

@@ -15,6 +15,7 @@ mod picture;
 mod png_metadata;
 mod sandbox;
 mod serve;
+mod steps;
 mod streams;
 mod tiff_pages;
 

@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use anyhow::Context;
 use rustix::process::{Signal, getpid, kill_process};
 use zoetrope_worker::protocol::{self, Frame, MAX_MEDIA_BYTES, ProtocolError, Reply, Request};
+use zoetrope_worker::protocol_steps::STEPS;
 use zoetrope_worker::{protocol_audio, protocol_streams as stream};
 
 use crate::analysis;
@@ -14,6 +15,7 @@ use crate::audio;
 use crate::fault::Fault;
 use crate::ocr;
 use crate::picture;
+use crate::steps;
 use crate::streams::{self, Streams};
 
 /// Requests waiting while one is worked on. The worker sends none before the answer, so one slot is plenty.
@@ -43,6 +45,12 @@ impl Progress<'_> {
             },
             &[],
         );
+    }
+
+    /// Sends a picture up, to be kept under a name of the result's.
+    pub(crate) fn picture(&self, name: &str, jpeg: &[u8]) {
+        let mut socket = self.0;
+        let _ = protocol::write(&mut socket, &Reply::Picture { name: name.to_owned() }, jpeg);
     }
 }
 
@@ -94,6 +102,7 @@ fn work(engines: &mut Engines, frame: Frame, progress: &Progress<'_>) -> Result<
         protocol_audio::LISTEN => to_json(&audio::listen(&parse(&request)?, frame.body)?),
         protocol_audio::LOCAL_VOICES => to_json(&audio::voices()?),
         protocol::PICTURE => picture::run(&parse(&request)?, frame.body),
+        STEPS => to_json(&steps::run(engines, &parse(&request)?, progress)?),
         stream::KEY_FRAME => to_json(&streams::key_frame(engines, &parse(&request)?, &frame.body)?),
         stream::PACKETS => to_json(&streams::packets(engines, &parse(&request)?, &frame.body)?),
         stream::FILE => to_json(&streams::file(engines, &parse(&request)?)?),

@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::task::JoinSet;
 
-use super::STREAM_REQUESTS_IN_ONE;
+use super::{Listener, STREAM_REQUESTS_IN_ONE};
 use crate::metrics::Metrics;
 use crate::protocol::{
     self, FOLDER_PREFIX, MAX_MEDIA_BYTES, MAX_RESULT_BYTES, ProtocolError, Reply, Request, SANDBOX_NOTE,
@@ -83,7 +83,7 @@ impl MediaChild {
         &mut self,
         request: &Request,
         media: &[u8],
-        on_progress: &mut (dyn FnMut(u8, &str) + Send),
+        listener: &mut dyn Listener,
     ) -> Result<(Reply, Vec<u8>), ProtocolError> {
         let of_a_stream = request.kind.starts_with(STREAM_KINDS);
         self.wear += if of_a_stream { 1 } else { STREAM_REQUESTS_IN_ONE };
@@ -95,7 +95,8 @@ impl MediaChild {
             let frame = protocol::read_async(&mut self.socket, MAX_RESULT_BYTES).await?;
             let frame = frame.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
             match frame.header()? {
-                Reply::Progress { percent, message } => on_progress(percent.min(100), &message),
+                Reply::Progress { percent, message } => listener.progress(percent.min(100), &message),
+                Reply::Picture { name } => listener.picture(name, frame.body).await,
                 last => return Ok((last, frame.body)),
             }
         }

@@ -28,7 +28,7 @@ impl HeldChild {
             Some(child) => child,
             None => self.pool.spawn()?,
         };
-        match child.converse(request, &media, &mut |_, _| {}).await {
+        match child.converse(request, &media, &mut |_: u8, _: &str| {}).await {
             Ok(answer) => {
                 self.child = Some(child);
                 finish(answer)

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 use zoetrope_queue::Failure;
 
@@ -101,6 +102,26 @@ impl From<MediaError> for Failure {
     }
 }
 
+/// Hears what a child says while it works.
+pub trait Listener: Send {
+    /// How far it has come, 0 to 100, and what it is doing.
+    fn progress(&mut self, percent: u8, message: &str);
+
+    /// A picture that the result will name. The child goes on once this is done.
+    fn picture(&mut self, name: String, bytes: Vec<u8>) -> BoxFuture<'_, ()>;
+}
+
+impl<F: FnMut(u8, &str) + Send> Listener for F {
+    fn progress(&mut self, percent: u8, message: &str) {
+        self(percent, message);
+    }
+
+    /// Nobody asked for one.
+    fn picture(&mut self, _: String, _: Vec<u8>) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
 /// The worker's children. Clones share them.
 #[derive(Debug, Clone)]
 pub struct MediaPool(Arc<Shared>);
@@ -132,10 +153,20 @@ impl MediaPool {
         media: Bytes,
         mut on_progress: impl FnMut(u8, &str) + Send,
     ) -> Result<Vec<u8>, MediaError> {
+        self.run_heard(request, media, &mut on_progress).await
+    }
+
+    /// As [`MediaPool::run`], for work that sends pictures up before it is done.
+    pub async fn run_heard(
+        &self,
+        request: &Request,
+        media: Bytes,
+        listener: &mut dyn Listener,
+    ) -> Result<Vec<u8>, MediaError> {
         let permit = self.0.permits.acquire().await;
         let _permit = permit.map_err(|_| MediaError::Unavailable("the worker is stopping".into()))?;
         let mut child = self.take()?;
-        let answer = match child.converse(request, &media, &mut on_progress).await {
+        let answer = match child.converse(request, &media, listener).await {
             Ok(answer) => answer,
             Err(error) => return Err(lost(&self.0.metrics, &mut child, &error).await),
         };
@@ -218,7 +249,7 @@ fn finish(answer: (Reply, Vec<u8>)) -> Result<Vec<u8>, MediaError> {
             message,
             retryable,
         }),
-        (Reply::Progress { .. }, _) => unreachable!("`converse` returns only final replies"),
+        (Reply::Progress { .. } | Reply::Picture { .. }, _) => unreachable!("`converse` returns only final replies"),
     }
 }
 

@@ -5,14 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
-use tempfile::TempDir;
-use tokio::fs::File;
-use tokio::io::AsyncWriteExt;
 use zoetrope_queue::Failure;
-use zoetrope_shared::artifacts::ArtifactError;
 use zoetrope_shared::media::{MAX_VIDEO_BYTES, MediaRef};
-use zoetrope_shared::netguard::{FetchError, FetchLimits};
 use zoetrope_shared::tasks::stream_ingest::{Scene, StreamEnd};
 use zoetrope_shared::tenant::Tenant;
 
@@ -20,6 +14,7 @@ use super::groups;
 use super::scribe::{Scribe, count_sampled};
 use super::status::{Phase, Status};
 use super::windows::WindowShape;
+use crate::media_file;
 use crate::media_pool::MediaError;
 use crate::protocol_streams::{Analyse, FILE, FileInput, FilePiece, GateState};
 use crate::services::Services;
@@ -28,8 +23,6 @@ use crate::services::Services;
 const PIECE_FRAMES: u32 = 16;
 /// Crashes at one place of a film after which it is given up.
 const MAX_CRASHES: u32 = 2;
-/// Longest time that a film may take to be fetched.
-const FETCH_LIMIT: Duration = Duration::from_mins(30);
 
 /// What a film needs.
 pub struct Film<'a> {
@@ -60,13 +53,13 @@ impl Film<'_> {
         let slot = self.services.film_slots.acquire().await;
         let _slot = slot.map_err(|_| Failure::retryable("media_unavailable", "the worker is stopping"))?;
         self.status.phase(Phase::Fetching);
-        let folder = self.services.private_folder().map_err(storage)?;
+        let folder = media_file::folder(self.services)?;
         let path = folder.path().join("film");
-        self.fetch(&path).await?;
+        media_file::fetch(self.services, self.tenant, self.media, MAX_VIDEO_BYTES, &path).await?;
         self.status.phase(Phase::Reading);
         let ended = self.read(&path, &mut scribe).await?;
         scribe.finish().await?;
-        close(folder).await;
+        media_file::close(folder).await;
         Ok((ended, scribe.newest_ms()))
     }
 
@@ -140,75 +133,5 @@ impl Film<'_> {
                 ..Analyse::default()
             },
         }
-    }
-
-    async fn fetch(&self, path: &Path) -> Result<(), Failure> {
-        let mut file = File::create_new(path).await.map_err(storage)?;
-        match self.media {
-            MediaRef::Artifact { artifact } => self.copy_artifact(artifact, &mut file).await?,
-            MediaRef::Url { url } => self.download(url, &mut file).await?,
-            MediaRef::Base64 { .. } => {
-                let message = "media was queued inline; inline media is stored as an artifact before it is queued";
-                return Err(Failure::non_retryable("media_invalid", message));
-            }
-        }
-        file.flush().await.map_err(storage)
-    }
-
-    async fn copy_artifact(&self, id: &str, file: &mut File) -> Result<(), Failure> {
-        let gone = || Failure::non_retryable("media_missing", "the artifact does not exist any more");
-        let unavailable = |error: ArtifactError| Failure::retryable("artifacts_unavailable", error.to_string());
-        let artifacts = &self.services.artifacts;
-        let info = artifacts
-            .info(self.tenant, id)
-            .await
-            .map_err(unavailable)?
-            .ok_or_else(gone)?;
-        let pieces = artifacts
-            .read_range(self.tenant, id, 0..info.size)
-            .await
-            .map_err(unavailable)?;
-        let mut pieces = pieces.ok_or_else(gone)?;
-        while let Some(piece) = pieces.next().await {
-            file.write_all(&piece.map_err(unavailable)?).await.map_err(storage)?;
-        }
-        Ok(())
-    }
-
-    async fn download(&self, url: &str, file: &mut File) -> Result<(), Failure> {
-        let failed = |error: FetchError| {
-            let message = format!("fetching the film failed: {error}");
-            if error.is_retryable() {
-                Failure::retryable(error.code(), message)
-            } else {
-                Failure::non_retryable(error.code(), message)
-            }
-        };
-        let limits = FetchLimits {
-            max_bytes: MAX_VIDEO_BYTES,
-            timeout: FETCH_LIMIT,
-            ..FetchLimits::default()
-        };
-        let mut download = self.services.netguard.open(url, limits).await.map_err(failed)?;
-        while let Some(piece) = download.next().await.map_err(failed)? {
-            file.write_all(&piece).await.map_err(storage)?;
-        }
-        Ok(())
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` calls")]
-fn storage(error: std::io::Error) -> Failure {
-    Failure::retryable("storage_unavailable", format!("keep the film: {error}"))
-}
-
-/// Removes the private copy; a folder that cannot be removed is the operating system's to clean.
-async fn close(folder: TempDir) {
-    let path = folder.path().to_owned();
-    if let Err(error) = tokio::task::spawn_blocking(move || folder.close())
-        .await
-        .unwrap_or(Ok(()))
-    {
-        tracing::warn!("remove {}: {error}", path.display());
     }
 }

@@ -1,6 +1,7 @@
 //! `ocr` in the child: pages to areas, areas to pictures for the engine, its words back to pixels of the page.
 
 mod blocks;
+pub(crate) mod crop;
 mod engine;
 mod ink;
 mod orientation;

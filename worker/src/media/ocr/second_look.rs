@@ -53,7 +53,7 @@ fn is_sure(word: &Word) -> bool {
     word.confidence >= SURE && !column
 }
 
-fn read_line(engine: &Engine, page: &GrayImage, ink: &Ink, line: Bounds) -> Result<Vec<Word>, Fault> {
+pub(super) fn read_line(engine: &Engine, page: &GrayImage, ink: &Ink, line: Bounds) -> Result<Vec<Word>, Fault> {
     let [x, y, width, height] = line;
     let padding = (height / 5).max(2);
     let (left, top) = (x.saturating_sub(padding + 2), y.saturating_sub(padding));

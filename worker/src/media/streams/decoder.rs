@@ -11,7 +11,7 @@ use zoetrope_worker::protocol_streams::Codec;
 use crate::fault::Fault;
 
 /// Codecs that files may hold. Everything else FFmpeg can decode is more attack surface than use.
-pub(super) const FILE_CODECS: [(Id, &str); 9] = [
+pub(crate) const FILE_CODECS: [(Id, &str); 9] = [
     (Id::H264, "h264"),
     (Id::HEVC, "hevc"),
     (Id::VP8, "vp8"),
@@ -27,7 +27,7 @@ pub(super) const FILE_CODECS: [(Id, &str); 9] = [
 const MOST_REFUSALS: u32 = 16;
 
 /// A decoder and the picture that it decodes into.
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     video: decoder::Video,
     frame: frame::Video,
     /// Packets refused and pictures concealed since the last [`Decoder::take_counts`].
@@ -37,7 +37,7 @@ pub(super) struct Decoder {
 
 impl Decoder {
     /// For a stream in Annex B, whose parameters come with its packets.
-    pub(super) fn of_stream(codec: Codec) -> Result<Self, Fault> {
+    pub(crate) fn of_stream(codec: Codec) -> Result<Self, Fault> {
         let id = match codec {
             Codec::H264 => Id::H264,
             Codec::H265 => Id::HEVC,
@@ -48,7 +48,7 @@ impl Decoder {
     }
 
     /// For the video of a file, as its header describes it.
-    pub(super) fn of_file(parameters: Parameters) -> Result<Self, Fault> {
+    pub(crate) fn of_file(parameters: Parameters) -> Result<Self, Fault> {
         let id = parameters.id();
         if !FILE_CODECS.iter().any(|(allowed, _)| *allowed == id) {
             return Err(Fault::media_invalid(format!("video in the codec {id:?} is not taken")));
@@ -82,13 +82,13 @@ impl Decoder {
     }
 
     /// Whether pictures that no other refers to may be left out from the next packet on.
-    pub(super) fn skip_unneeded(&mut self, skip: bool) {
+    pub(crate) fn skip_unneeded(&mut self, skip: bool) {
         self.video
             .skip_frame(if skip { Discard::NonReference } else { Discard::Default });
     }
 
     /// Hands over an access unit of a stream; false if the decoder refuses it.
-    pub(super) fn send(&mut self, bytes: &[u8], t_ms: u64, key: bool) -> bool {
+    pub(crate) fn send(&mut self, bytes: &[u8], t_ms: u64, key: bool) -> bool {
         let mut packet = Packet::copy(bytes);
         packet.set_pts(i64::try_from(t_ms).ok());
         if key {
@@ -98,20 +98,20 @@ impl Decoder {
     }
 
     /// Hands over a packet of a file; false if the decoder refuses it.
-    pub(super) fn send_packet(&mut self, packet: &Packet) -> bool {
+    pub(crate) fn send_packet(&mut self, packet: &Packet) -> bool {
         let taken = self.video.send_packet(packet).is_ok();
         self.errors += u32::from(!taken);
         taken
     }
 
     /// Says that nothing follows, so that pictures held back come out.
-    pub(super) fn send_end(&mut self) {
+    pub(crate) fn send_end(&mut self) {
         // The only error is that it was said before.
         let _ = self.video.send_eof();
     }
 
     /// The next picture, and whether damage in it was concealed; `None` until more is sent.
-    pub(super) fn receive(&mut self) -> Option<(&frame::Video, bool)> {
+    pub(crate) fn receive(&mut self) -> Option<(&frame::Video, bool)> {
         for _ in 0..=MOST_REFUSALS {
             match self.video.receive_frame(&mut self.frame) {
                 Ok(()) => return Some(self.received()),
@@ -131,34 +131,34 @@ impl Decoder {
     }
 
     /// Forgets everything but the parameters.
-    pub(super) fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         self.video.flush();
     }
 
     /// Pictures decoded and errors counted since the last call.
-    pub(super) fn take_counts(&mut self) -> (u32, u32) {
+    pub(crate) fn take_counts(&mut self) -> (u32, u32) {
         (std::mem::take(&mut self.decoded), std::mem::take(&mut self.errors))
     }
 
     /// Counts a picture that never came out.
-    pub(super) fn count_lost(&mut self) {
+    pub(crate) fn count_lost(&mut self) {
         self.errors += 1;
     }
 
     /// The codec's name.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.video
             .codec()
             .map_or_else(String::new, |codec| codec.name().to_owned())
     }
 
     /// Width and height as far as they are known.
-    pub(super) fn size(&self) -> (u32, u32) {
+    pub(crate) fn size(&self) -> (u32, u32) {
         (self.video.width(), self.video.height())
     }
 
     /// Errors since the last [`Decoder::take_counts`].
-    pub(super) fn errors(&self) -> u32 {
+    pub(crate) fn errors(&self) -> u32 {
         self.errors
     }
 }

@@ -21,7 +21,7 @@ const PROBE_US: &str = "2000000";
 const MOST_STREAMS: &str = "64";
 
 /// The only demuxer that may read these bytes, and the handle that it reads through.
-pub(super) fn open(path: &Path) -> Result<(&'static str, StreamIo), Fault> {
+pub(crate) fn open(path: &Path) -> Result<(&'static str, StreamIo), Fault> {
     let unreadable = |error: std::io::Error| Fault::engine_failed(format!("the media file cannot be read: {error}"));
     let mut file = File::open(path).map_err(unreadable)?;
     if !file.metadata().map_err(unreadable)?.is_file() {
@@ -57,7 +57,7 @@ fn is_transport_stream(magic: &[u8]) -> bool {
 }
 
 /// What the demuxer may do.
-pub(super) fn options(demuxer: &str) -> Dictionary<'static> {
+pub(crate) fn options(demuxer: &str) -> Dictionary<'static> {
     let codecs: Vec<&str> = FILE_CODECS.iter().map(|(_, name)| *name).collect();
     let mut options = Dictionary::new();
     options.set("format_whitelist", demuxer);

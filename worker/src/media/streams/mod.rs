@@ -6,10 +6,10 @@
 mod bitstream;
 mod budget;
 mod colors;
-mod decoder;
+pub(crate) mod decoder;
 mod file;
 mod file_pace;
-mod file_source;
+pub(crate) mod file_source;
 mod gate;
 mod gate_state;
 mod key_frame;

@@ -1,0 +1,59 @@
+//! Bursts: changes that belong together because nothing calm lies between them.
+
+use super::super::changes::Part;
+use super::Scene;
+
+/// Longest calm inside a burst, ms: usually, and where most of the screen changes, for a page may be blank meanwhile.
+const CALM_MS: u64 = 250;
+const LONG_CALM_MS: u64 = 500;
+/// Share of the screen that makes a change a large one.
+const LARGE_SHARE: f32 = 0.3;
+/// Changed pixels below which nothing happened.
+const LEAST_PIXELS: u32 = 40;
+
+/// Changes that belong together.
+#[derive(Debug, Clone)]
+pub(super) struct Burst {
+    /// Indices of its first and last picture.
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// Its parts, of all its pictures.
+    pub(super) parts: Vec<Part>,
+    /// Largest share of the screen that changed at once.
+    pub(super) share: f32,
+}
+
+/// The bursts in the pictures that no step explains yet.
+pub(super) fn of(scene: &Scene<'_>) -> Vec<Burst> {
+    let (calm, long_calm) = (
+        scene.timeline.pictures_in(CALM_MS),
+        scene.timeline.pictures_in(LONG_CALM_MS),
+    );
+    let mut bursts: Vec<Burst> = Vec::new();
+    for index in 1..scene.len() {
+        let parts = &scene.content[index];
+        let pixels: u32 = parts.iter().map(|part| part.pixels).sum();
+        if scene.used[index] || pixels < LEAST_PIXELS {
+            continue;
+        }
+        let share = scene.timeline.changes(index).share;
+        if let Some(last) = bursts.last_mut() {
+            let large = last.share.max(share) > LARGE_SHARE;
+            let near = index - last.end <= if large { long_calm } else { calm };
+            let moved = (last.end + 1..=index).any(|index| scene.track.moved(index));
+            if near && (large || !moved) {
+                last.end = index;
+                last.parts.extend_from_slice(parts);
+                last.share = last.share.max(share);
+                continue;
+            }
+        }
+        bursts.push(Burst {
+            start: index,
+            end: index,
+            parts: parts.clone(),
+            share,
+        });
+    }
+    bursts
+}

@@ -1,0 +1,145 @@
+//! What was done: each finder takes the pictures that its kind of step explains and leaves the rest to the next. The
+//! order is from what is measured (scrolling) to what is inferred (clicks).
+
+mod bursts;
+mod clicks;
+pub(super) mod control;
+mod drags;
+mod scrolls;
+mod surfaces;
+mod typing;
+
+use std::ops::Range;
+
+use zoetrope_shared::tasks::step_detection::{StepDetail, StepType};
+
+pub(super) use surfaces::Surface;
+
+use super::changes::Part;
+use super::geometry::{Point, Rect};
+use super::pointer::Track;
+use super::timeline::{Restless, Timeline};
+
+/// Where a step's label is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Label {
+    /// Text of a control, in a picture from before the pointer came.
+    Control { picture: usize, rect: Rect, point: Point },
+    /// The name of a field: its placeholder, or what stands left of it or above.
+    Field { before: usize, after: usize, rect: Rect },
+    /// Text selected.
+    Selected { picture: usize, rect: Rect },
+    /// The first line of a dialog.
+    Title { picture: usize, rect: Rect },
+    /// That of the step before: a menu has the name of what opened it.
+    Opener { picture: usize, rect: Rect },
+    /// What the surface was called when it opened.
+    Opened { surface: u64 },
+    /// The name of a page, by what changed at its top.
+    Page { before: usize, after: usize },
+    /// Nothing to read.
+    None,
+}
+
+/// A step before its words are read.
+#[derive(Debug, Clone)]
+pub(super) struct Draft {
+    pub(super) step: StepType,
+    pub(super) detail: Option<StepDetail>,
+    /// Indices of its first and last picture.
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// What was acted on, or what appeared.
+    pub(super) rect: Rect,
+    pub(super) label: Label,
+    /// Pixels scrolled.
+    pub(super) amount: Option<i32>,
+    /// Whether that was across and not down.
+    pub(super) across: bool,
+    /// Number of the surface that opened or closed.
+    pub(super) surface: Option<u64>,
+    pub(super) confidence: f32,
+}
+
+/// A stretch of the recording with all that is known about it before steps are looked for.
+pub(super) struct Scene<'a> {
+    pub(super) timeline: &'a Timeline,
+    pub(super) track: &'a Track,
+    /// For each picture, the changed parts that are neither noise nor the pointer.
+    content: Vec<Vec<Part>>,
+    /// Pictures that a step explains already.
+    used: Vec<bool>,
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn new(timeline: &'a Timeline, restless: &Restless, track: &'a Track) -> Self {
+        let content = (0..timeline.len())
+            .map(|index| content(timeline, restless, track, index))
+            .collect();
+        Self {
+            timeline,
+            track,
+            content,
+            used: vec![false; timeline.len()],
+        }
+    }
+
+    /// The steps that begin in a range of the stretch, in order of time. `open` is what is open before it, and after.
+    pub(super) fn steps(&mut self, range: Range<usize>, open: &mut Vec<Surface>) -> Vec<Draft> {
+        let mut steps = scrolls::find(self);
+        steps.extend(typing::find(self));
+        steps.extend(drags::find(self));
+        steps.retain(|step| range.contains(&step.start));
+        steps.extend(clicks::find(self, range, open));
+        steps.sort_by_key(|step| (step.start, !step.step.is_action()));
+        steps
+    }
+
+    fn len(&self) -> usize {
+        self.timeline.len()
+    }
+
+    fn mark(&mut self, from: usize, to: usize) {
+        let to = (to + 1).min(self.used.len());
+        self.used[from.min(to)..to].fill(true);
+    }
+
+    /// Whether a part is what some recorders draw around the pointer when a button is pressed.
+    fn is_ripple(&self, index: usize, rect: Rect) -> bool {
+        /// Sizes, pixels, and how far its middle may be from where the pointer points.
+        const SIDES: std::ops::RangeInclusive<i32> = 20..=72;
+        const OFF: i32 = 7;
+        let Some(pointer) = self.pointer(index) else {
+            return false;
+        };
+        let round = (rect.w - rect.h).abs() * 4 <= rect.w.max(rect.h) + 8;
+        round && SIDES.contains(&rect.w) && SIDES.contains(&rect.h) && rect.centre().reach(pointer) <= OFF
+    }
+
+    /// The pointer's place in a picture.
+    fn pointer(&self, index: usize) -> Option<Point> {
+        self.track.at.get(index).copied().flatten()
+    }
+}
+
+/// Parts that are neither noise nor the pointer nor what it does to things by passing.
+fn content(timeline: &Timeline, restless: &Restless, track: &Track, index: usize) -> Vec<Part> {
+    /// What a moving pointer can light up, pixels of area.
+    const HOVERED: i32 = 60_000;
+    const NEAR: i32 = 20;
+    let changes = timeline.changes(index);
+    let passing = track.moved(index) || track.turned(index);
+    let covers: Vec<Rect> = [index.checked_sub(1), Some(index)]
+        .into_iter()
+        .flatten()
+        .filter_map(|index| track.covers.get(index).copied().flatten())
+        .collect();
+    let of_pointer = |part: &Part| {
+        passing && part.rect.area() < HOVERED && covers.iter().any(|rect| rect.grown(NEAR).common(part.rect).is_some())
+    };
+    let parts = changes
+        .parts
+        .iter()
+        .filter(|part| part.counts() && !restless.is_noise(part));
+    parts.filter(|part| !of_pointer(part)).copied().collect()
+}

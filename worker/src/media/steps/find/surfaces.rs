@@ -1,0 +1,336 @@
+//! What opens over a page and closes again: dialogs, drawers, menus, dropdowns; and pages that replace each other.
+//!
+//! A surface is told by what it does to the rest: a dialog dims it, a menu gives it back when it closes.
+
+use zoetrope_shared::tasks::step_detection::StepDetail;
+
+use super::super::changes::CHANGED;
+use super::super::geometry::{Point, Rect};
+use super::super::screen::{Grey, Screen};
+use super::bursts::Burst;
+use super::{Label, Scene};
+
+/// How long a menu may stay open and still be known by what it gives back, ms.
+const MENU_MS: u64 = 9_000;
+/// Least width, height and area of a menu, and largest share of the screen and width.
+const LEAST_MENU: (i32, i32, i32) = (60, 44, 5_000);
+const LARGEST_MENU: f32 = 0.40;
+const WIDEST_MENU: f32 = 0.72;
+/// Share of a menu's pixels that are given back.
+const GIVEN_BACK: f32 = 0.85;
+/// Share of an open surface's pixels that are gone when it has closed.
+const GONE: f32 = 0.6;
+/// Dimmed or lit again: share of the screen that changed, and the ratio of the levels.
+const DIMMED_SHARE: f32 = 0.4;
+const DIMMED: std::ops::Range<f32> = 0.15..0.94;
+/// What dimming does not explain differs by more, levels.
+const UNEXPLAINED: f32 = 20.0;
+/// Least width and height of a dialog.
+const LEAST_DIALOG: (i32, i32) = (150, 80);
+/// Share of what is drawn on the screen that is replaced when another page comes.
+const REPLACED: f32 = 0.30;
+/// How far from the pointer a menu opens, pixels.
+const MENU_NEAR: i32 = 90;
+
+/// Something that is open.
+pub(in super::super) struct Surface {
+    /// When it opened, ms: its name among all.
+    pub(super) number: u64,
+    pub(super) rect: Rect,
+    pub(super) detail: StepDetail,
+    /// The page before it opened, and with it.
+    before: Screen,
+    look: Screen,
+}
+
+/// What a burst did to the screen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Effect {
+    /// A surface opened in this box.
+    Open(Rect, StepDetail),
+    /// The surface at this index of the open ones closed.
+    Close(usize),
+    /// Another page came.
+    Navigate(Rect),
+}
+
+/// The pictures around a burst.
+pub(super) struct Around<'a> {
+    pub(super) before: &'a Screen,
+    pub(super) after: &'a Screen,
+    difference: Grey,
+}
+
+impl<'a> Around<'a> {
+    pub(super) fn of(scene: &'a Scene<'_>, burst: &Burst) -> Self {
+        let before = scene.timeline.screen(burst.start - 1);
+        let after = scene.timeline.screen(burst.end + 1);
+        Self {
+            difference: after.difference(before, after.bounds()),
+            before,
+            after,
+        }
+    }
+}
+
+/// What a burst did, given what is open.
+pub(super) fn effects(scene: &Scene<'_>, burst: &Burst, around: &Around<'_>, open: &[Surface]) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let light = light(around);
+    let closed = open.iter().rposition(|surface| is_closed(surface, around));
+    effects.extend(closed.map(Effect::Close));
+    if let Some(rect) = light
+        .filter(|light| DIMMED.contains(light))
+        .and_then(|light| dialog(around, light))
+    {
+        effects.push(Effect::Open(rect, dialog_detail(rect, around.after)));
+    } else if let Some(rect) = menu(scene, burst, around) {
+        effects.push(Effect::Open(rect, StepDetail::Menu));
+    } else if closed.is_none_or(|closed| !matches!(open[closed].detail, StepDetail::Dialog | StepDetail::Drawer))
+        && let Some(rect) = new_page(around, burst)
+    {
+        effects.push(Effect::Navigate(rect));
+    }
+    effects
+}
+
+impl Surface {
+    pub(super) fn new(number: u64, rect: Rect, detail: StepDetail, around: &Around<'_>) -> Self {
+        Self {
+            number,
+            rect,
+            detail,
+            before: around.before.clone(),
+            look: around.after.clone(),
+        }
+    }
+}
+
+impl Surface {
+    /// Whether nobody waits for it to close any more.
+    pub(super) fn is_forgotten(&self, now_ms: u64) -> bool {
+        /// A menu is not left open for long; a dialog may be.
+        const MENU_OPEN_MS: u64 = 15_000;
+        matches!(self.detail, StepDetail::Menu | StepDetail::Dropdown) && now_ms > self.number + MENU_OPEN_MS
+    }
+
+    /// Whether closing it changed what it hangs from: a value was chosen.
+    pub(super) fn is_choice(&self, around: &Around<'_>) -> bool {
+        const HIGH: i32 = 46;
+        const LEAST: usize = 16;
+        if !matches!(self.detail, StepDetail::Menu | StepDetail::Dropdown) {
+            return false;
+        }
+        let above = Rect::new(self.rect.x + 2, self.rect.y - HIGH, self.rect.w - 4, HIGH - 5);
+        let below = Rect::new(self.rect.x + 2, self.rect.bottom() + 5, self.rect.w - 4, HIGH - 5);
+        [above, below].into_iter().any(|band| {
+            let difference = around.after.difference(around.before, band);
+            let changed = difference.levels.iter().filter(|level| **level > CHANGED).count();
+            // What it hangs from is one line of text; more is another page.
+            changed >= LEAST && changed * 3 < difference.levels.len()
+        })
+    }
+}
+
+/// Whether most of what the surface painted is there no longer.
+fn is_closed(surface: &Surface, around: &Around<'_>) -> bool {
+    let painted = surface.look.difference(&surface.before, surface.rect);
+    let now = around.after.difference(&surface.look, surface.rect);
+    let was = around.before.difference(&surface.look, surface.rect);
+    let (mut all, mut gone, mut gone_before) = (0_u32, 0_u32, 0_u32);
+    for ((painted, now), was) in painted.levels.iter().zip(&now.levels).zip(&was.levels) {
+        if *painted > CHANGED {
+            all += 1;
+            gone += u32::from(*now > CHANGED / 2);
+            gone_before += u32::from(*was > CHANGED / 2);
+        }
+    }
+    all > 0 && gone as f32 > GONE * all as f32 && gone_before as f32 <= GONE * all as f32
+}
+
+/// The median ratio of the levels after to those before, where most of the screen changed.
+fn light(around: &Around<'_>) -> Option<f32> {
+    /// Every pixel of this many each way is asked.
+    const STEP: i32 = 9;
+    const OFFSET: f32 = 8.0;
+    let (mut ratios, mut changed) = (Vec::new(), 0);
+    for y in (0..around.after.height()).step_by(STEP as usize) {
+        for x in (0..around.after.width()).step_by(STEP as usize) {
+            let (before, after) = (around.before.luma_at(x, y), around.after.luma_at(x, y));
+            changed += u32::from(before.abs_diff(after) > 3);
+            ratios.push((f32::from(after) + OFFSET) / (f32::from(before) + OFFSET));
+        }
+    }
+    if (changed as f32) < DIMMED_SHARE * ratios.len() as f32 {
+        return None;
+    }
+    let middle = ratios.len() / 2;
+    Some(*ratios.select_nth_unstable_by(middle, f32::total_cmp).1)
+}
+
+/// The largest part that dimming the page does not explain.
+fn dialog(around: &Around<'_>, ratio: f32) -> Option<Rect> {
+    const CELL: i32 = 8;
+    let (width, height) = (around.after.width(), around.after.height());
+    let (columns, rows) = (width / CELL, height / CELL);
+    let mut unexplained = vec![false; (columns * rows) as usize];
+    let mut dimmed = 0;
+    for row in 0..rows {
+        for column in 0..columns {
+            let points = [(1, 1), (5, 2), (2, 5), (6, 6), (4, 4)];
+            let miss = points.iter().filter(|(dx, dy)| {
+                let (x, y) = (column * CELL + dx, row * CELL + dy);
+                let expected = (f32::from(around.before.luma_at(x, y)) + 8.0) * ratio - 8.0;
+                (f32::from(around.after.luma_at(x, y)) - expected).abs() > UNEXPLAINED
+            });
+            let miss = miss.count() >= 3;
+            unexplained[(row * columns + column) as usize] = miss;
+            dimmed += i32::from(!miss);
+        }
+    }
+    // A page that merely became darker explains nothing.
+    if dimmed * 10 < columns * rows * 4 {
+        return None;
+    }
+    let rect = largest(&unexplained, columns, rows)?;
+    let rect = Rect::new(rect.x * CELL, rect.y * CELL, rect.w * CELL, rect.h * CELL);
+    (rect.w > LEAST_DIALOG.0 && rect.h > LEAST_DIALOG.1).then_some(rect)
+}
+
+fn dialog_detail(rect: Rect, screen: &Screen) -> StepDetail {
+    let at_side = rect.x <= 8 || rect.right() >= screen.width() - 8;
+    if at_side && rect.h * 10 >= screen.height() * 7 {
+        StepDetail::Drawer
+    } else {
+        StepDetail::Dialog
+    }
+}
+
+/// The box of the largest set of marked cells that touch.
+fn largest(cells: &[bool], columns: i32, rows: i32) -> Option<Rect> {
+    let mut seen = vec![false; cells.len()];
+    let mut best: Option<(usize, Rect)> = None;
+    for first in 0..cells.len() {
+        if !cells[first] || seen[first] {
+            continue;
+        }
+        seen[first] = true;
+        let (mut stack, mut count, mut rect) = (vec![first as i32], 0, None::<Rect>);
+        while let Some(cell) = stack.pop() {
+            count += 1;
+            let (x, y) = (cell % columns, cell / columns);
+            let one = Rect::new(x, y, 1, 1);
+            rect = Some(rect.map_or(one, |rect| rect.union(one)));
+            for (nx, ny) in [(x - 1, y), (x + 1, y), (x, y - 1), (x, y + 1)] {
+                let inside = nx >= 0 && ny >= 0 && nx < columns && ny < rows;
+                let next = (ny * columns + nx) as usize;
+                if inside && cells[next] && !seen[next] {
+                    seen[next] = true;
+                    stack.push(next as i32);
+                }
+            }
+        }
+        if let Some(rect) = rect.filter(|_| best.is_none_or(|(most, _)| count > most)) {
+            best = Some((count, rect));
+        }
+    }
+    best.map(|(_, rect)| rect)
+}
+
+/// A filled box that appeared near the pointer and whose place is given back later.
+fn menu(scene: &Scene<'_>, burst: &Burst, around: &Around<'_>) -> Option<Rect> {
+    let (width, height) = (around.after.width(), around.after.height());
+    let candidates = burst.parts.iter().filter(|part| {
+        let Rect { w, h, .. } = part.rect;
+        w >= LEAST_MENU.0
+            && h >= LEAST_MENU.1
+            && part.rect.area() >= LEAST_MENU.2
+            && (part.rect.area() as f32) < LARGEST_MENU * (width * height) as f32
+            && (w as f32) < WIDEST_MENU * width as f32
+    });
+    let part = candidates.max_by_key(|part| part.rect.area())?;
+    let pointer = scene.pointer(burst.start);
+    if pointer.is_some_and(|pointer| !part.rect.holds(pointer, MENU_NEAR)) {
+        return None;
+    }
+    let last = scene.len().min(burst.end + scene.timeline.pictures_in(MENU_MS));
+    let painted = around.after.difference(around.before, part.rect);
+    let soon = burst.end + scene.timeline.pictures_in(200);
+    let back = (soon..last).any(|later| {
+        let touched = scene
+            .timeline
+            .changes(later)
+            .parts
+            .iter()
+            .any(|other| other.rect.common(part.rect).is_some());
+        touched && given_back(&painted, around.before, scene.timeline.screen(later), part.rect)
+    });
+    let listed = || pointer.is_some_and(|pointer| !part.rect.holds(pointer, 0)) && is_list(around.after, part.rect);
+    (back || listed()).then_some(part.rect)
+}
+
+/// Whether a box looks like a list of commands: one ground, and lines of text on it that all begin at the same side.
+fn is_list(screen: &Screen, rect: Rect) -> bool {
+    /// Shares of the ground, and of the pixels at the left side that are ground; lines at least; widest and highest.
+    const GROUND: f32 = 0.7;
+    const SIDE: f32 = 0.97;
+    const LINES: usize = 2;
+    const MARGIN: i32 = 6;
+    const WIDEST: i32 = 420;
+    if rect.w > WIDEST {
+        return false;
+    }
+    let inner = screen.luma(rect.grown(-4));
+    let mut levels = [0_u32; 256];
+    inner.levels.iter().for_each(|level| levels[usize::from(*level)] += 1);
+    let ground = (0..256).max_by_key(|level| levels[*level]).unwrap_or(0) as i32;
+    let is_ground = |level: &u8| (i32::from(*level) - ground).abs() <= 10;
+    let share =
+        |levels: &[u8]| levels.iter().filter(|level| is_ground(level)).count() as f32 / levels.len().max(1) as f32;
+    let side: Vec<u8> = inner
+        .rows()
+        .flat_map(|row| row.iter().take(MARGIN as usize).copied())
+        .collect();
+    let inked: Vec<bool> = inner.rows().map(|row| share(row) < 0.985).collect();
+    let lines = inked.windows(2).filter(|pair| !pair[0] && pair[1]).count();
+    share(&inner.levels) > GROUND && share(&side) > SIDE && lines >= LINES
+}
+
+fn given_back(painted: &Grey, before: &Screen, later: &Screen, rect: Rect) -> bool {
+    let now = later.difference(before, rect);
+    let (mut all, mut back) = (0_u32, 0_u32);
+    for (painted, now) in painted.levels.iter().zip(&now.levels) {
+        if *painted > CHANGED {
+            all += 1;
+            back += u32::from(*now <= CHANGED);
+        }
+    }
+    back as f32 > GIVEN_BACK * all as f32
+}
+
+/// The part that was replaced, if another page came.
+fn new_page(around: &Around<'_>, burst: &Burst) -> Option<Rect> {
+    let changed = around.difference.share_above(CHANGED);
+    let rect = around.difference.box_above(CHANGED)?;
+    let large = rect.area() as f32 > 0.45 * around.after.bounds().area() as f32;
+    (large && burst.share.max(changed) > REPLACED).then_some(rect)
+}
+
+/// Where the label of an effect is to be read.
+pub(super) fn label(effect: Effect, burst: &Burst, pictures: usize) -> Label {
+    let settled = (burst.end + 2).min(pictures - 1);
+    match effect {
+        Effect::Open(rect, StepDetail::Dialog | StepDetail::Drawer) => Label::Title { picture: settled, rect },
+        Effect::Open(rect, _) => Label::Opener { picture: settled, rect },
+        Effect::Close(_) => Label::None,
+        Effect::Navigate(_) => Label::Page {
+            before: burst.start - 1,
+            after: (burst.end + 3).min(pictures - 1),
+        },
+    }
+}
+
+/// How far a surface is from a point, pixels.
+pub(super) fn distance(surface: &Surface, point: Point) -> i32 {
+    surface.rect.distance(point)
+}

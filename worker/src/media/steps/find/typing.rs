@@ -1,0 +1,125 @@
+//! Typing: one line of text grows at its end, while the pointer rests.
+
+use zoetrope_shared::tasks::step_detection::StepType;
+
+use super::super::geometry::{Rect, union_of};
+use super::{Draft, Label, Scene};
+
+/// Letters of one picture: how high, and how wide.
+const LETTER_HEIGHT: i32 = 40;
+const LETTERS_WIDTH: i32 = 48;
+/// Parts that may change with a letter: itself, the caret, a counter.
+const MOST_PARTS: usize = 3;
+/// How far the next letter may stand from the last one, pixels back and on; and how far up or down.
+const BACK: i32 = 6;
+const ON: i32 = 60;
+const SAME_LINE: i32 = 14;
+/// Longest pause between two letters, ms.
+const PAUSE_MS: u64 = 450;
+/// Longest pause within what was typed into one line, ms.
+const LONG_PAUSE_MS: u64 = 1_500;
+/// Pictures with a new letter that make typing, and how far they reach at least, pixels.
+const LEAST_LETTERS: usize = 3;
+const LEAST_GROWTH: i32 = 7;
+
+struct Run {
+    start: usize,
+    end: usize,
+    letters: Vec<Rect>,
+}
+
+/// Finds runs of typing and marks their pictures.
+pub(super) fn find(scene: &mut Scene<'_>) -> Vec<Draft> {
+    let pause = scene.timeline.pictures_in(PAUSE_MS);
+    let mut runs: Vec<Run> = Vec::new();
+    let mut open = false;
+    for index in 1..scene.len() {
+        let parts = &scene.content[index];
+        if parts.iter().any(|part| scene.is_ripple(index, part.rect)) {
+            open = false;
+            continue;
+        }
+        if scene.used[index] || scene.track.moved(index) || parts.is_empty() {
+            continue;
+        }
+        let letter = parts.iter().map(|part| part.rect).max_by_key(|rect| rect.right());
+        let small = parts.len() <= MOST_PARTS && parts.iter().all(|part| part.rect.h <= LETTER_HEIGHT);
+        let Some(letter) = letter.filter(|letter| small && letter.w <= LETTERS_WIDTH) else {
+            open &= parts.len() <= MOST_PARTS;
+            continue;
+        };
+        match runs.last_mut() {
+            Some(run) if open && index - run.end <= pause && run.goes_on_with(letter) => {
+                run.end = index;
+                run.letters.push(letter);
+            }
+            _ => runs.push(Run {
+                start: index,
+                end: index,
+                letters: vec![letter],
+            }),
+        }
+        open = true;
+    }
+    runs.retain(|run| run.is_typing());
+    join(&mut runs, scene.timeline.pictures_in(LONG_PAUSE_MS));
+    for run in &runs {
+        scene.mark(run.start, run.end);
+    }
+    runs.iter().map(|run| run.draft(scene)).collect()
+}
+
+/// Puts together what was typed into one line with a pause to think.
+fn join(runs: &mut Vec<Run>, pause: usize) {
+    let mut joined: Vec<Run> = Vec::new();
+    for run in runs.drain(..) {
+        match joined.last_mut() {
+            Some(last) if run.start - last.end <= pause && last.goes_on_with(run.letters[0]) => {
+                last.end = run.end;
+                last.letters.extend(run.letters);
+            }
+            _ => joined.push(run),
+        }
+    }
+    *runs = joined;
+}
+
+impl Run {
+    fn goes_on_with(&self, letter: Rect) -> bool {
+        self.letters.last().is_some_and(|last| {
+            let on = letter.x - last.x;
+            (last.centre().y - letter.centre().y).abs() < SAME_LINE && (-BACK..=ON).contains(&on)
+        })
+    }
+
+    fn is_typing(&self) -> bool {
+        let (Some(first), Some(last)) = (self.letters.first(), self.letters.last()) else {
+            return false;
+        };
+        let growth = last.x - first.x;
+        let quick_pair = self.letters.len() == 2 && (5..=22).contains(&growth) && self.end - self.start <= 2;
+        quick_pair || (self.letters.len() >= LEAST_LETTERS && growth >= LEAST_GROWTH)
+    }
+
+    fn draft(&self, scene: &Scene<'_>) -> Draft {
+        let rect = union_of(self.letters.iter().copied())
+            .unwrap_or(Rect::new(0, 0, 1, 1))
+            .grown(4);
+        Draft {
+            step: StepType::Type,
+            detail: None,
+            start: self.start,
+            end: self.end,
+            rect,
+            label: Label::Field {
+                before: self.start.saturating_sub(2),
+                after: (self.end + 1).min(scene.len() - 1),
+                rect,
+            },
+            amount: None,
+            across: false,
+            surface: None,
+            confidence: (0.4 + 0.06 * self.letters.len() as f32).min(0.98),
+        }
+    }
+}
