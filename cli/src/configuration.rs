@@ -1,8 +1,11 @@
 //! The settings of the command: those of every process, and whether a Redis was named among them.
 
+use std::os::unix::net::UnixStream;
+
 use zoetrope_shared::config::{Settings, Sources};
 
 use crate::exit::CliError;
+use crate::up::redis;
 
 /// Each of these means that somebody runs a Redis for us.
 const REDIS_NAMES: [&str; 3] = ["REDIS_URL", "REDIS_HOST", "REDIS_PORT"];
@@ -26,6 +29,16 @@ impl Configuration {
             settings,
             names_redis: names_redis(&sources),
         })
+    }
+
+    /// The Redis that is in use: the named one, or that of a `zoetrope up` that runs here. `None` without either.
+    pub(crate) fn redis_url(&self) -> Option<String> {
+        if self.names_redis {
+            return Some(self.settings.redis_url.clone());
+        }
+        let socket = redis::socket_below(&self.settings.data_dir).canonicalize().ok()?;
+        UnixStream::connect(&socket).ok()?;
+        Some(format!("redis+unix://{}", socket.display()))
     }
 }
 

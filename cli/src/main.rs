@@ -1,6 +1,6 @@
 //! The `zoetrope` command: runs everything on one machine, submits tasks and watches them, diagnoses.
 //!
-//! It speaks to a server only through the HTTP API. Data goes to stdout, talk to stderr.
+//! It speaks to a server only through the HTTP API; `doctor` and `fsck` look at Redis itself. Data goes to stdout, talk to stderr.
 
 mod args;
 mod client;
@@ -66,6 +66,7 @@ async fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Worker(command) => commands::worker(&client, command, output).await,
         Command::Key(command) => commands::key(&client, command, output).await,
         Command::Doctor => commands::doctor(&client, &configuration, output).await,
+        Command::Fsck(args) => commands::fsck(args, &configuration, output).await,
         Command::Completions { .. } => Ok(Exit::Done),
     }
 }

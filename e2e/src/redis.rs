@@ -118,6 +118,21 @@ impl Redis {
         line.trim().parse().expect("memory is a number")
     }
 
+    /// Runs one command, such as a test's sabotage.
+    pub async fn run(&self, words: &[&str]) {
+        let mut connection = self
+            .client()
+            .get_multiplexed_async_connection()
+            .await
+            .expect("redis should answer");
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        let (): () = command
+            .query_async(&mut connection)
+            .await
+            .expect("the command should be one");
+    }
+
     /// SIGKILL, and a new server on what the old one left behind.
     pub async fn kill_and_restart(&mut self) {
         self.child.kill().await.expect("a child should be killable");

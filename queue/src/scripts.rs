@@ -24,6 +24,8 @@ pub(crate) struct Scripts {
     pub(crate) emit: Script,
     pub(crate) output: Script,
     pub(crate) watch: Script,
+    pub(crate) fsck_tasks: Script,
+    pub(crate) fsck_keys: Script,
 }
 
 impl Scripts {
@@ -44,11 +46,14 @@ impl Scripts {
             emit: script!("", "clock" "emit"),
             output: script!(" flags=no-writes", "clock" "header" "output"),
             watch: script!(" flags=allow-oom", "clock" "watch"),
+            fsck_tasks: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "carry_out" "settle" "fsck_live"
+                "fsck_ended" "fsck_tasks" "fsck_write"),
+            fsck_keys: script!(" flags=allow-oom", "clock" "fsck_keys"),
         }
     }
 
     /// All of them, to load before the first pipeline.
-    pub(crate) fn all(&self) -> [&Script; 12] {
+    pub(crate) fn all(&self) -> [&Script; 14] {
         [
             &self.enqueue,
             &self.step,
@@ -62,6 +67,8 @@ impl Scripts {
             &self.emit,
             &self.output,
             &self.watch,
+            &self.fsck_tasks,
+            &self.fsck_keys,
         ]
     }
 }

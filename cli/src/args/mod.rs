@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use self::operations::{KeyCommand, KeyCreateArgs, QueueCommand, WorkerCommand, WorkerDrainArgs};
+pub(crate) use self::operations::{FsckArgs, KeyCommand, KeyCreateArgs, QueueCommand, WorkerCommand, WorkerDrainArgs};
 pub(crate) use self::streams::{StreamCommand, StreamListArgs, StreamStartArgs, StreamWatchArgs};
 
 /// States of a task, as the server spells them.
@@ -43,7 +43,7 @@ pub(crate) struct Cli {
 const EVERYWHERE: &str = "Options of every command";
 
 const EXIT_CODES: &str = "Begin with `zoetrope up --demo`, and look with `zoetrope doctor` when something is wrong.\n\n\
-                          Exit codes: 0 done, 1 the task failed, 2 usage or refused input, 3 not found, \
+                          Exit codes: 0 done, 1 the task failed or fsck found faults, 2 usage or refused input, 3 not found, \
                           4 not allowed, 5 unavailable, 124 timeout, 130 interrupted";
 
 /// Form of what goes to stdout.
@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Key(KeyCommand),
     /// Check everything that Zoetrope needs and print the effective configuration
     Doctor,
+    /// Check what Redis holds against the queue's layout, while it works, and mend it
+    Fsck(FsckArgs),
     /// Print completions for a shell
     Completions {
         /// The shell

@@ -65,3 +65,10 @@ pub(crate) struct WorkerDrainArgs {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "wait")]
     pub(crate) timeout: Option<Duration>,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct FsckArgs {
+    /// Mend what can be mended; each task at one moment, while the queue works
+    #[arg(long)]
+    pub(crate) fix: bool,
+}

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod doctor;
+mod fsck;
 mod get;
 mod key;
 mod kinds;
@@ -14,6 +15,7 @@ mod worker;
 
 pub(crate) use self::cancel::cancel;
 pub(crate) use self::doctor::doctor;
+pub(crate) use self::fsck::fsck;
 pub(crate) use self::get::get;
 pub(crate) use self::key::key;
 pub(crate) use self::kinds::kinds;

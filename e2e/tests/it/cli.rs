@@ -337,3 +337,39 @@ async fn a_newcomer_is_told_the_kinds_that_nobody_works_and_what_the_doctor_find
     }
     assert_eq!(status("workers"), "warning", "{report}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fsck_finds_a_task_that_nobody_would_run_and_mends_it() {
+    let mut stage = Stage::builder().workers(0).env("WORKER_KINDS", "echo").start().await;
+    let id = stage.http.submit("echo", &json!({"input": {"message": "forgotten"}})).await;
+    let fsck = async |arguments: &[&str]| {
+        let ended = command(&stage, arguments)
+            .env("REDIS_URL", stage.redis.url())
+            .output()
+            .await;
+        let output = ended.expect("zoetrope should run");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), text)
+    };
+    let (code, text) = fsck(&["fsck"]).await;
+    assert_eq!(code, Some(0), "{text}");
+    stage.redis.run(&["ZREM", "z:{s00}:q:echo", &id]).await;
+    for (arguments, mended) in [(["fsck", "--json"], 0), (["fsck", "--fix"], 1)] {
+        let (code, text) = fsck(&arguments).await;
+        let report: Value = serde_json::from_str(&text).expect("a report is JSON");
+        let finding = &report["findings"][0];
+        assert_eq!(
+            (code, &report["found"], &report["mended"]),
+            (Some(1), &json!(1), &json!(mended))
+        );
+        assert_eq!(
+            (&finding["fault"], &finding["subject"]),
+            (&json!("in_no_index"), &json!(id))
+        );
+    }
+    let (code, text) = fsck(&["fsck", "-o", "table"]).await;
+    assert_eq!((code, text.as_str()), (Some(0), ""));
+    stage.add_worker();
+    let task = stage.http.until_ended(&id).await;
+    assert_eq!(task["state"], "succeeded", "{task}");
+}

@@ -49,7 +49,9 @@ fn the_scripts_do_what_the_model_does() {
                 world.play(op).await;
                 audit::compare(&mut world).await;
             }
+            audit::fsck_is_clean(&world).await;
             world.run_dry().await;
+            audit::fsck_is_clean(&world).await;
         });
         Ok(())
     });

@@ -7,6 +7,7 @@ mod drain;
 mod ends;
 mod faults;
 mod following;
+mod fsck;
 mod lifecycle;
 mod limits;
 mod output;

@@ -13,17 +13,7 @@ const MEMORY_WARNING: f64 = 0.8;
 
 pub(super) async fn checks(configuration: &Configuration) -> Vec<Finding> {
     const NAME: &str = "redis";
-    let settings = &configuration.settings;
-    let socket = redis::socket_below(&settings.data_dir);
-    let url = if configuration.names_redis {
-        settings.redis_url.clone()
-    } else if let Some(socket) = socket
-        .canonicalize()
-        .ok()
-        .filter(|_| std::os::unix::net::UnixStream::connect(&socket).is_ok())
-    {
-        format!("redis+unix://{}", socket.display())
-    } else {
+    let Some(url) = configuration.redis_url() else {
         return vec![match redis::find_program().await {
             Ok(program) => ok(
                 NAME,

@@ -1,0 +1,68 @@
+//! `zoetrope fsck`: whether what Redis holds obeys the queue's layout, and what mends it.
+
+use std::sync::Arc;
+
+use zoetrope_queue::{ConnectOptions, FsckMode, FsckReport, Queue, SystemClock};
+
+use crate::args::{FsckArgs, Output};
+use crate::configuration::Configuration;
+use crate::exit::{CliError, Exit};
+use crate::plain::plain;
+use crate::{out, show};
+
+/// Checks, mends if told so, prints what was found. Ends with `Failed` if anything was, as `fsck` of a disk does.
+pub(crate) async fn fsck(args: &FsckArgs, configuration: &Configuration, output: Output) -> Result<Exit, CliError> {
+    let url = configuration.redis_url().ok_or_else(|| {
+        CliError::unavailable("no redis is running here: set REDIS_URL or start `zoetrope up`, and try again")
+    })?;
+    let options = ConnectOptions {
+        clock: Arc::new(SystemClock),
+        ..ConnectOptions::new(url)
+    };
+    let mode = if args.fix { FsckMode::Fix } else { FsckMode::Check };
+    let report = async { Queue::connect(options).await?.fsck(mode).await };
+    let report = report.await.map_err(CliError::unavailable)?;
+    match output {
+        Output::Json => out::json(&report)?,
+        Output::Id => {
+            let subjects: Vec<String> = report.findings.iter().map(|found| plain(&found.subject)).collect();
+            if !subjects.is_empty() {
+                out::data(&subjects.join("\n"))?;
+            }
+        }
+        Output::Table => {
+            if !report.is_clean() {
+                out::data(&table(&report))?;
+            }
+            out::note(&summary(&report));
+        }
+    }
+    Ok(if report.is_clean() { Exit::Done } else { Exit::Failed })
+}
+
+fn table(report: &FsckReport) -> String {
+    let mut table = show::table(&["fault", "task or key", "found in", ""]);
+    for finding in &report.findings {
+        let done = match (finding.mended, finding.fault.is_mendable()) {
+            (true, _) => "mended",
+            (false, true) => "--fix mends it",
+            (false, false) => "to be looked at",
+        };
+        table.add_row([
+            finding.fault.to_string(),
+            plain(&finding.subject),
+            plain(finding.index.as_deref().unwrap_or_default()),
+            done.to_owned(),
+        ]);
+    }
+    table.to_string()
+}
+
+fn summary(report: &FsckReport) -> String {
+    let looked = format!("{} tasks and {} keys looked at", report.tasks, report.keys);
+    match (report.found, report.mended) {
+        (0, _) => format!("{looked}: clean"),
+        (found, 0) => format!("{looked}: {found} faults"),
+        (found, mended) => format!("{looked}: {found} faults, {mended} of them mended"),
+    }
+}

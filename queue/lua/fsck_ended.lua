@@ -1,0 +1,55 @@
+-- Checks a task that has ended, and plans what mends it: it is in no state index, no attempt holds it, and it is kept
+-- either among the dead letters or in the list of results of one moment.
+local DEAD_LETTER_MS = 2592000000
+local removals = {}  -- {list of results, LREM count, id}
+
+-- Searching a list takes as long as it is, so that it is searched for suspects alone: its end first, where the newest are.
+local function among_results(moment, id)
+  local key = prefix .. 'done:' .. moment
+  return redis.call('LPOS', key, id, 'RANK', -1, 'MAXLEN', 10000) or redis.call('LPOS', key, id)
+end
+
+-- Where a task that has ended belongs; the moment as `kept_until` had it then.
+local function home_of(finished, header, state)
+  if state == 'f' then return 'dl' end
+  local width = header.ttl < 600000 and 1000 or 60000
+  return 'done:' .. string.format('%d', math.ceil((finished + header.ttl) / width) * width)
+end
+
+-- Returns the header of the live record within, when it ended, and the letter of its state; or nothing.
+local function read_ended(id, line)
+  local finished, state, length = string.match(line, '^F|(%d+)|(%a)|.-|(%d+)\n')
+  if not finished then return nil end
+  local start = string.find(line, '\n', 1, true) + tonumber(length)
+  local header = parse_header(redis.call('GETRANGE', task_key .. id, start, start + 255))
+  return header, tonumber(finished), state
+end
+
+local function check_ended(id, header, finished, home)
+  for _, name in ipairs(places_of(id, header.kind)) do
+    say('ended_in_index')
+    drop(name, id)
+  end
+  if redis.call('EXISTS', attempt_key .. id) == 1 then
+    say('attempt_of_ended')
+    gone[#gone + 1] = attempt_key .. id
+  end
+  if home == 'dl' and not redis.call('ZSCORE', prefix .. 'dl', id) then
+    say('not_kept')
+    put('dl', string.format('%d', finished + DEAD_LETTER_MS), id)
+  end
+end
+
+-- Looks up a task that the caller did not find among the results, or found twice.
+local function check_results(id, home, suspect)
+  local moment = string.match(home, '^done:(%d+)$')
+  if not moment then return end
+  if suspect == 'missing' and not among_results(moment, id) then
+    say('not_kept')
+    local ids = list_in(kept, moment)
+    ids[#ids + 1] = id
+  elseif suspect == 'twice' and #redis.call('LPOS', prefix .. home, id, 'COUNT', 2) > 1 then
+    say('kept_twice')
+    removals[#removals + 1] = { moment, -1, id }
+  end
+end

@@ -1,0 +1,49 @@
+-- Checks a task that has not ended, and plans what mends it: it is in exactly one state index, and held by an attempt
+-- exactly while that is `lease`.
+local faults = {}  -- of the task that is being checked
+
+local function say(fault)
+  faults[#faults + 1] = fault
+end
+
+-- The state indexes that hold a task; `lease` first.
+local function places_of(id, kind)
+  local found = {}
+  for _, name in ipairs({ 'lease', 'q:' .. kind, 'solo:' .. kind, 'tm', 'wait' }) do
+    if redis.call('ZSCORE', prefix .. name, id) then
+      found[#found + 1] = name
+      found[name] = true
+    end
+  end
+  return found
+end
+
+-- Of several indexes one stays: `lease` if an attempt holds the task, else the first of the others.
+local function leave_one(id, places, claimed)
+  local kept = (places.lease and not claimed) and 2 or 1
+  for i, name in ipairs(places) do
+    if i ~= kept then drop(name, id) end
+  end
+end
+
+local function check_live(id, header)
+  local held = parse_attempt(redis.call('GET', attempt_key .. id))
+  local places = places_of(id, header.kind)
+  local claimed = held.token ~= ''
+  if #places == 0 then
+    say('in_no_index')
+    -- Its worker may be alive: then it renews what it gets here, and otherwise loses it.
+    if claimed then put('lease', now + held.lease, id) else requeue(id, header, held.losses) end
+  elseif #places > 1 then
+    say('in_several_indexes')
+    leave_one(id, places, claimed)
+  elseif places.lease and not claimed then
+    say('lease_without_attempt')
+    drop('lease', id)
+    requeue(id, header, held.losses)
+  end
+  if claimed and #places > 0 and not places.lease then
+    say('attempt_without_lease')
+    unclaim(id, held.used - 1, held.losses)
+  end
+end

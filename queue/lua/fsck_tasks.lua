@@ -1,0 +1,50 @@
+-- Checks tasks and, if told so, mends them. KEYS: meta. ARGV: 1 to mend, the index that named them ('' if their
+-- records did, `a` or `o` if such a key did), 'missing' or 'twice' for those that the caller did not find among the
+-- results or found twice, then their ids.
+-- Returns a word a task: 'r' if it is kept among the results, '-' if not, and the names of its faults behind commas.
+-- All is judged at one moment: what changed since the caller saw the id is no fault.
+local mend, where, suspect = ARGV[1] == '1', ARGV[2], ARGV[3]
+local results = string.match(where, '^done:(%d+)$')
+
+local function still_there(id)
+  if results then return among_results(results, id) end
+  return redis.call('ZSCORE', prefix .. where, id)
+end
+
+local function leave_index(id)
+  if results then removals[#removals + 1] = { results, 1, id } else drop(where, id) end
+end
+
+local function check_missing(id)
+  if where == 'a' or where == 'o' then
+    if redis.call('EXISTS', prefix .. where .. ':' .. id) == 0 then return end
+    say(where == 'a' and 'attempt_without_record' or 'output_without_record')
+    gone[#gone + 1] = prefix .. where .. ':' .. id
+  elseif where ~= '' and still_there(id) then
+    say(where == 'park' and 'parked' or 'index_without_record')
+    leave_index(id)
+  end
+end
+
+-- What a live and an ended task have in common.
+local function check_listed(id, header)
+  if not redis.call('ZSCORE', prefix .. 'ix:' .. header.tenant, id) then
+    say('not_listed')
+    put('ix:' .. header.tenant, header.created, id)
+  end
+  if header.idem ~= '' and redis.call('EXISTS', prefix .. 'idem:' .. header.tenant .. ':' .. header.idem) == 0 then
+    say('task_without_key')
+  end
+end
+
+-- State indexes are judged with the task.
+local function check_place(id, header, home)
+  if where == home or where == 'ix:' .. header.tenant or where == 'a' or where == 'o' then return end
+  for _, name in ipairs({ 'lease', 'tm', 'wait', 'q:' .. header.kind, 'solo:' .. header.kind }) do
+    if where == name then return end
+  end
+  if still_there(id) then
+    say(where == 'park' and 'parked' or 'in_wrong_index')
+    leave_index(id)
+  end
+end

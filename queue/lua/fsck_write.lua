@@ -1,0 +1,35 @@
+-- Checks each task, answers what was found and carries out what was planned.
+local function check_task(id)
+  local line = redis.call('GETRANGE', task_key .. id, 0, 255)
+  if line == '' then return check_missing(id) end
+  local header, finished, state = parse_header(line)
+  if not header then header, finished, state = read_ended(id, line) end
+  if not header then return where == '' and say('unreadable_record') end
+  local home = finished and home_of(finished, header, state)
+  if suspect ~= '' then
+    if home then check_results(id, home, suspect) end
+  elseif where ~= '' then
+    check_place(id, header, home)
+  else
+    if finished then check_ended(id, header, finished, home) else check_live(id, header) end
+    check_listed(id, header)
+  end
+  return home and home ~= 'dl'
+end
+
+local words = {}
+for i = 4, #ARGV do
+  faults = {}
+  local kept_here = check_task(ARGV[i])
+  table.insert(faults, 1, kept_here and 'r' or '-')
+  words[#words + 1] = table.concat(faults, ',')
+end
+if mend then
+  carry_out()
+  for _, removal in ipairs(removals) do
+    local key = prefix .. 'done:' .. removal[1]
+    redis.call('LREM', key, removal[2], removal[3])
+    if redis.call('EXISTS', key) == 0 then redis.call('ZREM', prefix .. 'done', removal[1]) end
+  end
+end
+return words

@@ -1,0 +1,145 @@
+//! Whether what Redis holds obeys the layout, looked at while the queue works. `walk.rs` goes through the keys; what a
+//! fault is, and what mends it, is decided by the scripts (`lua/fsck_*.lua`), each task at one moment.
+
+mod walk;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::client::Queue;
+use crate::error::QueueError;
+
+/// Findings that a report shows; all are counted.
+pub const MAX_FINDINGS: usize = 1_000;
+
+/// Whether faults are mended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FsckMode {
+    /// Look, write nothing.
+    Check,
+    /// Mend what can be mended.
+    Fix,
+}
+
+/// What is wrong. Its name in JSON is also what the scripts call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Fault {
+    /// A task that has not ended is in no state index: nobody would ever run it.
+    InNoIndex,
+    /// A task that has not ended is in more than one state index.
+    InSeveralIndexes,
+    /// A task is leased, but no attempt holds it.
+    LeaseWithoutAttempt,
+    /// An attempt holds a task that is not leased.
+    AttemptWithoutLease,
+    /// A task is missing from its tenant's list.
+    NotListed,
+    /// A task has an idempotency key that is not kept: a repeated request would make another task.
+    TaskWithoutKey,
+    /// A task that has ended is still in a state index.
+    EndedInIndex,
+    /// A task that has ended is still held by an attempt.
+    AttemptOfEnded,
+    /// A task that has ended is neither kept among the results nor the dead letters: it would never be pruned.
+    NotKept,
+    /// A task that has ended is twice among the results.
+    KeptTwice,
+    /// An index names a task of another kind, tenant or state.
+    InWrongIndex,
+    /// An index names a task that has no record.
+    IndexWithoutRecord,
+    /// A script found an index to name a task without a record and set the id aside.
+    Parked,
+    /// An attempt is left of a task that has no record.
+    AttemptWithoutRecord,
+    /// Output is left of a task that has no record.
+    OutputWithoutRecord,
+    /// A record that cannot be read.
+    UnreadableRecord,
+    /// A moment at which results may go, without results.
+    MomentWithoutResults,
+    /// Results whose moment is not known: they would never be pruned.
+    ResultsWithoutMoment,
+    /// An idempotency key of a task that is gone, without an end.
+    KeyWithoutTask,
+    /// A mailbox, reply, duty or counter that would never lapse.
+    WithoutExpiry,
+    /// Workers that are gone are registered as idle.
+    StaleIdle,
+    /// A kind has a queue but is not registered: neither the ticker nor a status sees it.
+    KindNotRegistered,
+    /// A key that nothing in the layout accounts for.
+    UnknownKey,
+}
+
+impl Fault {
+    /// Whether `FsckMode::Fix` mends it.
+    pub fn is_mendable(self) -> bool {
+        !matches!(self, Self::UnreadableRecord | Self::UnknownKey | Self::TaskWithoutKey)
+    }
+}
+
+impl fmt::Display for Fault {
+    /// As in JSON: `in_no_index`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// One fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What is wrong.
+    pub fault: Fault,
+    /// The task or the key, without the prefix that all keys share.
+    pub subject: String,
+    /// The index that led there; `None` if it was the record itself.
+    pub index: Option<String>,
+    /// Whether it was mended.
+    pub mended: bool,
+}
+
+/// What a walk through everything found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct FsckReport {
+    /// Records looked at.
+    pub tasks: u64,
+    /// Keys looked at.
+    pub keys: u64,
+    /// Faults found.
+    pub found: u64,
+    /// Faults mended.
+    pub mended: u64,
+    /// The first 1,000 of them.
+    pub findings: Vec<Finding>,
+}
+
+impl FsckReport {
+    /// Whether nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.found == 0
+    }
+
+    fn add(&mut self, finding: Finding) {
+        self.found += 1;
+        self.mended += u64::from(finding.mended);
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+}
+
+impl Queue {
+    /// Goes through all that Redis holds of this queue, in pieces that hold Redis up for about a millisecond each, while
+    /// the queue works. Each task is judged at one moment, so that a task on the move is no fault. Needs about 60 bytes
+    /// of memory for each task that is kept.
+    ///
+    /// # Errors
+    /// `Unavailable`; what was mended until then stays mended.
+    pub async fn fsck(&self, mode: FsckMode) -> Result<FsckReport, QueueError> {
+        walk::walk(&self.link, mode).await
+    }
+}

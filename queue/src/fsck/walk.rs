@@ -1,0 +1,236 @@
+//! The walk: every key once, every entry of every index once, and every result that has a record against those that are
+//! listed.
+
+use std::collections::{BTreeSet, HashMap};
+
+use redis::FromRedisValue;
+
+use crate::connection::Link;
+use crate::error::QueueError;
+use crate::fsck::{Fault, Finding, FsckMode, FsckReport};
+use crate::id::TaskId;
+
+/// Keys that one SCAN looks at.
+const SCANNED: usize = 1_000;
+/// Tasks that one script checks: about ten commands each, a millisecond together.
+const CHECKED: usize = 64;
+/// Entries of an index read at once.
+const ENTRIES: usize = 512;
+
+/// How often a kept task was found among the results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// Its record says that it is there, nobody has seen it yet.
+    Expected,
+    Once,
+}
+
+pub(super) async fn walk(link: &Link, mode: FsckMode) -> Result<FsckReport, QueueError> {
+    let mut walk = Walk {
+        link,
+        mode,
+        report: FsckReport::default(),
+        kept: HashMap::new(),
+    };
+    let names = walk.every_key().await?;
+    for name in names.indexes {
+        walk.index(&name).await?;
+    }
+    walk.results(names.moments).await?;
+    Ok(walk.report)
+}
+
+struct Walk<'a> {
+    link: &'a Link,
+    mode: FsckMode,
+    report: FsckReport,
+    kept: HashMap<TaskId, Kept>,
+}
+
+/// What the scan leaves to be looked into.
+#[derive(Default)]
+struct Names {
+    /// Sorted sets of task ids.
+    indexes: BTreeSet<String>,
+    /// Moments at which results may go.
+    moments: BTreeSet<String>,
+}
+
+impl Walk<'_> {
+    /// Checks every record and every key that is not an index.
+    async fn every_key(&mut self) -> Result<Names, QueueError> {
+        let mut names = Names::default();
+        let mut cursor = 0_u64;
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor)
+                .arg("MATCH")
+                .arg(format!("{}*", self.link.keys.prefix()))
+                .arg("COUNT")
+                .arg(SCANNED);
+            let found: (u64, Vec<String>) = self.ask(&scan).await?;
+            cursor = found.0;
+            self.some_keys(&found.1, &mut names).await?;
+            if cursor == 0 {
+                return Ok(names);
+            }
+        }
+    }
+
+    async fn some_keys(&mut self, found: &[String], names: &mut Names) -> Result<(), QueueError> {
+        let (mut tasks, mut attempts, mut outputs, mut keys) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for key in found {
+            let name = &key[self.link.keys.prefix().len()..];
+            let (class, rest) = name.split_once(':').unwrap_or((name, ""));
+            self.report.keys += 1;
+            match class {
+                "t" => self.sort_in(rest, name, &mut tasks),
+                "a" => self.sort_in(rest, name, &mut attempts),
+                "o" => self.sort_in(rest, name, &mut outputs),
+                "done" if !rest.is_empty() => drop(names.moments.insert(rest.to_owned())),
+                "lease" | "tm" | "wait" | "dl" | "park" | "ix" => drop(names.indexes.insert(name.to_owned())),
+                "q" | "solo" => {
+                    names.indexes.insert(name.to_owned());
+                    keys.push(name.to_owned());
+                }
+                "idem" | "idle" | "w" | "rp" | "rt" | "watched" | "tick" | "hold" => keys.push(name.to_owned()),
+                "meta" | "kinds" | "workers" | "ev" | "done" => {}
+                _ => self.unknown(name),
+            }
+        }
+        // A scan may show a key twice.
+        tasks.retain(|id| !self.kept.contains_key(id));
+        self.report.tasks += tasks.len() as u64;
+        self.tasks("", "", &tasks).await?;
+        self.tasks("a", "", &attempts).await?;
+        self.tasks("o", "", &outputs).await?;
+        self.keys(&keys).await
+    }
+
+    fn sort_in(&mut self, id: &str, name: &str, ids: &mut Vec<TaskId>) {
+        match id.parse() {
+            Ok(id) => ids.push(id),
+            Err(_) => self.unknown(name),
+        }
+    }
+
+    fn unknown(&mut self, name: &str) {
+        self.report.add(Finding {
+            fault: Fault::UnknownKey,
+            subject: name.to_owned(),
+            index: None,
+            mended: false,
+        });
+    }
+
+    /// Checks every task that an index names.
+    async fn index(&mut self, name: &str) -> Result<(), QueueError> {
+        let mut cursor = 0_u64;
+        loop {
+            let mut scan = redis::cmd("ZSCAN");
+            scan.arg(self.key(name)).arg(cursor).arg("COUNT").arg(ENTRIES);
+            let (next, entries): (u64, Vec<(String, f64)>) = self.ask(&scan).await?;
+            let ids: BTreeSet<TaskId> = entries.iter().filter_map(|(id, _)| id.parse().ok()).collect();
+            self.tasks(name, "", &ids.into_iter().collect::<Vec<_>>()).await?;
+            cursor = next;
+            if cursor == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Compares the lists of results with the records: first what is listed, then what is missing there.
+    async fn results(&mut self, mut moments: BTreeSet<String>) -> Result<(), QueueError> {
+        let mut all = redis::cmd("ZRANGE");
+        all.arg(self.key("done")).arg(0).arg(-1);
+        moments.extend(self.ask::<Vec<String>>(&all).await?);
+        let names: Vec<String> = moments.iter().map(|moment| format!("done:{moment}")).collect();
+        self.keys(&names).await?;
+        for name in &names {
+            self.listed(name).await?;
+        }
+        let expected = self.kept.iter().filter(|(_, kept)| **kept == Kept::Expected);
+        let missing: Vec<TaskId> = expected.map(|(id, _)| *id).collect();
+        self.tasks("", "missing", &missing).await
+    }
+
+    async fn listed(&mut self, name: &str) -> Result<(), QueueError> {
+        let mut start = 0;
+        loop {
+            let mut range = redis::cmd("LRANGE");
+            range.arg(self.key(name)).arg(start).arg(start + ENTRIES - 1);
+            let entries: Vec<String> = self.ask(&range).await?;
+            let (mut once, mut twice) = (Vec::new(), Vec::new());
+            for id in entries.iter().filter_map(|id| id.parse::<TaskId>().ok()) {
+                match self.kept.insert(id, Kept::Once) {
+                    Some(Kept::Once) => twice.push(id),
+                    Some(Kept::Expected) | None => once.push(id),
+                }
+            }
+            self.tasks(name, "", &once).await?;
+            self.tasks(name, "twice", &twice).await?;
+            start += ENTRIES;
+            if entries.len() < ENTRIES {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Checks these tasks, named by this index; remembers which of them are kept among the results.
+    async fn tasks(&mut self, index: &str, suspect: &str, ids: &[TaskId]) -> Result<(), QueueError> {
+        for piece in ids.chunks(CHECKED) {
+            let mut args = vec![self.mode_word(), index, suspect];
+            args.extend(piece.iter().map(TaskId::as_str));
+            let words: Vec<String> = self.link.call(&self.link.scripts.fsck_tasks, &args).await?;
+            for (id, word) in piece.iter().zip(words) {
+                let mut parts = word.split(',');
+                if parts.next() == Some("r") {
+                    self.kept.entry(*id).or_insert(Kept::Expected);
+                }
+                for fault in parts {
+                    self.found(fault, id.as_str(), Some(index).filter(|index| !index.is_empty()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn keys(&mut self, names: &[String]) -> Result<(), QueueError> {
+        for piece in names.chunks(CHECKED) {
+            let mut args = vec![self.mode_word()];
+            args.extend(piece.iter().map(String::as_str));
+            let faults: Vec<String> = self.link.call(&self.link.scripts.fsck_keys, &args).await?;
+            for (name, fault) in piece.iter().zip(&faults).filter(|(_, fault)| !fault.is_empty()) {
+                self.found(fault, name, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn found(&mut self, fault: &str, subject: &str, index: Option<&str>) -> Result<(), QueueError> {
+        let fault: Fault = serde_json::from_value(fault.into())
+            .map_err(|error| QueueError::Other(format!("a script found an unknown fault: {error}")))?;
+        self.report.add(Finding {
+            fault,
+            subject: subject.to_owned(),
+            index: index.map(str::to_owned),
+            mended: self.mode == FsckMode::Fix && fault.is_mendable(),
+        });
+        Ok(())
+    }
+
+    async fn ask<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, QueueError> {
+        Ok(command.query_async(&mut self.link.connection()).await?)
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.link.keys.prefix())
+    }
+
+    fn mode_word(&self) -> &'static str {
+        match self.mode {
+            FsckMode::Check => "0",
+            FsckMode::Fix => "1",
+        }
+    }
+}
