@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 use utoipa_axum::router::OpenApiRouter;
-use zoetrope_queue::{Clock, ConnectOptions, QueueError, QueueStatus, RedisHealth, SystemClock};
+use zoetrope_queue::{Clock, QueueError, QueueStatus, RedisHealth, SystemClock};
 use zoetrope_shared::artifacts::Artifacts;
 use zoetrope_shared::config::Settings;
 use zoetrope_shared::netguard::{NetGuard, NetGuardConfig};
@@ -90,10 +90,10 @@ impl App {
     pub(crate) fn open(settings: Settings, tenants: Tenants) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let artifacts = Artifacts::open(&settings.artifacts_url, clock.clone())?;
-        let redis = Plain::at(&settings.redis_url);
+        let redis = Plain::at(settings.redis());
         let shared = Shared {
             gate: Gate::new(&settings, redis.clone()),
-            link: Link::new(ConnectOptions::new(&settings.redis_url)),
+            link: Link::new(settings.redis()),
             memories: Memories::new(redis),
             artifacts,
             secrets: settings.secret_keys(),

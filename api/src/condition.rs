@@ -143,6 +143,7 @@ mod tests {
         let registry = Registry::new();
         let condition = Condition::new(&registry);
         let redis = RedisHealth {
+            form: "tcp".to_owned(),
             version: "7.2.4".to_owned(),
             durability: "fast".to_owned(),
             maxmemory_policy: "noeviction".to_owned(),

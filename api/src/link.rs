@@ -3,12 +3,9 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use redis::RedisError;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use tokio::sync::OnceCell;
-
 use tokio_util::sync::CancellationToken;
-use zoetrope_queue::{ConnectOptions, Queue, QueueError, TaskId, Watch};
+use zoetrope_queue::{ConnectOptions, Connection, Queue, QueueError, TaskId, Watch};
 
 use crate::http::problem::Refusal;
 use crate::limits::RECONNECT;
@@ -19,32 +16,27 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A connection for the Redis keys outside the queue. Connects when first used.
 #[derive(Clone)]
 pub(crate) struct Plain {
-    url: String,
-    connection: Arc<OnceCell<ConnectionManager>>,
+    options: ConnectOptions,
+    connection: Arc<OnceCell<Connection>>,
 }
 
 impl Plain {
     /// To this Redis.
-    pub(crate) fn at(url: &str) -> Self {
+    pub(crate) fn at(options: ConnectOptions) -> Self {
         Self {
-            url: url.to_owned(),
+            options: ConnectOptions {
+                response_timeout: RESPONSE_TIMEOUT,
+                ..options
+            },
             connection: Arc::default(),
         }
     }
 
     /// The connection.
-    pub(crate) async fn get(&self) -> Result<ConnectionManager, Refusal> {
-        let connect = || async {
-            let config = ConnectionManagerConfig::new()
-                .set_response_timeout(Some(RESPONSE_TIMEOUT))
-                .set_connection_timeout(Some(RESPONSE_TIMEOUT))
-                .set_number_of_retries(1);
-            redis::Client::open(self.url.as_str())?
-                .get_connection_manager_with_config(config)
-                .await
-        };
+    pub(crate) async fn get(&self) -> Result<Connection, Refusal> {
+        let connect = || Connection::open(&self.options);
         let connected = self.connection.get_or_try_init(connect).await.cloned();
-        connected.map_err(|error: RedisError| {
+        connected.map_err(|error| {
             tracing::warn!(%error, "api.redis.unavailable: cannot connect");
             Refusal::redis_unavailable()
         })

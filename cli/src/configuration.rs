@@ -2,13 +2,20 @@
 
 use std::os::unix::net::UnixStream;
 
+use zoetrope_queue::ConnectOptions;
 use zoetrope_shared::config::{Settings, Sources};
 
 use crate::exit::CliError;
 use crate::up::redis;
 
 /// Each of these means that somebody runs a Redis for us.
-const REDIS_NAMES: [&str; 3] = ["REDIS_URL", "REDIS_HOST", "REDIS_PORT"];
+const REDIS_NAMES: [&str; 5] = [
+    "REDIS_URL",
+    "REDIS_HOST",
+    "REDIS_PORT",
+    "REDIS_USERNAME",
+    "REDIS_PASSWORD",
+];
 
 /// What this process was told.
 #[derive(Debug)]
@@ -32,13 +39,13 @@ impl Configuration {
     }
 
     /// The Redis that is in use: the named one, or that of a `zoetrope up` that runs here. `None` without either.
-    pub(crate) fn redis_url(&self) -> Option<String> {
+    pub(crate) fn redis(&self) -> Option<ConnectOptions> {
         if self.names_redis {
-            return Some(self.settings.redis_url.clone());
+            return Some(self.settings.redis());
         }
         let socket = redis::socket_below(&self.settings.data_dir).canonicalize().ok()?;
         UnixStream::connect(&socket).ok()?;
-        Some(format!("redis+unix://{}", socket.display()))
+        Some(ConnectOptions::new(format!("redis+unix://{}", socket.display())))
     }
 }
 

@@ -19,7 +19,7 @@ pub enum QueueError {
         /// What is wrong with it.
         detail: String,
     },
-    /// This Redis cannot hold the queue safely (version, eviction policy) or holds a newer key schema.
+    /// This Redis cannot hold the queue safely (version, eviction policy), holds a newer key schema, or refuses our login.
     #[error("redis is unsuitable: {0}")]
     Unsuitable(String),
     /// Something that no caller can branch on: a script error, a corrupt record.
@@ -44,6 +44,12 @@ impl QueueError {
 impl From<redis::RedisError> for QueueError {
     fn from(error: redis::RedisError) -> Self {
         let text = error.to_string();
+        let refused = ["WRONGPASS", "NOAUTH", "NOPERM"];
+        if error.kind() == redis::ErrorKind::AuthenticationFailed
+            || error.code().is_some_and(|code| refused.contains(&code))
+        {
+            return Self::Unsuitable(format!("it refuses our login: {text}"));
+        }
         if text.contains("OOM") || text.contains("MISCONF") {
             return Self::Full(text);
         }

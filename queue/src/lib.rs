@@ -6,6 +6,7 @@ mod connection;
 mod error;
 mod failure;
 mod fsck;
+mod health;
 mod id;
 mod keys;
 mod limits;
@@ -25,14 +26,15 @@ mod worker;
 
 pub use client::Queue;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use connection::ConnectOptions;
+pub use connection::{Address, Certificates, ConnectOptions, Connection, Login, Pem};
 pub use error::QueueError;
 pub use failure::{ErrorClass, Failure, Outcome, TaskError};
 pub use fsck::{Fault, Finding, FsckMode, FsckReport, MAX_FINDINGS};
+pub use health::RedisHealth;
 pub use id::{InvalidTaskId, TaskId};
 pub use output::{Appended, MAX_CHUNK_BYTES, MAX_OUTPUT_CHUNKS, Output, OutputChunk};
 pub use policy::MAX_BACKOFF;
-pub use status::{KindStatus, QueueStatus, RedisHealth, WorkerStatus};
+pub use status::{KindStatus, QueueStatus, WorkerStatus};
 pub use task::{
     CancelOutcome, Enqueued, Idempotency, ListQuery, LossPolicy, NewTask, Page, Priority, Progress, Reason, State, Task,
 };

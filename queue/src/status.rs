@@ -1,4 +1,4 @@
-//! What people and autoscalers ask of a queue: counts by kind, the workers, the condition of Redis.
+//! What people and autoscalers ask of a queue: counts by kind, the workers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use redis::Value;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
 use crate::client::Queue;
 use crate::error::QueueError;
@@ -63,29 +62,6 @@ pub struct QueueStatus {
     pub kinds: Vec<KindStatus>,
     /// Workers heard of in the last minute.
     pub workers: Vec<WorkerStatus>,
-}
-
-/// Redis' own condition.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RedisHealth {
-    /// Server version.
-    pub version: String,
-    /// `fast` (AOF everysec: about 2 s lost on power loss), `safe` (AOF always), `none` (no AOF), `unknown`.
-    pub durability: String,
-    /// Must be `noeviction`.
-    pub maxmemory_policy: String,
-    /// Bytes in use.
-    pub used_memory_bytes: u64,
-    /// Bytes allowed; 0 without a limit.
-    pub maxmemory_bytes: u64,
-    /// Whether the last write of the append-only file succeeded; true without one.
-    pub aof_write_ok: bool,
-    /// Connected replicas.
-    pub replicas: u64,
-    /// Time of one round trip, milliseconds.
-    pub latency_ms: f64,
-    /// Sentences for people, empty when all is well.
-    pub warnings: Vec<String>,
 }
 
 /// What a worker says of itself in the registry, as JSON.
@@ -146,59 +122,6 @@ impl Queue {
     pub fn leases_expired(&self) -> u64 {
         self.link.leases_expired.load(Ordering::Relaxed)
     }
-
-    /// Redis' condition, with one round trip timed.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub async fn health(&self) -> Result<RedisHealth, QueueError> {
-        let before = Instant::now();
-        let (): () = redis::cmd("PING").query_async(&mut self.link.connection()).await?;
-        let latency_ms = before.elapsed().as_secs_f64() * 1e3;
-        let info = self.link.info().await?;
-        let text = |name: &str| info.get(name).cloned().unwrap_or_default();
-        let count = |name: &str| info.get(name).and_then(|value| value.parse().ok()).unwrap_or(0_u64);
-        let fsync = self.link.server_setting("appendfsync").await;
-        let durability = match (text("aof_enabled").as_str(), fsync.as_deref()) {
-            ("0", _) => "none",
-            (_, Some("always")) => "safe",
-            (_, Some("everysec")) => "fast",
-            _ => "unknown",
-        };
-        let mut health = RedisHealth {
-            version: text("redis_version"),
-            durability: durability.to_owned(),
-            maxmemory_policy: text("maxmemory_policy"),
-            used_memory_bytes: count("used_memory"),
-            maxmemory_bytes: count("maxmemory"),
-            aof_write_ok: matches!(text("aof_last_write_status").as_str(), "ok" | ""),
-            replicas: count("connected_slaves"),
-            latency_ms,
-            warnings: Vec::new(),
-        };
-        health.warnings = warnings(&health, &text("aof_last_write_status"));
-        Ok(health)
-    }
-}
-
-fn warnings(health: &RedisHealth, last_write: &str) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if health.maxmemory_policy != "noeviction" {
-        warnings.push(format!(
-            "maxmemory-policy is {}: it deletes tasks silently",
-            health.maxmemory_policy
-        ));
-    }
-    if health.durability == "none" {
-        warnings.push("no append-only file: a restart of redis loses every task".to_owned());
-    }
-    if !health.aof_write_ok {
-        warnings.push(format!("the last write of the append-only file failed: {last_write}"));
-    }
-    if health.maxmemory_bytes > 0 && health.used_memory_bytes * 10 > health.maxmemory_bytes * 8 {
-        warnings.push("over 80 % of maxmemory is in use".to_owned());
-    }
-    warnings
 }
 
 /// Adds the running, scheduled, waiting and dead tasks: `{index, size, kind, sampled, kind, sampled, ...}`.

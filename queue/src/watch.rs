@@ -140,8 +140,8 @@ impl Watcher {
     }
 
     async fn follow(&self) -> Result<(), QueueError> {
-        let mut connection = self.queue.link.blocking_connection().await?;
         let key = self.queue.link.keys.events();
+        let mut connection = self.queue.link.blocking_connection(&key).await?;
         let mut last = self.newest_hint(&key).await?;
         // A connection is new because the old one broke: Redis may have forgotten that it was asked.
         *self.waiters.asked.lock().expect("no holder panics") = None;

@@ -69,7 +69,13 @@ async fn readyz(State(health): State<Health>) -> Response {
         Phase::Connecting => (StatusCode::SERVICE_UNAVAILABLE, "waiting for redis".to_owned()),
         Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining".to_owned()),
         Phase::Running(queue) => match tokio::time::timeout(REDIS_PATIENCE, queue.health()).await {
-            Ok(Ok(_)) => (StatusCode::OK, "claiming tasks".to_owned()),
+            Ok(Ok(redis)) => {
+                let (form, durability) = (redis.form, redis.durability);
+                (
+                    StatusCode::OK,
+                    format!("claiming tasks; redis by {form}, durability {durability}"),
+                )
+            }
             Ok(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
             Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "redis does not answer".to_owned()),
         },

@@ -60,7 +60,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     };
     tracing::info!(worker = config.name, %health_address, "worker {} starts, health on {health_address}", config.name);
     let steps = StepThread {
-        redis: ConnectOptions::new(settings.redis_url.clone()),
+        redis: settings.redis(),
         config,
         handler: Dispatch::new(services.clone()),
         connected: services.queue.clone(),

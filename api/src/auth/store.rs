@@ -142,7 +142,7 @@ fn text(record: &Record) -> String {
 
 async fn ask<T: redis::FromRedisValue>(
     command: &redis::Cmd,
-    connection: &mut redis::aio::ConnectionManager,
+    connection: &mut zoetrope_queue::Connection,
 ) -> Result<T, Refusal> {
     command.query_async(connection).await.map_err(|error| away(&error))
 }

@@ -102,8 +102,8 @@ fn redis_check(health: Result<RedisHealth, Arc<QueueError>>) -> HealthCheck {
         Ok(health) => {
             let megabytes = health.used_memory_bytes / (1024 * 1024);
             let mut detail = format!(
-                "Redis {}, durability {}, {megabytes} MiB in use, {} replicas",
-                health.version, health.durability, health.replicas
+                "Redis {} by {}, durability {}, {megabytes} MiB in use, {} replicas",
+                health.version, health.form, health.durability, health.replicas
             );
             for warning in &health.warnings {
                 detail.push_str("; ");

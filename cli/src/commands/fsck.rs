@@ -1,8 +1,6 @@
 //! `zoetrope fsck`: whether what Redis holds obeys the queue's layout, and what mends it.
 
-use std::sync::Arc;
-
-use zoetrope_queue::{ConnectOptions, FsckMode, FsckReport, Queue, SystemClock};
+use zoetrope_queue::{FsckMode, FsckReport, Queue};
 
 use crate::args::{FsckArgs, Output};
 use crate::configuration::Configuration;
@@ -12,13 +10,9 @@ use crate::{out, show};
 
 /// Checks, mends if told so, prints what was found. Ends with `Failed` if anything was, as `fsck` of a disk does.
 pub(crate) async fn fsck(args: &FsckArgs, configuration: &Configuration, output: Output) -> Result<Exit, CliError> {
-    let url = configuration.redis_url().ok_or_else(|| {
+    let options = configuration.redis().ok_or_else(|| {
         CliError::unavailable("no redis is running here: set REDIS_URL or start `zoetrope up`, and try again")
     })?;
-    let options = ConnectOptions {
-        clock: Arc::new(SystemClock),
-        ..ConnectOptions::new(url)
-    };
     let mode = if args.fix { FsckMode::Fix } else { FsckMode::Check };
     let report = async { Queue::connect(options).await?.fsck(mode).await };
     let report = report.await.map_err(CliError::unavailable)?;

@@ -95,7 +95,7 @@ async fn serve(args: &UpArgs, configuration: &Configuration, fleet: &mut Fleet) 
         env.push(("NETGUARD_ALLOW_CIDRS", allowed.join(",").into()));
     }
     if *names_redis {
-        check_named_redis(&settings.redis_url).await?;
+        check_named_redis(settings.redis()).await?;
     } else {
         let url = start_redis(fleet, &data_dir, &lock).await?;
         env.push(("REDIS_URL", url.into()));
@@ -176,8 +176,8 @@ fn ours(name: String, program: PathBuf, env: &[(&'static str, OsString)], grace:
 }
 
 /// Says what is wrong with somebody's Redis before children say it over and over. One that is away may come yet.
-async fn check_named_redis(url: &str) -> Result<(), CliError> {
-    match Queue::connect(ConnectOptions::new(url)).await {
+async fn check_named_redis(options: ConnectOptions) -> Result<(), CliError> {
+    match Queue::connect(options).await {
         Ok(_) => Ok(()),
         Err(error) if error.is_transient() => {
             out::note(&format!("zoetrope: waiting for the Redis of REDIS_URL ({error})"));

@@ -45,8 +45,8 @@ pub(crate) async fn run(link: &Link, worker: &str, mail: mpsc::Sender<Mail>, shu
 }
 
 async fn read_all(link: &Link, worker: &str, mail: &mpsc::Sender<Mail>) -> Result<(), QueueError> {
-    let mut connection = link.blocking_connection().await?;
     let key = link.keys.mailbox(worker);
+    let mut connection = link.blocking_connection(&key).await?;
     loop {
         let mut pop = redis::cmd("BLMPOP");
         pop.arg(BLOCK.as_secs())

@@ -18,7 +18,7 @@ impl Redis {
         let dir = tempfile::tempdir().unwrap();
         let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
         let child = spawn(&dir, &settings);
-        let redis = Self { child, dir, settings };
+        let mut redis = Self { child, dir, settings };
         redis.answers().await;
         redis
     }
@@ -52,11 +52,20 @@ impl Redis {
         self.answers().await;
     }
 
-    async fn answers(&self) {
+    async fn answers(&mut self) {
         while self.try_connection().await.is_none() {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "redis-server ended: {ended:?}, {:?}", self.settings);
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// A port that was free a moment ago.
+#[allow(dead_code, reason = "used by the integration tests, not by the crate's own")]
+pub(crate) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 fn socket(dir: &tempfile::TempDir) -> std::path::PathBuf {

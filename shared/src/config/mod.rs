@@ -8,6 +8,7 @@ mod error;
 mod providers;
 mod reader;
 mod redacted;
+mod redis;
 mod secret;
 mod settings;
 mod sources;
@@ -17,6 +18,7 @@ mod warnings;
 
 pub use error::ConfigError;
 pub use providers::{ProviderAccess, ProviderSettings};
+pub use redis::{PemFile, RedisSettings};
 pub use secret::Secret;
 pub use settings::{AuthMode, AwsSettings, LogFormat, Settings, aws_settings};
 pub use sources::{Origin, Sources};

@@ -4,13 +4,19 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use url::Url;
+use zoetrope_queue::Address;
 
+use super::redis::PemFile;
 use super::secret::Secret;
 use super::settings::{AuthMode, LogFormat, Settings};
 
 pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
     let Settings {
-        aws, providers, traces, ..
+        aws,
+        providers,
+        redis_access: redis,
+        traces,
+        ..
     } = settings;
     let mut rows = vec![
         ("HOST", settings.host.to_string()),
@@ -27,7 +33,17 @@ pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
         ),
         ("SERVER_URL", without_password(&settings.server_url)),
         ("ZOETROPE_API_KEY", hidden(settings.api_key.as_ref())),
-        ("REDIS_URL", without_password(&settings.redis_url)),
+        ("REDIS_URL", address(&settings.redis_url)),
+        ("REDIS_USERNAME", redis.username.clone().unwrap_or_default()),
+        ("REDIS_PASSWORD", hidden(redis.password.as_ref())),
+        (
+            "REDIS_SENTINEL_USERNAME",
+            redis.sentinel_username.clone().unwrap_or_default(),
+        ),
+        ("REDIS_SENTINEL_PASSWORD", hidden(redis.sentinel_password.as_ref())),
+        ("REDIS_CA_FILE", path(redis.ca.as_ref())),
+        ("REDIS_CERT_FILE", path(redis.cert.as_ref())),
+        ("REDIS_KEY_FILE", path(redis.key.as_ref())),
         ("DATA_DIR", settings.data_dir.display().to_string()),
         ("ARTIFACTS_URL", without_password(&settings.artifacts_url)),
         ("AWS_ACCESS_KEY_ID", hidden(aws.access_key_id.as_ref())),
@@ -102,6 +118,18 @@ fn without_password(text: &str) -> String {
     url.to_string()
 }
 
+/// The places behind an address of Redis. Addresses of several hosts are no URLs to others.
+fn address(text: &str) -> String {
+    if Url::parse(text).is_ok() {
+        return without_password(text);
+    }
+    Address::parse(text).map_or_else(|_| "***".to_owned(), |address| address.to_string())
+}
+
+fn path(file: Option<&PemFile>) -> String {
+    file.map(|file| file.path.clone()).unwrap_or_default()
+}
+
 fn hidden(secret: Option<&Secret>) -> String {
     secret.map(ToString::to_string).unwrap_or_default()
 }
@@ -121,7 +149,7 @@ fn seconds(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::without_password;
+    use super::{address, without_password};
 
     #[test]
     fn urls_are_shown_without_their_passwords() {
@@ -129,8 +157,10 @@ mod tests {
             "redis://:hunter2@db:6379/0",
             "redis://me:hunter2@db/",
             "redis+unix:///run/r.sock?pass=hunter2",
+            "redis+sentinel://me:hunter2@a,b:1/main",
+            "redis+cluster://me:hunter2@a",
         ] {
-            assert!(!without_password(url).contains("hunter2"), "{}", without_password(url));
+            assert!(!address(url).contains("hunter2"), "{}", address(url));
         }
         assert_eq!(without_password("redis://db:6379/1"), "redis://db:6379/1");
     }

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use url::Url;
+use zoetrope_queue::ConnectOptions;
 
 use super::error::ConfigError;
 use super::providers::{self, ProviderSettings};
 use super::reader::Reader;
+use super::redis::RedisSettings;
 use super::secret::Secret;
 use super::sources::Sources;
 use super::traces::TraceSettings;
-use super::{traces, value, warnings};
+use super::{redis, traces, value, warnings};
 use crate::secrets::SecretKeys;
 use crate::tasks::Kind;
 
@@ -40,6 +42,8 @@ pub struct Settings {
 
     /// `REDIS_URL`, or made of `REDIS_HOST` and `REDIS_PORT`. Default <redis://127.0.0.1:6379>.
     pub redis_url: String,
+    /// `REDIS_*`: how to log in there.
+    pub redis_access: RedisSettings,
     /// `DATA_DIR`: everything that is kept on this machine. Default `./data`; absolute here.
     pub data_dir: PathBuf,
     /// `ARTIFACTS_URL`: `file:///dir` or `s3://bucket/prefix`. Default `artifacts` in `DATA_DIR`.
@@ -180,7 +184,8 @@ impl Settings {
                 value::url(&["http", "https"]),
             )?,
             api_key: from.optional("ZOETROPE_API_KEY", value::secret)?,
-            redis_url: redis_url(from)?,
+            redis_url: redis::url(from)?,
+            redis_access: redis::read(from)?,
             data_dir,
             artifacts_url,
             aws: aws(from)?,
@@ -218,6 +223,11 @@ impl Settings {
         Ok(settings)
     }
 
+    /// How to connect to Redis.
+    pub fn redis(&self) -> ConnectOptions {
+        self.redis_access.options(&self.redis_url)
+    }
+
     /// The keys of `SECRETS_KEYS`; none if it is not set.
     pub fn secret_keys(&self) -> SecretKeys {
         let parsed = self.secrets_keys.as_ref().map(|keys| SecretKeys::parse(keys.expose()));
@@ -239,22 +249,6 @@ impl fmt::Debug for Settings {
 /// The bucket's access alone, for whoever opens a bucket without the other settings.
 pub fn aws_settings() -> Result<AwsSettings, ConfigError> {
     aws(&Reader::new(&Sources::of_process()?)?)
-}
-
-fn redis_url(from: &Reader<'_>) -> Result<String, ConfigError> {
-    const SCHEMES: &[&str] = &[
-        "redis",
-        "rediss",
-        "redis+unix",
-        "unix",
-        "redis+sentinel",
-        "redis+cluster",
-    ];
-    let host = from.or("REDIS_HOST", "127.0.0.1".to_owned(), value::text)?;
-    let port = from.or("REDIS_PORT", 6379, value::number(1..=u16::MAX))?;
-    // An IPv6 address stands in brackets in a URL.
-    let host = if host.contains(':') { format!("[{host}]") } else { host };
-    from.or("REDIS_URL", format!("redis://{host}:{port}"), value::url(SCHEMES))
 }
 
 fn aws(from: &Reader<'_>) -> Result<AwsSettings, ConfigError> {

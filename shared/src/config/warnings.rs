@@ -28,6 +28,14 @@ pub(super) fn of(settings: &Settings, from: &Reader<'_>) -> Vec<String> {
             "REDIS_URL is set, so REDIS_HOST and REDIS_PORT have no effect",
         ),
         (
+            settings.redis_access.cert.is_some() != settings.redis_access.key.is_some(),
+            "only one of REDIS_CERT_FILE and REDIS_KEY_FILE is set: no certificate is shown to Redis",
+        ),
+        (
+            settings.redis_access.ca.is_some() && !settings.redis_url.starts_with("rediss"),
+            "REDIS_CA_FILE is set, but REDIS_URL does not begin with rediss: Redis is reached without TLS",
+        ),
+        (
             settings.port != 0 && settings.port == settings.worker_port,
             "PORT and WORKER_PORT are equal: api and worker cannot both listen on one machine",
         ),

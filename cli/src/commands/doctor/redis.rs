@@ -1,8 +1,6 @@
 //! The Redis that is used: its version, its policy, what it keeps when the power goes.
 
-use std::sync::Arc;
-
-use zoetrope_queue::{ConnectOptions, Queue, RedisHealth, SystemClock};
+use zoetrope_queue::{Queue, RedisHealth};
 
 use super::{Finding, failure, ok, warning};
 use crate::configuration::Configuration;
@@ -13,7 +11,7 @@ const MEMORY_WARNING: f64 = 0.8;
 
 pub(super) async fn checks(configuration: &Configuration) -> Vec<Finding> {
     const NAME: &str = "redis";
-    let Some(url) = configuration.redis_url() else {
+    let Some(options) = configuration.redis() else {
         return vec![match redis::find_program().await {
             Ok(program) => ok(
                 NAME,
@@ -24,10 +22,6 @@ pub(super) async fn checks(configuration: &Configuration) -> Vec<Finding> {
             ),
             Err(error) => failure(NAME, error.message),
         }];
-    };
-    let options = ConnectOptions {
-        clock: Arc::new(SystemClock),
-        ..ConnectOptions::new(url)
     };
     let health = async { Queue::connect(options).await?.health().await };
     match health.await {
@@ -40,7 +34,10 @@ fn redis_findings(health: &RedisHealth) -> Vec<Finding> {
     let mut findings = vec![
         ok(
             "redis",
-            format!("version {}, answers in {:.1} ms", health.version, health.latency_ms),
+            format!(
+                "{}, version {}, answers in {:.1} ms",
+                health.form, health.version, health.latency_ms
+            ),
         ),
         if health.maxmemory_policy == "noeviction" {
             ok("redis policy", "noeviction")
@@ -86,6 +83,7 @@ mod tests {
 
     fn health() -> RedisHealth {
         RedisHealth {
+            form: "tcp".to_owned(),
             version: "7.0.15".to_owned(),
             durability: "fast".to_owned(),
             maxmemory_policy: "noeviction".to_owned(),

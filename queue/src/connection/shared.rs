@@ -1,0 +1,188 @@
+//! Connections of every form behind one type, so that nothing else asks which form it is.
+
+use std::time::Duration;
+
+use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
+use redis::cluster_async::ClusterConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, Pipeline, RedisFuture, Value};
+
+use super::address::{Address, Certificates, Topology};
+use super::sentinel::{Left, Primary};
+use super::{CONNECT_TIMEOUT, ConnectOptions, cluster};
+use crate::error::QueueError;
+
+/// The connection that all quick commands of a process share: pipelined, and renewed when it breaks or when another
+/// server becomes the primary. Clones are the same connection.
+#[derive(Clone)]
+pub struct Connection(Form);
+
+#[derive(Clone)]
+enum Form {
+    One { client: Client, shared: ConnectionManager },
+    Sentinel(Primary),
+    Cluster { shared: ClusterConnection, opener: Opener },
+}
+
+/// What is needed to open a connection to one server.
+#[derive(Debug, Clone)]
+pub(super) struct Opener {
+    pub(super) address: Address,
+    pub(super) certificates: Certificates,
+    pub(super) response_timeout: Duration,
+}
+
+impl Opener {
+    pub(super) fn client(&self, node: ConnectionInfo) -> redis::RedisResult<Client> {
+        if self.address.is_tls() {
+            Client::build_with_tls(node, self.certificates.for_redis())
+        } else {
+            Client::open(node)
+        }
+    }
+
+    /// For quick commands.
+    pub(super) fn config(&self) -> AsyncConnectionConfig {
+        AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(self.response_timeout))
+    }
+
+    /// For blocking reads: an abandoned one would still take the next item.
+    pub(super) fn patient_config(&self) -> AsyncConnectionConfig {
+        self.config().set_response_timeout(None)
+    }
+
+    /// Says where it could not get to, in words that hold no secret.
+    pub(super) fn failed(&self, error: redis::RedisError) -> QueueError {
+        match QueueError::from(error) {
+            QueueError::Unavailable(why) => QueueError::Unavailable(format!("cannot reach {}: {why}", self.address)),
+            other => other,
+        }
+    }
+}
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// `Invalid` for an address or certificates that cannot be used, `Unavailable`, `Unsuitable` where the login is refused.
+    pub async fn open(options: &ConnectOptions) -> Result<Self, QueueError> {
+        let opener = Opener {
+            address: Address::parse(&options.url)?.with_logins(&options.login, &options.sentinel_login),
+            certificates: options.certificates.clone(),
+            response_timeout: options.response_timeout,
+        };
+        let form = match &opener.address.topology {
+            Topology::One => {
+                let node = opener.address.nodes[0].clone();
+                let client = opener.client(node).map_err(|error| opener.failed(error))?;
+                let config = ConnectionManagerConfig::new()
+                    .set_connection_timeout(Some(CONNECT_TIMEOUT))
+                    .set_response_timeout(Some(options.response_timeout))
+                    .set_min_delay(Duration::from_millis(50))
+                    .set_max_delay(Duration::from_secs(1))
+                    .set_number_of_retries(1);
+                let opened = ConnectionManager::new_with_config(client.clone(), config).await;
+                let shared = opened.map_err(|error| opener.failed(error))?;
+                Form::One { client, shared }
+            }
+            Topology::Sentinel { primary } => Form::Sentinel(Primary::find(&opener, primary).await?),
+            Topology::Cluster => {
+                let opened = cluster::open(&opener).await;
+                let shared = opened.map_err(|error| opener.failed(error))?;
+                Form::Cluster { shared, opener }
+            }
+        };
+        Ok(Self(form))
+    }
+
+    /// A connection for blocking reads of one key alone. It has no response timeout: callers put their own watchdog
+    /// around each read. It breaks when its server is no longer the one to ask.
+    pub(crate) async fn blocking(&self, key: &str) -> Result<Blocking, QueueError> {
+        let (connection, left) = match &self.0 {
+            Form::One { client, .. } => {
+                let config = AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(CONNECT_TIMEOUT))
+                    .set_response_timeout(None);
+                (
+                    client.get_multiplexed_async_connection_with_config(&config).await?,
+                    None,
+                )
+            }
+            Form::Sentinel(primary) => primary.blocking().await?,
+            Form::Cluster { shared, opener } => (cluster::owner_of(shared.clone(), opener, key).await?, None),
+        };
+        Ok(Blocking { connection, left })
+    }
+
+    /// Asks every primary; their answers in no particular order.
+    pub(crate) async fn ask_all(&self, command: &Cmd) -> redis::RedisResult<Vec<Value>> {
+        match &self.0 {
+            Form::Cluster { shared, .. } => cluster::ask_all(shared.clone(), command).await,
+            Form::One { .. } | Form::Sentinel(_) => Ok(vec![self.clone().req_packed_command(command).await?]),
+        }
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        match &mut self.0 {
+            Form::One { shared, .. } => shared.req_packed_command(cmd),
+            Form::Sentinel(primary) => primary.req_packed_command(cmd),
+            Form::Cluster { shared, .. } => shared.req_packed_command(cmd),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        match &mut self.0 {
+            Form::One { shared, .. } => shared.req_packed_commands(pipeline, offset, count),
+            Form::Sentinel(primary) => primary.req_packed_commands(pipeline, offset, count),
+            Form::Cluster { shared, .. } => shared.req_packed_commands(pipeline, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match &self.0 {
+            Form::One { shared, .. } => shared.get_db(),
+            Form::Sentinel(primary) => primary.get_db(),
+            Form::Cluster { .. } => 0,
+        }
+    }
+}
+
+/// A connection of its own to one server, for reads that block.
+pub(crate) struct Blocking {
+    connection: MultiplexedConnection,
+    left: Option<Left>,
+}
+
+impl ConnectionLike for Blocking {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        Box::pin(Left::before(self.left.clone(), self.connection.req_packed_command(cmd)))
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        let answers = self.connection.req_packed_commands(pipeline, offset, count);
+        Box::pin(Left::before(self.left.clone(), answers))
+    }
+
+    fn get_db(&self) -> i64 {
+        self.connection.get_db()
+    }
+}
