@@ -16,5 +16,5 @@ local function carry_out()
   if #hints > 0 then
     redis.call('XADD', prefix .. 'ev', 'MAXLEN', '~', 1000, '*', 'd', table.concat(hints, ','))
   end
-  if now > latest then redis.call('HSET', KEYS[1], 'now', now) end
+  keep_time()
 end

@@ -3,7 +3,7 @@
 //!
 //! | key | type | holds |
 //! |---|---|---|
-//! | `meta` | HASH | highest clock reading, key schema version |
+//! | `meta` | HASH | highest clock reading, the server's where it is behind that, key schema version |
 //! | `t:<id>` | STRING | a task's record: header line, body; once ended also its outcome |
 //! | `a:<id>` | STRING | while running or retried: token, attempt, losses, start, lease, worker, cancel flag, progress |
 //! | `q:<kind>` `solo:<kind>` | ZSET | queued, by enqueue time + class offset; `solo` holds those to be claimed alone |

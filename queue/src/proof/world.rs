@@ -237,7 +237,14 @@ impl World {
     pub(super) async fn advance(&mut self, by_ms: u64) {
         self.model.now += by_ms;
         let meta = format!("{}meta", self.prefix);
-        let (): () = self.raw.hset(meta, "now", self.model.now).await.unwrap();
+        let (): () = self
+            .raw
+            .hset_multiple(
+                meta,
+                &[("now", self.model.now.to_string()), ("behind", "stopped".to_owned())],
+            )
+            .await
+            .unwrap();
     }
 
     pub(super) async fn tick(&mut self, worker: usize) {

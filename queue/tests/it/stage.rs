@@ -52,7 +52,14 @@ impl Stage {
         let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut self.raw).await.unwrap();
         let now = (seconds * 1_000 + micros / 1_000).max(latest.unwrap_or_default());
         let then = now + u64::try_from(ahead.as_millis()).unwrap();
-        let (): () = self.raw.hset(key("meta"), "now", then).await.unwrap();
+        let (): () = self
+            .raw
+            .hset_multiple(
+                key("meta"),
+                &[("now", then.to_string()), ("behind", "stopped".to_owned())],
+            )
+            .await
+            .unwrap();
     }
 
     /// Takes the duty of the ticker away from all workers: what happens now, steps and mailboxes bring about.
