@@ -7,7 +7,7 @@ BENCH_PEERS ?= $(wildcard ../shared/bench/peers)
 OPENCV := $(TARGET_DIR)/opencv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run build test docker-test check fmt bench bench-streams
+.PHONY: help setup setup-tests run build test chaos docker-test check fmt bench bench-streams
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,11 @@ run: setup build ## build everything, start it, show a demonstration, serve on h
 
 test: setup-tests build ## run every test, the chaos tests over real processes included
 	$(CARGO) test --workspace
+
+chaos: setup-tests build ## bring faults upon real processes for about ten minutes (CHAOS_SEED=, CHAOS_CASES=C01,C02)
+	@# Primaries that are killed, stopped and shut down: C11, C12 and C14 are tests of the queue.
+	$(CARGO) test --workspace --test it -- sentinel:: cluster::
+	$(TARGET_DIR)/debug/examples/chaos '$(CHAOS_SEED)' '$(CHAOS_CASES)'
 
 docker-test: ## run docker-compose.yml for real with three workers; skipped where no Docker engine answers
 	@scripts/docker-test

@@ -82,6 +82,22 @@ impl Http {
         self.send(request).await
     }
 
+    /// POST with headers of a server that may be away: `None` if no answer comes, or only a part of one.
+    pub async fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Option<Answer> {
+        let mut request = self.client.post(self.url(path)).json(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.ok()?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.bytes().await.ok()?;
+        Some(Answer {
+            status,
+            headers,
+            body: serde_json::from_slice(&body).unwrap_or_default(),
+        })
+    }
+
     /// POST of a file as multipart part `file`, as `curl -F file=@NAME` does it.
     pub async fn post_file(&self, path: &str, name: &str, bytes: impl Into<Vec<u8>>) -> Answer {
         let form = Form::new().part("file", Part::bytes(bytes.into()).file_name(name.to_owned()));

@@ -1,9 +1,12 @@
-//! What was acknowledged, written down outside of Redis before anything is killed.
+//! What was promised and what was done, written down outside of Redis: whatever happens to the system under test, a
+//! promise can be held against it.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+use zoetrope_queue::{Clock, SystemClock};
 
 /// An append-only list of ids that survives whatever happens to the system under test.
 #[derive(Debug)]
@@ -24,7 +27,7 @@ impl Ledger {
         Self { path, file }
     }
 
-    /// Writes an id down; it is on the disk when this returns.
+    /// Writes ids down; they are on the disk when this returns.
     pub fn acknowledge(&mut self, ids: &[String]) {
         let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
         self.file
@@ -37,5 +40,107 @@ impl Ledger {
     pub fn ids(&self) -> BTreeSet<String> {
         let text = std::fs::read_to_string(&self.path).expect("the ledger should be readable");
         text.lines().map(str::to_owned).collect()
+    }
+}
+
+/// What an attempt did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// It began.
+    Ran,
+    /// Its work is over; whether that counts, Redis decides.
+    Done,
+    /// It wrote outside its result, and that was accepted.
+    Wrote,
+    /// It tried to, and was refused: it does not hold the task any more.
+    Refused,
+}
+
+/// A line of a worker's diary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The task.
+    pub id: String,
+    /// Process of the worker.
+    pub pid: u32,
+    /// Unix milliseconds.
+    pub at_ms: u64,
+    /// Its lease token: unique among the attempts of the task.
+    pub token: String,
+    /// What happened.
+    pub deed: Deed,
+}
+
+/// What one worker process does, line by line. Not synced: the process is killed, the machine is not.
+#[derive(Debug)]
+pub struct Diary {
+    file: File,
+}
+
+impl Diary {
+    /// This process's own, in the folder of the ledger.
+    pub fn open(dir: &Path) -> Self {
+        let path = dir.join(format!("diary-{}", std::process::id()));
+        let file = File::options().create(true).append(true).open(path);
+        Self {
+            file: file.expect("the diary should be writable"),
+        }
+    }
+
+    /// Another handle on it.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self {
+            file: self.file.try_clone().expect("a file can be opened twice"),
+        }
+    }
+
+    /// Writes a line, by one system call: it is there whole or not at all.
+    pub fn note(&self, id: &str, token: &str, deed: Deed) {
+        let letter = match deed {
+            Deed::Ran => 'r',
+            Deed::Done => 'd',
+            Deed::Wrote => 'w',
+            Deed::Refused => 'l',
+        };
+        let line = format!("{} {letter} {id} {token}\n", SystemClock.now_ms());
+        (&self.file)
+            .write_all(line.as_bytes())
+            .expect("the diary should be writable");
+    }
+
+    /// All diaries of a folder, in the order of time.
+    pub fn read_all(dir: &Path) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for file in std::fs::read_dir(dir).expect("the folder should be readable").flatten() {
+            let name = file.file_name().to_string_lossy().into_owned();
+            let Some(pid) = name.strip_prefix("diary-").and_then(|pid| pid.parse().ok()) else {
+                continue;
+            };
+            let text = std::fs::read_to_string(file.path()).expect("a diary should be readable");
+            entries.extend(text.lines().map(|line| entry(line, pid)));
+        }
+        entries.sort_by_key(|entry| entry.at_ms);
+        entries
+    }
+}
+
+fn entry(line: &str, pid: u32) -> Entry {
+    let words: Vec<&str> = line.split(' ').collect();
+    let [at_ms, letter, id, token] = words[..] else {
+        panic!("{line:?} should be a time, a letter, an id and a token");
+    };
+    let deed = match letter {
+        "r" => Deed::Ran,
+        "d" => Deed::Done,
+        "w" => Deed::Wrote,
+        _ => Deed::Refused,
+    };
+    Entry {
+        id: id.to_owned(),
+        pid,
+        at_ms: at_ms.parse().expect("a time is a number"),
+        token: token.to_owned(),
+        deed,
     }
 }

@@ -3,12 +3,16 @@
 //!
 //! Tests are in `tests/it`; the benchmark's driver is `examples/bench/`. A harness may panic: it runs in tests only.
 
+pub mod chaos;
 mod collector;
 mod events;
 mod http;
 mod ledger;
 mod orphan;
 mod process;
+#[allow(dead_code, reason = "the tests of the queue use the rest")]
+#[path = "../../queue/tests/it/proxy.rs"]
+mod proxy;
 pub mod recording;
 mod redis;
 mod rtsp;
@@ -19,7 +23,7 @@ mod tree;
 pub use collector::{Collector, SeenSpan};
 pub use events::{Event, Events};
 pub use http::{Answer, Http};
-pub use ledger::Ledger;
+pub use ledger::{Deed, Diary, Entry, Ledger};
 pub use process::{Process, executable, free_port};
 pub use redis::{Durability, Redis};
 pub use rtsp::RtspServer;

@@ -23,6 +23,7 @@ const SHOWN_LINES: usize = 30;
 pub struct Process {
     name: String,
     program: PathBuf,
+    args: Vec<String>,
     env: BTreeMap<String, String>,
     log: PathBuf,
     child: Child,
@@ -31,11 +32,23 @@ pub struct Process {
 impl Process {
     /// Starts an executable with nothing but this environment and `PATH`.
     pub fn start(name: &str, program: PathBuf, env: &BTreeMap<String, String>, logs: &Path) -> Self {
+        Self::start_with(name, program, Vec::new(), env, logs)
+    }
+
+    /// The same with arguments.
+    pub fn start_with(
+        name: &str,
+        program: PathBuf,
+        args: Vec<String>,
+        env: &BTreeMap<String, String>,
+        logs: &Path,
+    ) -> Self {
         let log = logs.join(format!("{name}.log"));
-        let child = spawn(&program, env, &log);
+        let child = spawn(&program, &args, env, &log);
         Self {
             name: name.to_owned(),
             program,
+            args,
             env: env.clone(),
             log,
             child,
@@ -48,6 +61,11 @@ impl Process {
         Pid::from_raw(id.cast_signed()).expect("process ids should not be 0")
     }
 
+    /// Its process id, also when it has ended and nobody has looked yet; 0 afterwards.
+    pub fn id(&self) -> i32 {
+        self.child.id().map_or(0, u32::cast_signed)
+    }
+
     /// SIGKILL: it gets no chance to say goodbye.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("a child should be killable");
@@ -55,7 +73,17 @@ impl Process {
 
     /// Starts it again, as it was started first.
     pub fn restart(&mut self) {
-        self.child = spawn(&self.program, &self.env, &self.log);
+        self.child = spawn(&self.program, &self.args, &self.env, &self.log);
+    }
+
+    /// Whether it has ended by itself, and how.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be looked at")
+    }
+
+    /// What it has written to its log.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// SIGTERM, and waits until it has ended.
@@ -112,7 +140,7 @@ pub fn free_port() -> u16 {
         .port()
 }
 
-fn spawn(program: &Path, env: &BTreeMap<String, String>, log: &Path) -> Child {
+fn spawn(program: &Path, args: &[String], env: &BTreeMap<String, String>, log: &Path) -> Child {
     let log = File::options()
         .create(true)
         .append(true)
@@ -124,6 +152,7 @@ fn spawn(program: &Path, env: &BTreeMap<String, String>, log: &Path) -> Child {
         .unwrap_or_default();
     let mut command = Command::new(program);
     command
+        .args(args)
         .env_clear()
         .env("PATH", path)
         .envs(env)

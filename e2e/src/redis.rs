@@ -1,6 +1,6 @@
 //! A Redis of the test's own, on a unix socket, that can be killed and started again on its data.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use rustix::process::Pid;
@@ -47,6 +47,8 @@ pub struct Redis {
     dir: TempDir,
     durability: Durability,
     listen: Listen,
+    /// Words put before `redis-server`, such as `env FAKETIME=+1h`.
+    launcher: Vec<String>,
     child: Child,
     /// Drains its log, so that it never blocks on a full pipe.
     log: JoinSet<()>,
@@ -55,25 +57,31 @@ pub struct Redis {
 impl Redis {
     /// Starts a server on a unix socket and waits until it takes connections.
     pub async fn start(durability: Durability) -> Self {
-        Self::start_on(Listen::Socket, durability).await
+        Self::start_on(Listen::Socket, durability, Vec::new()).await
+    }
+
+    /// The same, started by another program: these words come before `redis-server`.
+    pub async fn start_by(launcher: Vec<String>, durability: Durability) -> Self {
+        Self::start_on(Listen::Socket, durability, launcher).await
     }
 
     /// Starts a server on this port of 127.0.0.1.
     pub async fn start_on_port(port: u16, durability: Durability) -> Self {
-        Self::start_on(Listen::Port(port), durability).await
+        Self::start_on(Listen::Port(port), durability, Vec::new()).await
     }
 
-    async fn start_on(listen: Listen, durability: Durability) -> Self {
+    async fn start_on(listen: Listen, durability: Durability, launcher: Vec<String>) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("zt-redis-")
             .tempdir()
             .expect("a temporary folder should be makeable");
         let mut log = JoinSet::new();
-        let child = start(&dir, listen, durability, &mut log).await;
+        let child = start(&dir, listen, durability, &launcher, &mut log).await;
         Self {
             dir,
             durability,
             listen,
+            launcher,
             child,
             log,
         }
@@ -133,11 +141,43 @@ impl Redis {
             .expect("the command should be one");
     }
 
+    /// Its socket, which it also has if it listens on a port.
+    pub fn socket(&self) -> PathBuf {
+        socket(&self.dir)
+    }
+
+    /// Where its append-only file is.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// SIGKILL, and a new server on what the old one left behind.
     pub async fn kill_and_restart(&mut self) {
+        self.kill().await;
+        self.start_again().await;
+    }
+
+    /// SIGKILL.
+    pub async fn kill(&mut self) {
         self.child.kill().await.expect("a child should be killable");
         self.log.shutdown().await;
-        self.child = start(&self.dir, self.listen, self.durability, &mut self.log).await;
+    }
+
+    /// A new server on what the old one left behind.
+    pub async fn start_again(&mut self) {
+        self.child = start(&self.dir, self.listen, self.durability, &self.launcher, &mut self.log).await;
+    }
+
+    /// The same, started by another program from now on.
+    pub async fn start_again_by(&mut self, launcher: Vec<String>) {
+        self.launcher = launcher;
+        self.start_again().await;
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(&mut self) {
+        self.child.wait().await.expect("a child can be awaited");
+        self.log.shutdown().await;
     }
 }
 
@@ -145,14 +185,22 @@ fn socket(dir: &TempDir) -> PathBuf {
     dir.path().join("redis.sock")
 }
 
-async fn start(dir: &TempDir, listen: Listen, durability: Durability, log: &mut JoinSet<()>) -> Child {
+async fn start(
+    dir: &TempDir,
+    listen: Listen,
+    durability: Durability,
+    launcher: &[String],
+    log: &mut JoinSet<()>,
+) -> Child {
     let append_only = durability.arguments();
     let port = match listen {
         Listen::Socket => 0,
         Listen::Port(port) => port,
     };
-    let mut command = Command::new("redis-server");
+    let mut words = launcher.iter().map(String::as_str).chain(["redis-server"]);
+    let mut command = Command::new(words.next().expect("at least the server itself"));
     command
+        .args(words)
         .args([
             "--bind",
             "127.0.0.1",

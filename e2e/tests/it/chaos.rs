@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use zoetrope_e2e::chaos::Random;
 use zoetrope_e2e::{Durability, Event, Events, Http, Ledger, Stage};
 use zoetrope_queue::{Clock, ConnectOptions, Queue, State, SystemClock};
 
@@ -41,7 +42,7 @@ async fn chaos(durability: Durability, redis_kills: &[usize]) {
         .env("RUST_LOG", "warn")
         .start()
         .await;
-    let mut random = Random(SEED);
+    let mut random = Random::new(SEED);
     let mut ledger = Ledger::create(stage.dir());
     let mut events = Events::watch(&stage.redis).await;
     let queue = Queue::connect(ConnectOptions::new(stage.redis.url()))
@@ -230,17 +231,4 @@ fn report(seen: &[Event], deaths: &[Death], took_ms: u128, redis_kills: usize) {
         at(100),
         recovery.len()
     );
-}
-
-/// xorshift64*: the schedule has to be the same everywhere, for ever.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
-        usize::try_from(high).expect("31 bits fit") % bound
-    }
 }

@@ -341,7 +341,10 @@ async fn a_newcomer_is_told_the_kinds_that_nobody_works_and_what_the_doctor_find
 #[tokio::test(flavor = "multi_thread")]
 async fn fsck_finds_a_task_that_nobody_would_run_and_mends_it() {
     let mut stage = Stage::builder().workers(0).env("WORKER_KINDS", "echo").start().await;
-    let id = stage.http.submit("echo", &json!({"input": {"message": "forgotten"}})).await;
+    let id = stage
+        .http
+        .submit("echo", &json!({"input": {"message": "forgotten"}}))
+        .await;
     let fsck = async |arguments: &[&str]| {
         let ended = command(&stage, arguments)
             .env("REDIS_URL", stage.redis.url())

@@ -1,6 +1,7 @@
 //! Zoetrope from outside: real processes, a real Redis, HTTP. And the house rules, over every file of the project.
 
 mod chaos;
+mod chaos_cases;
 mod cli;
 mod contract;
 mod drain;

@@ -13,6 +13,7 @@ mod lifecycle;
 mod limits;
 mod load;
 mod output;
+#[allow(dead_code, reason = "the chaos cases of e2e use all of it")]
 mod proxy;
 mod prune;
 mod recovery;

@@ -1,0 +1,65 @@
+//! `make chaos`: plays every case, or those that `CHAOS_CASES` names, by the seed in `CHAOS_SEED`, and writes a report.
+//! Ends with 1 if a promise was broken.
+
+use std::process::ExitCode;
+
+use zoetrope_e2e::chaos::{self, Scale, cases};
+use zoetrope_queue::{Clock, SystemClock};
+
+/// Below the folder of the build.
+const REPORT: &str = "chaos/report.md";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let seed = arguments.next().filter(|text| !text.is_empty());
+    let seed = seed.map_or_else(
+        || SystemClock.now_ms() % 1_000_000,
+        |text| text.parse().expect("CHAOS_SEED should be a number"),
+    );
+    let wanted = arguments.next().unwrap_or_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime should start");
+    runtime.block_on(run(seed, &wanted))
+}
+
+#[expect(clippy::print_stdout, reason = "the schedule and the report are what it is run for")]
+async fn run(seed: u64, wanted: &str) -> ExitCode {
+    let named = |id: &str| wanted.is_empty() || wanted.split([',', ' ']).any(|name| name == id);
+    let cases: Vec<_> = cases::all().into_iter().filter(|case| named(case.id)).collect();
+    println!("chaos, seed {seed}: {} cases", cases.len());
+    let mut played = Vec::new();
+    for case in cases {
+        println!("{} {}", case.id, case.fault);
+        let done = chaos::play(case, seed, Scale::Full).await;
+        let word = if done.verdict.holds(true) { "kept" } else { "BROKEN" };
+        println!("  {word} in {:.1} s", done.took.as_secs_f64());
+        played.push(done);
+    }
+    let report = chaos::markdown(&played, seed, Scale::Full, &machine());
+    println!("\n{report}");
+    write(&report);
+    if played.iter().all(|case| case.verdict.holds(true)) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn write(report: &str) {
+    let own = std::env::current_exe().expect("a program should know its own path");
+    let target = own.ancestors().nth(3).expect("it is in target/debug/examples");
+    let path = target.join(REPORT);
+    std::fs::create_dir_all(path.parent().expect("it has a folder")).expect("target should be writable");
+    std::fs::write(path, report).expect("target should be writable");
+}
+
+/// What the figures were measured on, in a few words.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("?").to_owned();
+    format!("{cores} cores (load {load} at the end)")
+}
