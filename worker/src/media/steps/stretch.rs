@@ -119,7 +119,7 @@ impl<'a> Detector<'a> {
         let learned = pointer::learn(&self.timeline, &restless);
         let room = MOST_SHAPES.saturating_sub(self.shapes.len());
         self.shapes.extend(learned.into_iter().take(room));
-        let track = pointer::track(&self.timeline, &self.shapes, self.mark.take());
+        let track = pointer::track(&self.timeline, &restless, &self.shapes, self.mark.take());
         self.pointer |= track.exists();
         self.mark = track.mark(until.saturating_sub(self.timeline.pictures_in(BEHIND_MS)));
         let mut scene = Scene::new(&self.timeline, &restless, &track);

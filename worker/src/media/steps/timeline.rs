@@ -125,7 +125,12 @@ impl Restless {
 
     /// Whether a part is only what changes there all the time.
     pub(super) fn is_noise(&self, part: &Part) -> bool {
-        part.rect.area() <= LARGEST_NOISE && self.share_of(part.rect) > NOISE_SHARE
+        part.rect.area() <= LARGEST_NOISE && self.is_restless(part.rect)
+    }
+
+    /// Whether most of a box changes all the time.
+    pub(super) fn is_restless(&self, rect: Rect) -> bool {
+        self.share_of(rect) > NOISE_SHARE
     }
 
     fn share_of(&self, rect: Rect) -> f32 {

@@ -15,6 +15,8 @@ const SAME_PATCH: f32 = 0.86;
 const SAME_PICTURES: f32 = 0.7;
 /// Changed pixels beside the pointer, where it began, that show that something left.
 const LEAST_LEFT: usize = 24;
+/// Pictures before the pointer came that show what was there.
+const BEFORE: usize = 2;
 /// Half the height of a line of text around the pointer, pixels; least length of a selection.
 const LINE: i32 = 7;
 const LEAST_SELECTED: i32 = 24;
@@ -42,7 +44,7 @@ pub(super) fn find(scene: &mut Scene<'_>) -> Vec<Draft> {
             }
             index += 1;
         }
-        if let Some(draft) = moved_with(scene, start, end).or_else(|| selected(scene, start, end)) {
+        if let Some(draft) = selected(scene, start, end).or_else(|| moved_with(scene, start, end)) {
             scene.mark(start.saturating_sub(1), end + 1);
             drafts.push(draft);
         }
@@ -62,10 +64,16 @@ fn moved_with(scene: &Scene<'_>, start: usize, end: usize) -> Option<Draft> {
     let left = first.difference(scene.timeline.screen(end), patch.place);
     let is_left = |x: i32, y: i32| left.at(x, y).is_some_and(|level| level > CHANGED);
     let beside = |x: i32, y: i32| !covered.grown(2).holds(Point { x, y }, 0);
+    // What was not there before the pointer came is its halo, or lit up by it.
+    let clean = scene
+        .timeline
+        .screen(scene.track.arrived[start - 1].saturating_sub(BEFORE));
+    let own = first.difference(clean, patch.place);
+    let was_there = |x: i32, y: i32| own.at(x, y).is_some_and(|level| level <= CHANGED);
     let place = patch.place;
     let gone: Vec<(i32, i32)> = (place.y..place.bottom())
         .flat_map(|y| (place.x..place.right()).map(move |x| (x, y)))
-        .filter(|(x, y)| beside(*x, *y) && is_left(*x, *y))
+        .filter(|(x, y)| beside(*x, *y) && is_left(*x, *y) && was_there(*x, *y))
         .collect();
     if gone.len() < LEAST_LEFT || from.reach(to) < PATCH / 3 {
         return None;

@@ -128,14 +128,21 @@ fn content(timeline: &Timeline, restless: &Restless, track: &Track, index: usize
     const HOVERED: i32 = 60_000;
     const NEAR: i32 = 20;
     let changes = timeline.changes(index);
-    let passing = track.moved(index) || track.turned(index);
+    let (moved, turned) = (track.moved(index), track.turned(index));
     let covers: Vec<Rect> = [index.checked_sub(1), Some(index)]
         .into_iter()
         .flatten()
         .filter_map(|index| track.covers.get(index).copied().flatten())
         .collect();
+    // A pointer that moves lights things up; one that turns where it is does so because of what changed below it.
     let of_pointer = |part: &Part| {
-        passing && part.rect.area() < HOVERED && covers.iter().any(|rect| rect.grown(NEAR).common(part.rect).is_some())
+        let lit = moved
+            && part.rect.area() < HOVERED
+            && covers.iter().any(|rect| rect.grown(NEAR).common(part.rect).is_some());
+        lit || (turned
+            && covers
+                .iter()
+                .any(|rect| rect.grown(4).union(part.rect) == rect.grown(4)))
     };
     let parts = changes
         .parts

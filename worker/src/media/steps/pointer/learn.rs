@@ -16,16 +16,21 @@ const LONGEST_VISIT_MS: u64 = 9_000;
 const RESTORED: f32 = 0.85;
 /// A pointer's pixels differ by more from what is below them.
 const PAINTED: u8 = 40;
+/// Most of its box that a pointer can fill.
+const MOST_FILLED: f32 = 0.84;
 /// Visits that are compared, and shapes tried on them.
 const MOST_VISITS: usize = 140;
 const MOST_TRIED: usize = 36;
 /// Moves that a shape must have made to be believed: the first, and further ones.
 const FIRST_MOVES: usize = 5;
-const FURTHER_MOVES: usize = 3;
+const FURTHER_MOVES: usize = 2;
 /// Arrow, hand, beam, and one more.
 const MOST_SHAPES: usize = 4;
 /// Places nearer than this are one place, pixels.
 const PLACE: i32 = 24;
+/// Changes of a larger area are not searched, pixels; and most small things that come at once: where more do, it is text.
+const LARGEST: i32 = 150_000;
+const MOST_AT_ONCE: usize = 8;
 /// How far a shape may stand from where the changed pixels begin, pixels.
 const SLACK: i32 = 8;
 
@@ -60,22 +65,105 @@ pub(crate) fn learn(timeline: &Timeline, restless: &Restless) -> Vec<Shape> {
 }
 
 fn visits(timeline: &Timeline, restless: &Restless) -> Vec<Visit> {
-    let longest = timeline.pictures_in(LONGEST_VISIT_MS);
     let mut visits = Vec::new();
     for at in 1..timeline.len() {
-        for part in &timeline.changes(at).parts {
-            let fits = WIDTHS.contains(&part.rect.w)
-                && HEIGHTS.contains(&part.rect.h)
-                && part.rect.w * 3 <= part.rect.h * WIDEST
-                && part.pixels >= 20;
-            if !fits || restless.is_noise(part) {
-                continue;
-            }
-            let rect = part.rect;
-            visits.extend(left(timeline, at, rect, longest).map(|left| Visit { at, left, rect }));
-        }
+        passing(timeline, restless, at, &mut visits);
+        resting(timeline, restless, at, &mut visits);
     }
     visits
+}
+
+fn is_pointer_sized(rect: Rect) -> bool {
+    WIDTHS.contains(&rect.w) && HEIGHTS.contains(&rect.h) && rect.w * 3 <= rect.h * WIDEST
+}
+
+/// What is there in one picture only: a pointer on its way. It is told pixel by pixel, so that neither what lights up
+/// below it nor where it was just before or is just after belongs to it.
+fn passing(timeline: &Timeline, restless: &Restless, at: usize, visits: &mut Vec<Visit>) {
+    /// Most things that pass at once: where more do, a page scrolls.
+    const MOST: usize = 2;
+    let mut found = Vec::new();
+    if at + 1 >= timeline.len() {
+        return;
+    }
+    for came in &timeline.changes(at).parts {
+        for went in &timeline.changes(at + 1).parts {
+            let Some(place) = came.rect.common(went.rect) else {
+                continue;
+            };
+            if place.area() > LARGEST {
+                continue;
+            }
+            let [before, with, after] = [at - 1, at, at + 1].map(|index| timeline.screen(index).luma(place).levels);
+            let painted = before.iter().zip(&with).zip(&after).map(|((before, with), after)| {
+                before.abs_diff(*with) > PAINTED
+                    && after.abs_diff(*with) > PAINTED
+                    && before.abs_diff(*after) <= CHANGED
+            });
+            found.extend(islands(&painted.collect::<Vec<_>>(), place));
+        }
+    }
+    found.retain(|rect| !restless.is_restless(*rect));
+    if found.len() <= MOST {
+        let found = found.into_iter().filter(|rect| is_pointer_sized(*rect));
+        visits.extend(found.map(|rect| Visit { at, left: at + 1, rect }));
+    }
+}
+
+/// What came and stays for a while.
+fn resting(timeline: &Timeline, restless: &Restless, at: usize, visits: &mut Vec<Visit>) {
+    let longest = timeline.pictures_in(LONGEST_VISIT_MS);
+    let mut found = Vec::new();
+    for part in timeline
+        .changes(at)
+        .parts
+        .iter()
+        .filter(|part| part.rect.area() <= LARGEST)
+    {
+        let [before, with] = [at - 1, at].map(|index| timeline.screen(index).luma(part.rect).levels);
+        let painted = before
+            .iter()
+            .zip(&with)
+            .map(|(before, with)| before.abs_diff(*with) > PAINTED);
+        found.extend(islands(&painted.collect::<Vec<_>>(), part.rect));
+    }
+    found.retain(|rect| is_pointer_sized(*rect) && !restless.is_restless(*rect));
+    if found.len() <= MOST_AT_ONCE {
+        for rect in found {
+            let left = left(timeline, at, rect, longest).filter(|left| *left > at + 1);
+            visits.extend(left.map(|left| Visit { at, left, rect }));
+        }
+    }
+}
+
+/// The boxes of marked pixels that are near each other.
+fn islands(marked: &[bool], place: Rect) -> Vec<Rect> {
+    const REACH: i32 = 2;
+    const LEAST: usize = 30;
+    let mut left = marked.to_vec();
+    let (mut boxes, mut stack) = (Vec::new(), Vec::new());
+    for first in 0..left.len() {
+        if !std::mem::take(&mut left[first]) {
+            continue;
+        }
+        stack.push(first as i32);
+        let (mut rect, mut count) = (None::<Rect>, 0);
+        while let Some(pixel) = stack.pop() {
+            let (x, y) = (pixel % place.w, pixel / place.w);
+            let one = Rect::new(place.x + x, place.y + y, 1, 1);
+            rect = Some(rect.map_or(one, |rect| rect.union(one)));
+            count += 1;
+            for y in (y - REACH).max(0)..(y + REACH + 1).min(place.h) {
+                for x in (x - REACH).max(0)..(x + REACH + 1).min(place.w) {
+                    if std::mem::take(&mut left[(y * place.w + x) as usize]) {
+                        stack.push(y * place.w + x);
+                    }
+                }
+            }
+        }
+        boxes.extend(rect.filter(|_| count >= LEAST));
+    }
+    boxes
 }
 
 /// When the place is given back. What changes there in between, under a resting pointer, is looked past.
@@ -128,26 +216,37 @@ fn most_moved(timeline: &Timeline, visits: &[Visit], explained: &[(usize, usize)
         .filter_map(|visit| shape_of(timeline, visit));
     let ranked = tried.map(|shape| {
         let seen = seen(timeline, visits, &shape);
+        // Where the pointer is known already it cannot be in another shape.
+        let free = |(at, left): &(usize, usize)| !explained.iter().any(|known| known.0 < *left && *at < known.1);
         let ours = seen.iter().map(|(index, _)| (visits[*index].at, visits[*index].left));
+        let ours = ours.filter(free);
         let all: Vec<(usize, usize)> = ours.clone().chain(explained.iter().copied()).collect();
         let moved = |(at, left): &(usize, usize)| all.iter().any(|other| other.0 == *left || other.1 == *at);
         let moves = ours.filter(moved).count();
-        let places = places(seen.iter().map(|(index, _)| visits[*index].rect.centre()));
-        (moves.min(2 * places), shape, seen)
+        // What scrolls keeps to one column.
+        let across = places(seen.iter().map(|(index, _)| visits[*index].rect.x));
+        let down = places(seen.iter().map(|(index, _)| visits[*index].rect.y));
+        (moves.min(2 * across).min(2 * down), shape, seen)
     });
     ranked.max_by_key(|(moves, shape, _)| moves * 1000 + shape.dots().min(900))
 }
 
 fn shape_of(timeline: &Timeline, visit: &Visit) -> Option<Shape> {
-    let (before, with) = (timeline.screen(visit.at - 1), timeline.screen(visit.at));
+    let with = timeline.screen(visit.at);
     let place = visit.rect.grown(1).within(with.width(), with.height())?;
-    let mask: Vec<bool> = with
-        .difference(before, place)
-        .levels
-        .iter()
-        .map(|level| *level > PAINTED)
+    let levels = with.luma(place).levels;
+    let [before, after] = [visit.at - 1, visit.left].map(|index| timeline.screen(index).luma(place).levels);
+    // By luma alone: a halo around a pointer is colour that lets the page through.
+    let painted = levels.iter().zip(&before).zip(&after);
+    let mask: Vec<bool> = painted
+        .map(|((level, before), after)| level.abs_diff(*before) > PAINTED && level.abs_diff(*after) > PAINTED)
         .collect();
-    Shape::new(place.w, place.h, &mask, &with.luma(place).levels)
+    // A pointer is no box.
+    let painted = mask.iter().filter(|painted| **painted).count();
+    if painted as f32 > MOST_FILLED * visit.rect.area() as f32 {
+        return None;
+    }
+    Shape::new(place.w, place.h, &mask, &levels)
 }
 
 fn seen(timeline: &Timeline, visits: &[Visit], shape: &Shape) -> Seen {
@@ -158,11 +257,11 @@ fn seen(timeline: &Timeline, visits: &[Visit], shape: &Shape) -> Seen {
     visits.iter().enumerate().filter_map(at).collect()
 }
 
-fn places(centres: impl Iterator<Item = Point>) -> usize {
-    let mut places: Vec<Point> = Vec::new();
-    for centre in centres {
-        if places.iter().all(|place| place.reach(centre) > PLACE) {
-            places.push(centre);
+fn places(positions: impl Iterator<Item = i32>) -> usize {
+    let mut places: Vec<i32> = Vec::new();
+    for position in positions {
+        if places.iter().all(|place| (place - position).abs() > PLACE) {
+            places.push(position);
         }
     }
     places.len()
@@ -182,13 +281,11 @@ fn agreed(timeline: &Timeline, visits: &[Visit], shape: &Shape, seen: &Seen) -> 
         let visit = &visits[*index];
         let (before, with) = (timeline.screen(visit.at - 1), timeline.screen(visit.at));
         let around = Rect::new(place.x - MARGIN, place.y - MARGIN, width, height);
-        let (levels, difference) = (with.luma(around), with.difference(before, around));
+        let (levels, below) = (with.luma(around), before.luma(around));
         for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
-            if let (Some(level), Some(difference)) = (
-                levels.at(around.x + x, around.y + y),
-                difference.at(around.x + x, around.y + y),
-            ) {
-                votes[(y * width + x) as usize].push((level, difference > PAINTED));
+            let (x_at, y_at) = (around.x + x, around.y + y);
+            if let (Some(level), Some(below)) = (levels.at(x_at, y_at), below.at(x_at, y_at)) {
+                votes[(y * width + x) as usize].push((level, level.abs_diff(below) > PAINTED));
             }
         }
     }

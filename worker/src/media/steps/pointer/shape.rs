@@ -90,16 +90,29 @@ impl Shape {
 
     /// The best place in a part of a picture, and its error; `None` if nothing fits to `limit`.
     pub(super) fn find(&self, part: &Grey, limit: f32) -> Option<(Point, f32)> {
-        let mut best: Option<(Point, f32)> = None;
+        self.find_all(part, limit).into_iter().next()
+    }
+
+    /// All places in a part of a picture that are not next to a better one, best first, with their errors.
+    pub(super) fn find_all(&self, part: &Grey, limit: f32) -> Vec<(Point, f32)> {
+        /// Places nearer than this are one place, pixels; and most places.
+        const NEXT: i32 = 6;
+        const MOST: usize = 3;
         let place = part.place;
+        let mut found: Vec<(Point, f32)> = Vec::new();
         for y in place.y - 2..place.bottom() - self.height + 3 {
             for x in place.x - 2..place.right() - self.width + 3 {
                 let place = Point { x, y };
-                let limit = best.map_or(limit, |(_, error)| error);
-                if let Some(error) = self.error_at(part, place, limit)
-                    && self.stands_out(part, place)
-                {
-                    best = Some((place, error));
+                found.extend(self.error_at(part, place, limit).map(|error| (place, error)));
+            }
+        }
+        found.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let mut best: Vec<(Point, f32)> = Vec::new();
+        for (place, error) in found {
+            if best.iter().all(|(other, _)| other.reach(place) > NEXT) && self.stands_out(part, place) {
+                best.push((place, error));
+                if best.len() == MOST {
+                    break;
                 }
             }
         }

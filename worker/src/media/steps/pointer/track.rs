@@ -1,18 +1,24 @@
-//! Following the pointer with its shapes: it is looked for only where something changed.
+//! Following the pointer with its shapes. All places where a shape came to, stayed and left again are collected first;
+//! the pointer is then the chain of them in which each begins in the very picture in which the one before it ends.
 
 use super::super::geometry::{Point, Rect};
-use super::super::timeline::Timeline;
+use super::super::timeline::{Restless, Timeline};
 use super::shape::{FITS, Shape};
 
-/// Error below which the last shape is still where it was, levels.
-const STILL: f32 = 22.0;
+/// Error below which a shape is still where it was, levels.
+const STILL: f32 = 26.0;
 /// Room around a changed part in which a pointer may stand, pixels.
 const ROOM: i32 = 14;
-/// Changes larger than this are searched around the last place only, pixels of area, and how far.
+/// Changes larger than this are not searched, pixels of area.
 const LARGE: i32 = 150_000;
-const NEARBY: i32 = 60;
 /// A pointer has moved if it points this far away, pixels.
 const MOVED: i32 = 2;
+/// Stays that one stay may follow, counted back.
+const LOOK_BACK: usize = 240;
+/// Pictures that a pointer rests for at least once.
+const REST: usize = 3;
+/// Moves from stay to stay without a gap that make a pointer.
+const LEAST_MOVES: usize = 4;
 
 /// The pointer in every picture of a stretch.
 #[derive(Debug, Default)]
@@ -67,66 +73,162 @@ impl Track {
     }
 }
 
+/// A shape that came to a place and left it again.
+#[derive(Debug, Clone, Copy)]
+struct Stay {
+    mark: Mark,
+    /// Indices of the first picture with it and of the first one without.
+    from: usize,
+    to: usize,
+    error: f32,
+}
+
 /// Follows the pointer through a stretch. `from` is where an earlier stretch left it: the shapes must then begin with
 /// those of that stretch.
-pub(crate) fn track(timeline: &Timeline, shapes: &[Shape], from: Option<Mark>) -> Track {
+pub(crate) fn track(timeline: &Timeline, restless: &Restless, shapes: &[Shape], from: Option<Mark>) -> Track {
     let mut marks: Vec<Option<Mark>> = vec![None; timeline.len()];
-    if shapes.is_empty() {
-        return finish(shapes, marks);
+    let from = from.filter(|mark| mark.shape < shapes.len());
+    let mut stays = stays(timeline, restless, shapes);
+    stays.extend(from.map(|mark| Stay {
+        mark,
+        from: 0,
+        to: left(timeline, shapes, mark, 0),
+        error: 0.0,
+    }));
+    stays.sort_by_key(|stay| (stay.from, stay.to));
+    let (mut chain, mut moves) = best_chain(&stays, shapes);
+    // A shape that never rests is a piece of one.
+    let rests = |shape: usize| {
+        chain
+            .iter()
+            .any(|stay| stay.mark.shape == shape && stay.to - stay.from >= REST)
+    };
+    let known: Vec<bool> = (0..shapes.len()).map(rests).collect();
+    if known.contains(&false) {
+        stays.retain(|stay| known[stay.mark.shape]);
+        (chain, moves) = best_chain(&stays, shapes);
     }
-    let mut last = from.filter(|mark| mark.shape < shapes.len());
-    let mut first = last.map(|_| 0);
-    if let Some(start) = marks.first_mut() {
-        *start = last;
-    }
-    for (index, mark) in marks.iter_mut().enumerate().skip(1) {
-        if !timeline.changes(index).is_empty() && !last.is_some_and(|last| is_still(timeline, index, shapes, last)) {
-            last = look(timeline, index, index, shapes, last).or(last);
+    if moves >= LEAST_MOVES || from.is_some() {
+        let mut last = chain.first().map(|first| first.mark);
+        let mut next = chain.iter().peekable();
+        for (index, mark) in marks.iter_mut().enumerate() {
+            while let Some(stay) = next.next_if(|stay| stay.from <= index) {
+                last = Some(stay.mark);
+            }
+            *mark = last;
         }
-        if last.is_some() && first.is_none() {
-            first = Some(index);
-        }
-        *mark = last;
-    }
-    // Before its first move it stood where that move began.
-    if let Some(first) = first.filter(|first| *first > 0) {
-        let began = look(timeline, first - 1, first, shapes, None);
-        let known = marks[first];
-        marks[..first].fill(began.or(known));
     }
     finish(shapes, marks)
 }
 
-fn is_still(timeline: &Timeline, index: usize, shapes: &[Shape], last: Mark) -> bool {
-    let shape = &shapes[last.shape];
-    let part = timeline.screen(index).luma(shape.rect_at(last.place).grown(3));
-    shape.error_at(&part, last.place, STILL).is_some() && shape.stands_out(&part, last.place)
-}
-
-/// Looks in the picture `index` for the pointer in the parts that changed into the picture `changed`.
-fn look(timeline: &Timeline, index: usize, changed: usize, shapes: &[Shape], last: Option<Mark>) -> Option<Mark> {
-    let screen = timeline.screen(index);
-    let around_last = last.map(|last| shapes[last.shape].rect_at(last.place).grown(NEARBY));
-    let parts = &timeline.changes(changed).parts;
-    let mut areas: Vec<Rect> = Vec::new();
-    for part in parts.iter().filter(|part| part.rect.w >= 4 && part.rect.h >= 4) {
-        if part.rect.area() <= LARGE {
-            areas.push(part.rect.grown(ROOM));
-        } else if let Some(around) = around_last {
-            areas.extend(around.common(part.rect.grown(ROOM)));
-        }
-    }
-    let mut best: Option<(f32, Mark)> = None;
-    for area in areas {
-        let part = screen.luma(area);
-        for (number, shape) in shapes.iter().enumerate() {
-            let limit = best.map_or(FITS, |(error, _)| error);
-            if let Some((place, error)) = shape.find(&part, limit) {
-                best = Some((error, Mark { shape: number, place }));
+/// Every stay of every shape, as far as something changed where it began or ended.
+fn stays(timeline: &Timeline, restless: &Restless, shapes: &[Shape]) -> Vec<Stay> {
+    let mut stays: Vec<Stay> = Vec::new();
+    for index in 1..timeline.len() {
+        for area in areas(timeline, restless, index) {
+            for (came, seen, other) in [(true, index, index - 1), (false, index - 1, index)] {
+                let part = timeline.screen(seen).luma(area);
+                for (number, shape) in shapes.iter().enumerate() {
+                    for (place, error) in shape.find_all(&part, FITS) {
+                        let mark = Mark { shape: number, place };
+                        let known = stays.iter().rev().take(LOOK_BACK).any(|stay| {
+                            stay.from <= seen
+                                && seen < stay.to
+                                && stay.mark.shape == number
+                                && stay.mark.place.reach(place) <= 2
+                        });
+                        if known || fits(timeline, shapes, mark, other) {
+                            continue;
+                        }
+                        stays.push(if came {
+                            Stay {
+                                mark,
+                                from: index,
+                                to: left(timeline, shapes, mark, index),
+                                error,
+                            }
+                        } else {
+                            Stay {
+                                mark,
+                                from: came_to(timeline, shapes, mark, index - 1),
+                                to: index,
+                                error,
+                            }
+                        });
+                    }
+                }
             }
         }
     }
-    best.map(|(_, mark)| mark)
+    stays
+}
+
+fn areas<'a>(timeline: &'a Timeline, restless: &'a Restless, index: usize) -> impl Iterator<Item = Rect> + 'a {
+    let parts = timeline.changes(index).parts.iter();
+    let searched = parts.filter(|part| part.rect.w >= 4 && part.rect.h >= 4 && part.rect.area() <= LARGE);
+    searched
+        .filter(|part| !restless.is_noise(part))
+        .map(|part| part.rect.grown(ROOM))
+}
+
+fn fits(timeline: &Timeline, shapes: &[Shape], mark: Mark, index: usize) -> bool {
+    let shape = &shapes[mark.shape];
+    let part = timeline.screen(index).luma(shape.rect_at(mark.place).grown(3));
+    shape.error_at(&part, mark.place, STILL).is_some() && shape.stands_out(&part, mark.place)
+}
+
+fn touched(timeline: &Timeline, rect: Rect, index: usize) -> bool {
+    let mut parts = timeline.changes(index).parts.iter();
+    parts.any(|part| part.rect.common(rect).is_some())
+}
+
+/// The first picture after `index` in which the shape is there no longer.
+fn left(timeline: &Timeline, shapes: &[Shape], mark: Mark, index: usize) -> usize {
+    let rect = shapes[mark.shape].rect_at(mark.place);
+    let gone = |later: &usize| touched(timeline, rect, *later) && !fits(timeline, shapes, mark, *later);
+    (index + 1..timeline.len()).find(gone).unwrap_or(timeline.len())
+}
+
+/// The first picture, up to `index`, from which on the shape is there.
+fn came_to(timeline: &Timeline, shapes: &[Shape], mark: Mark, index: usize) -> usize {
+    let rect = shapes[mark.shape].rect_at(mark.place);
+    let missing = |earlier: &usize| touched(timeline, rect, *earlier) && !fits(timeline, shapes, mark, *earlier - 1);
+    (1..=index).rev().find(missing).unwrap_or(0)
+}
+
+/// The chain that explains most, and how often its pointer left one place in the very picture in which it came to the
+/// next.
+fn best_chain(stays: &[Stay], shapes: &[Shape]) -> (Vec<Stay>, usize) {
+    let mut best: Vec<(f32, Option<usize>, usize)> = Vec::with_capacity(stays.len());
+    for (index, stay) in stays.iter().enumerate() {
+        let fit = 0.2 * (1.0 - stay.error / FITS) + 0.1 * (shapes[stay.mark.shape].dots() as f32 / 200.0).min(1.0);
+        let before = (index.saturating_sub(LOOK_BACK)..index).filter(|before| stays[*before].to <= stay.from);
+        let linked = before.map(|before| {
+            let (score, _, moves) = best[before];
+            let gap = stay.from - stays[before].to;
+            let link = if gap == 0 {
+                1.0
+            } else {
+                -0.25 - 0.02 * gap.min(30) as f32
+            };
+            (score + link, Some(before), moves + usize::from(gap == 0))
+        });
+        let (score, before, moves) = linked
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .filter(|(score, ..)| *score > 0.0)
+            .unwrap_or((0.0, None, 0));
+        best.push((score + fit, before, moves));
+    }
+    let last = (0..best.len()).max_by(|a, b| best[*a].0.total_cmp(&best[*b].0));
+    let moves = last.map_or(0, |last| best[last].2);
+    let mut chain = Vec::new();
+    let mut at = last;
+    while let Some(index) = at {
+        chain.push(stays[index]);
+        at = best[index].1;
+    }
+    chain.reverse();
+    (chain, moves)
 }
 
 fn finish(shapes: &[Shape], marks: Vec<Option<Mark>>) -> Track {
