@@ -5,16 +5,21 @@ use zoetrope_shared::tasks::ocr::Line;
 use zoetrope_shared::tasks::step_detection::StepType;
 
 use super::changes::CHANGED;
-use super::find::{Draft, Label, control};
+use super::find::{Control, Draft, Label, control};
 use super::geometry::{Point, Rect};
+use super::screen::Screen;
 use super::timeline::Timeline;
 use crate::fault::Fault;
 use crate::ocr;
 
 /// How far a label may stand from where the pointer points, pixels.
-const LABEL_REACH: i32 = 90;
+const LABEL_REACH: i32 = 40;
+/// How far to both sides it may reach, pixels.
+const LABEL_WINDOW: i32 = 330;
+/// How far the label of a row may stand from its switch, pixels.
+const ROW_REACH: i32 = 640;
 /// How far left of a field and above it its name may stand, pixels.
-const LEFT_OF_FIELD: i32 = 260;
+const LEFT_OF_FIELD: i32 = 420;
 const ABOVE_FIELD: i32 = 21;
 /// Height of what holds a dialog's title, pixels.
 const TITLE_HEIGHT: i32 = 62;
@@ -34,6 +39,8 @@ pub(super) struct Reader<'a> {
     pub(super) timeline: &'a Timeline,
     /// Names of surfaces by their number.
     pub(super) surfaces: &'a mut Vec<(u64, String)>,
+    /// Fields of the page and their names.
+    pub(super) fields: &'a mut Vec<(Rect, String)>,
 }
 
 impl Reader<'_> {
@@ -43,29 +50,40 @@ impl Reader<'_> {
         let mut words = Words::default();
         words.target = match draft.label {
             Label::None => String::new(),
-            Label::Control { picture, rect, point } => self.control(draft, picture, rect, point)?,
-            Label::Field { before, after, rect } => {
-                let value = self.first_line(after, rect.grown(2))?;
-                words.value = Some(value).filter(|_| draft.step == StepType::Type);
-                self.field(before, rect)?
+            Label::Key(name) => {
+                words.value = Some(name.to_owned());
+                String::new()
             }
+            Label::Control(control) => self.control(draft, control)?,
+            Label::Field {
+                clean,
+                before,
+                after,
+                rect,
+            } => {
+                words.value = Some(self.first_line(after, rect.grown(2))?);
+                self.field(clean, before, rect)?
+            }
+            Label::Beside { picture, rect } => self.name_beside(picture, rect)?,
             Label::Selected { picture, rect } => {
-                let text = self.first_line(picture, rect.grown(3))?;
+                let mut pieces = self.pieces(picture, rect.grown(3))?;
+                let middle = rect.centre().y;
+                pieces.retain(|piece| (piece.rect.centre().y - middle).abs() <= 9);
+                let text = join(&pieces);
                 words.value = Some(text.clone());
                 text
             }
-            Label::Title { picture, rect } => {
-                self.first_line(picture, Rect::new(rect.x, rect.y, rect.w, rect.h.min(TITLE_HEIGHT)))?
-            }
-            Label::Opener { picture, rect } if before.is_empty() => {
-                self.first_line(picture, Rect::new(rect.x, rect.y, rect.w, rect.h.min(TITLE_HEIGHT)))?
-            }
+            Label::Title { picture, rect } => self.title(picture, rect)?,
+            Label::Opener { picture, rect } if before.is_empty() => self.title(picture, rect)?,
             Label::Opener { .. } => before.to_owned(),
             Label::Opened { surface } => {
                 let known = self.surfaces.iter().find(|(number, _)| *number == surface);
                 known.map(|(_, name)| name.clone()).unwrap_or_default()
             }
-            Label::Page { before, after } => self.page(before, after)?,
+            Label::Page { before, after } => {
+                self.fields.clear();
+                self.page(before, after)?
+            }
         };
         if let (Some(number), StepType::Open) = (draft.surface, draft.step) {
             self.surfaces.push((number, words.target.clone()));
@@ -73,7 +91,8 @@ impl Reader<'_> {
         Ok(words)
     }
 
-    fn lines(&mut self, picture: usize, rect: Rect) -> Result<Vec<Line>, Fault> {
+    /// The texts of a part, from top to bottom and left to right.
+    fn pieces(&mut self, picture: usize, rect: Rect) -> Result<Vec<Piece>, Fault> {
         let screen = self.timeline.screen(picture);
         let Some(rect) = rect
             .within(screen.width(), screen.height())
@@ -85,68 +104,127 @@ impl Reader<'_> {
         let Some(image): Option<GrayImage> = grey.into_image() else {
             return Ok(Vec::new());
         };
-        let mut lines = ocr::crop::lines(self.engine, &image)?;
-        for line in &mut lines {
-            line.bbox[0] += rect.x as u32;
-            line.bbox[1] += rect.y as u32;
-        }
-        lines.sort_by_key(|line| (line.bbox[1] + line.bbox[3] / 2, line.bbox[0]));
-        Ok(lines)
+        let lines = ocr::crop::lines(self.engine, &image)?;
+        let mut pieces: Vec<Piece> = lines.iter().flat_map(|line| split(line, rect)).collect();
+        pieces.retain(|piece| piece.text.chars().any(char::is_alphanumeric));
+        pieces.sort_by_key(|piece| (piece.rect.centre().y, piece.rect.x));
+        Ok(pieces)
     }
 
     fn first_line(&mut self, picture: usize, rect: Rect) -> Result<String, Fault> {
-        Ok(first_line(&self.lines(picture, rect)?))
+        Ok(first_line(&self.pieces(picture, rect)?))
     }
 
-    fn control(&mut self, draft: &mut Draft, picture: usize, rect: Rect, point: Point) -> Result<String, Fault> {
-        if rect.w > 0 {
+    /// The title of a box: its first line that is more than a sign.
+    fn title(&mut self, picture: usize, rect: Rect) -> Result<String, Fault> {
+        const LETTERS: usize = 3;
+        let pieces = self.pieces(picture, Rect::new(rect.x, rect.y, rect.w, rect.h.min(TITLE_HEIGHT)))?;
+        let from = pieces
+            .iter()
+            .position(|piece| piece.text.chars().filter(|letter| letter.is_alphanumeric()).count() >= LETTERS);
+        Ok(first_line(&pieces[from.unwrap_or(0).min(pieces.len())..]))
+    }
+
+    /// The label of what was acted on at a point: what stands in its box; or else the nearest text: right there, in the
+    /// same row, or in the same card.
+    fn control(&mut self, draft: &mut Draft, control: Control) -> Result<String, Fault> {
+        let Control {
+            picture,
+            rect,
+            point,
+            exact,
+            holds_value,
+        } = control;
+        if holds_value {
+            let name = self.name_beside(picture, rect)?;
+            if !name.is_empty() {
+                return Ok(name);
+            }
+        }
+        if exact {
             let text = self.first_line(picture, rect.grown(2))?;
             if !text.is_empty() {
                 return Ok(text);
             }
         }
-        let around = Rect::new(point.x - 260, point.y - 30, 520, 64);
-        let lines = self.lines(picture, around)?;
-        let reach = |line: &Line| {
-            let rect = rect_of(line);
-            let across = (rect.x - point.x).max(point.x - rect.right()).max(0);
-            let down = (rect.y - point.y).max(point.y - rect.bottom()).max(0);
-            across + down * 5 / 2
-        };
-        let Some(nearest) = lines
-            .iter()
-            .min_by_key(|line| reach(line))
-            .filter(|line| reach(line) < LABEL_REACH)
-        else {
-            return Ok(String::new());
-        };
-        if rect.w == 0 && reach(nearest) == 0 {
-            draft.rect = rect_of(nearest).grown(5);
+        let near = Rect::new(point.x - LABEL_WINDOW, point.y - 24, 2 * LABEL_WINDOW, 48);
+        if let Some(nearest) = self
+            .nearest(picture, near, point)?
+            .filter(|piece| distance(piece.rect, point) < LABEL_REACH)
+        {
+            if !exact && distance(nearest.rect, point) == 0 {
+                draft.rect = nearest.rect.grown(5);
+            }
+            return Ok(nearest.text);
         }
-        Ok(nearest.text.clone())
+        let what = below(self.timeline.screen(picture), point);
+        if what == Below::Sign {
+            return Ok(String::new());
+        }
+        let row = Rect::new(point.x - ROW_REACH, point.y - 16, ROW_REACH + 60, 32);
+        if let Some(nearest) = self.nearest(picture, row, point)?.filter(|_| what == Below::Ground) {
+            return Ok(nearest.text);
+        }
+        let card = Rect::new(point.x - 170, point.y - 110, 340, 250);
+        let nearest = self.nearest(picture, card, point)?;
+        Ok(nearest.map(|piece| piece.text).unwrap_or_default())
     }
 
-    /// The name of a field: what stands in it while it is empty, left of it, or above it.
-    fn field(&mut self, picture: usize, rect: Rect) -> Result<String, Fault> {
-        let inside = self.first_line(
-            picture,
-            Rect::new(rect.x - 4, rect.y - 2, rect.w.max(170) + 8, rect.h + 4),
-        )?;
-        if !inside.is_empty() {
-            return Ok(inside);
+    /// The whole text in a part that is nearest to a point.
+    fn nearest(&mut self, picture: usize, part: Rect, point: Point) -> Result<Option<Piece>, Fault> {
+        let screen = self.timeline.screen(picture).bounds();
+        let pieces = self.pieces(picture, part)?;
+        // What the part's edge cuts through is not the whole text.
+        let whole = |piece: &Piece| {
+            (part.x <= 0 || piece.rect.x > part.x + 2)
+                && (part.right() >= screen.w || piece.rect.right() < part.right() - 2)
+                && (part.y <= 0 || piece.rect.y > part.y + 1)
+                && (part.bottom() >= screen.h || piece.rect.bottom() < part.bottom() - 1)
+        };
+        let readable = pieces.into_iter().filter(|piece| whole(piece) && piece.is_readable());
+        Ok(readable.min_by_key(|piece| distance(piece.rect, point)))
+    }
+
+    /// The name of a field: what stands in it while it is empty, or beside it.
+    fn field(&mut self, clean: usize, picture: usize, rect: Rect) -> Result<String, Fault> {
+        if let Some((_, name)) = self
+            .fields
+            .iter()
+            .rev()
+            .find(|(known, _)| known.holds(rect.centre(), 2))
+        {
+            return Ok(name.clone());
         }
-        // Right above, if it begins where the field does; else left of it in the same row.
-        let edge = control::edges(self.timeline.screen(picture), rect.centre()).unwrap_or(rect.grown(8));
+        let edge = control::edges(self.timeline.screen(picture), rect.centre());
+        let inner = Rect::new(rect.x - 4, rect.y - 2, rect.w.max(190) + 8, rect.h + 4);
+        let inner = edge.and_then(|edge| edge.common(inner)).unwrap_or(inner);
+        let mut name = self.first_line(clean, inner)?;
+        if name.chars().filter(|letter| letter.is_alphanumeric()).count() < 2 {
+            name = self.name_beside(picture, edge.unwrap_or(rect.grown(8)))?;
+        }
+        if !name.is_empty() {
+            self.fields.push((edge.unwrap_or(rect.grown(4)), name.clone()));
+        }
+        Ok(name)
+    }
+
+    /// The name of a box: right above, if it begins where the box does; else left of it in the same row.
+    fn name_beside(&mut self, picture: usize, edge: Rect) -> Result<String, Fault> {
         let above = Rect::new(edge.x - 6, edge.y - ABOVE_FIELD, edge.w.max(240), ABOVE_FIELD);
-        let lines = self.lines(picture, above)?;
-        let begins = |line: &&Line| (rect_of(line).x - edge.x).abs() <= 14;
-        if let Some(line) = lines.iter().rev().find(begins) {
-            return Ok(line.text.clone());
+        let begins = |piece: &&Piece| (piece.rect.x - edge.x).abs() <= 14;
+        if let Some(piece) = self.pieces(picture, above)?.iter().rev().find(begins) {
+            return Ok(piece.text.clone());
         }
         let left = Rect::new(edge.x - LEFT_OF_FIELD, edge.y - 2, LEFT_OF_FIELD - 3, edge.h + 4);
-        let lines = self.lines(picture, left)?;
-        let nearest = lines.iter().max_by_key(|line| line.bbox[0] + line.bbox[2]);
-        Ok(nearest.map(|line| line.text.clone()).unwrap_or_default())
+        let pieces = self.pieces(picture, left)?;
+        let screen = self.timeline.screen(picture);
+        // What has a box of its own is another control.
+        let is_name = |piece: &&Piece| {
+            let own = control::edges(screen, piece.rect.centre()).is_some_and(|own| own.w < piece.rect.w + 70);
+            !own && piece.is_readable() && piece.rect.x > left.x + 2
+        };
+        let nearest = pieces.iter().filter(is_name).max_by_key(|piece| piece.rect.right());
+        Ok(nearest.map(|piece| piece.text.clone()).unwrap_or_default())
     }
 
     /// The name of a page: what changed at the top of the screen, most often its address.
@@ -154,23 +232,24 @@ impl Reader<'_> {
         let (old, new) = (self.timeline.screen(before), self.timeline.screen(after));
         let top = Rect::new(0, 0, new.width(), TOP);
         let difference = new.difference(old, top);
-        let lines = self.lines(after, top)?;
-        let changed = |line: &&Line| {
-            let rect = rect_of(line);
+        let pieces = self.pieces(after, top)?;
+        let changed = |piece: &&Piece| {
+            let rect = piece.rect;
             let pixels = (rect.y..rect.bottom()).flat_map(|y| (rect.x..rect.right()).map(move |x| (x, y)));
             let changed = pixels.filter(|(x, y)| difference.at(*x, *y).is_some_and(|level| level > CHANGED));
             changed.count() as i32 * 12 > rect.area()
         };
-        let changed: Vec<&Line> = lines.iter().filter(changed).collect();
-        let address = changed.iter().find(|line| is_address(&line.text));
-        if let Some(line) = address.or(changed.first()) {
-            return Ok(line.text.clone());
+        let changed: Vec<&Piece> = pieces.iter().filter(changed).collect();
+        let address = changed.iter().find(|piece| is_address(&piece.text));
+        if let Some(piece) = address.or(changed.first()) {
+            let line: Vec<Piece> = pieces.iter().filter(|other| in_line(other, piece)).cloned().collect();
+            return Ok(join(&line));
         }
-        let heading = self.lines(after, Rect::new(0, TOP, new.width(), new.height() / 3))?;
+        let heading = self.pieces(after, Rect::new(0, TOP, new.width(), new.height() / 3))?;
         Ok(heading
             .iter()
-            .max_by_key(|line| line.bbox[3])
-            .map(|line| line.text.clone())
+            .max_by_key(|piece| piece.rect.h)
+            .map(|piece| piece.text.clone())
             .unwrap_or_default())
     }
 }
@@ -179,21 +258,128 @@ fn is_address(text: &str) -> bool {
     text.contains("://") || (text.contains('.') && text.contains('/') && !text.contains(' '))
 }
 
-fn rect_of(line: &Line) -> Rect {
-    let [x, y, w, h] = line.bbox.map(|side| side as i32);
-    Rect::new(x, y, w, h)
+fn rect_of([x, y, w, h]: [u32; 4]) -> Rect {
+    Rect::new(x as i32, y as i32, w as i32, h as i32)
 }
 
-/// The pieces of the topmost line from left to right.
-fn first_line(lines: &[Line]) -> String {
-    let Some(first) = lines.first().map(rect_of) else {
+/// Text that belongs together.
+#[derive(Debug, Clone)]
+struct Piece {
+    rect: Rect,
+    text: String,
+    /// That of its worst read word, 0 to 1.
+    confidence: f32,
+}
+
+impl Piece {
+    /// Whether it is more than a sign or a misread picture.
+    fn is_readable(&self) -> bool {
+        const LETTERS: usize = 2;
+        const CONFIDENCE: f32 = 0.4;
+        let letters = self.text.chars().filter(|letter| letter.is_alphanumeric()).count();
+        letters >= LETTERS && self.confidence >= CONFIDENCE
+    }
+}
+
+/// Whether two pieces stand in one line, no further apart than words around a dash.
+fn in_line(a: &Piece, b: &Piece) -> bool {
+    let gap = (a.rect.x - b.rect.right()).max(b.rect.x - a.rect.right());
+    (a.rect.centre().y - b.rect.centre().y).abs() <= 6 && gap <= 30
+}
+
+/// The texts of pieces from left to right.
+fn join(pieces: &[Piece]) -> String {
+    let mut line: Vec<&Piece> = pieces.iter().collect();
+    line.sort_by_key(|piece| piece.rect.x);
+    line.iter().map(|piece| piece.text.trim()).collect::<Vec<_>>().join(" ")
+}
+
+/// What is in front of the ground below a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Below {
+    /// Nothing.
+    Ground,
+    /// A small sign that stands alone.
+    Sign,
+    /// Anything else: a picture.
+    Picture,
+}
+
+fn below(screen: &Screen, point: Point) -> Below {
+    const INK: u8 = 24;
+    let around = screen.luma(Rect::around(point, 60, 40));
+    let inner = Rect::around(point, 36, 36);
+    let mut levels = [0_u32; 256];
+    around.levels.iter().for_each(|level| levels[usize::from(*level)] += 1);
+    let ground = (0_u8..=255)
+        .max_by_key(|level| levels[usize::from(*level)])
+        .unwrap_or(0);
+    let (mut inside, mut outside) = (0, 0);
+    for y in around.place.y..around.place.bottom() {
+        for x in around.place.x..around.place.right() {
+            if around.at(x, y).is_some_and(|level| level.abs_diff(ground) > INK) {
+                if inner.holds(Point { x, y }, 0) {
+                    inside += 1
+                } else {
+                    outside += 1
+                }
+            }
+        }
+    }
+    match (inside, outside) {
+        (0..6, 0..12) => Below::Ground,
+        (_, 0..12) => Below::Sign,
+        _ => Below::Picture,
+    }
+}
+
+/// The pieces of a line that was read in `part`: neighbouring buttons and columns stand further apart than words.
+fn split(line: &Line, part: Rect) -> Vec<Piece> {
+    /// Least gap, pixels, and for each pixel of the line's height.
+    const GAP: i32 = 9;
+    const GAP_OF_HEIGHT: f32 = 0.95;
+    let gap = GAP.max((line.bbox[3] as f32 * GAP_OF_HEIGHT) as i32);
+    let mut pieces: Vec<Piece> = Vec::new();
+    for word in &line.words {
+        let inside = rect_of(word.bbox);
+        let rect = Rect::new(inside.x + part.x, inside.y + part.y, inside.w, inside.h);
+        match pieces.last_mut() {
+            Some(last) if rect.x - last.rect.right() < gap => {
+                last.rect = last.rect.union(rect);
+                last.text = format!("{} {}", last.text, word.text);
+                last.confidence = last.confidence.min(word.confidence);
+            }
+            _ => pieces.push(Piece {
+                rect,
+                text: word.text.clone(),
+                confidence: word.confidence,
+            }),
+        }
+    }
+    pieces
+}
+
+/// How far a text is from where a pointer points: across counts less than down.
+fn distance(rect: Rect, point: Point) -> i32 {
+    let across = (rect.x - point.x).max(point.x - rect.right()).max(0);
+    let down = (rect.y - point.y).max(point.y - rect.bottom()).max(0);
+    across + down * 5 / 2
+}
+
+/// The pieces of the topmost line from left to right, without the sign at its end that says that it opens.
+fn first_line(pieces: &[Piece]) -> String {
+    let Some(first) = pieces.first().map(|piece| piece.rect) else {
         return String::new();
     };
     let middle = first.centre().y;
-    let mut pieces: Vec<&Line> = lines
+    let mut line: Vec<&Piece> = pieces
         .iter()
-        .filter(|line| (rect_of(line).centre().y - middle).abs() <= 6)
+        .filter(|piece| (piece.rect.centre().y - middle).abs() <= 6)
         .collect();
-    pieces.sort_by_key(|line| line.bbox[0]);
-    pieces.iter().map(|line| line.text.trim()).collect::<Vec<_>>().join(" ")
+    line.sort_by_key(|piece| piece.rect.x);
+    let is_sign = |piece: &&Piece| piece.text.chars().count() == 1 && !piece.text.chars().any(char::is_numeric);
+    if line.len() > 1 && line.last().is_some_and(is_sign) {
+        line.pop();
+    }
+    line.iter().map(|piece| piece.text.trim()).collect::<Vec<_>>().join(" ")
 }

@@ -40,6 +40,7 @@ pub(super) struct Detector<'a> {
     mark: Option<Mark>,
     open: Vec<Surface>,
     surfaces: Vec<(u64, String)>,
+    fields: Vec<(Rect, String)>,
     steps: Vec<Step>,
     pointer: bool,
 }
@@ -62,6 +63,7 @@ impl<'a> Detector<'a> {
             mark: None,
             open: Vec::new(),
             surfaces: Vec::new(),
+            fields: Vec::new(),
             steps: Vec::new(),
             pointer: false,
         }
@@ -128,6 +130,7 @@ impl<'a> Detector<'a> {
             engine: self.engine,
             timeline: &self.timeline,
             surfaces: &mut self.surfaces,
+            fields: &mut self.fields,
         };
         let mut last_target = String::new();
         for mut draft in drafts {

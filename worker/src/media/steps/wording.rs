@@ -21,7 +21,10 @@ pub(super) fn sentence(draft: &Draft, target: &str, value: Option<&str>) -> Stri
         StepType::DoubleClick => on("Double-click"),
         StepType::RightClick => on("Right-click"),
         StepType::Drag => on("Drag"),
-        StepType::Key => "Press a key".to_owned(),
+        StepType::Key => value.map_or_else(
+            || "Press a key".to_owned(),
+            |key| format!("Press {}", key.trim_matches('"')),
+        ),
         StepType::Scroll => format!("Scroll {}", direction(draft.amount.unwrap_or(0), draft.across)),
         StepType::Type => match (value, target) {
             (Some(value), Some(target)) => format!("Type {value} in {target}"),

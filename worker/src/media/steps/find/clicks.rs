@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use zoetrope_shared::tasks::step_detection::{StepDetail, StepType};
 
-use super::super::geometry::Rect;
+use super::super::geometry::{Point, Rect};
 use super::bursts::{self, Burst};
 use super::surfaces::{self, Around, Effect, Surface};
-use super::{Draft, Label, Scene, control};
+use super::{Control, Draft, Label, Scene, control};
 
 /// What can be open at once; more is a mistake, and each holds a picture.
 const MOST_OPEN: usize = 6;
@@ -19,6 +19,8 @@ const ROW: i32 = 56;
 const FAR_IN_ROW: i32 = 520;
 /// Time after a click in which the rest of its effect comes, ms.
 const SAME_MS: u64 = 700;
+/// Time after typing in which what happens is taken for the Enter key, ms, unless something was pressed.
+const ENTER_MS: u64 = 1_200;
 /// What is taken for the control where nothing tells its size.
 const POINTED: (i32, i32) = (40, 20);
 /// Without a pointer the place is a guess.
@@ -104,6 +106,10 @@ fn click(scene: &Scene<'_>, burst: &Burst, effects: &[Effect], open: &[Surface],
     let Some(pointer) = scene.pointer(start) else {
         return (!scene.track.exists()).then(|| unseen(scene, burst, effects))?;
     };
+    let typed = scene.typed.iter().rev().find(|(_, end)| *end < start);
+    let at_keys = typed.is_some_and(|(began, end)| {
+        start - end <= scene.timeline.pictures_in(ENTER_MS) && scene.track.arrived[start] <= *began
+    });
     let moving = scene.track.moved(start) || scene.track.moved((start + 1).min(scene.len() - 1));
     let near = burst.parts.iter().any(|part| {
         part.rect.holds(pointer, NEAR)
@@ -114,6 +120,9 @@ fn click(scene: &Scene<'_>, burst: &Burst, effects: &[Effect], open: &[Surface],
     if effects.is_empty() && (moving || !near) {
         return None;
     }
+    if at_keys && !scene.is_pressed(start, pointer) {
+        return Some(key(burst, pointer, "Enter"));
+    }
     // Closed from afar and nothing else changed: a key.
     let closed = effects.iter().find_map(|effect| match effect {
         Effect::Close(index) => Some(&open[*index]),
@@ -121,12 +130,18 @@ fn click(scene: &Scene<'_>, burst: &Burst, effects: &[Effect], open: &[Surface],
     });
     if let (Some(surface), 1) = (closed, effects.len())
         && surfaces::distance(surface, pointer) > 4
+        && !scene.is_pressed(start, pointer)
     {
-        return None;
+        return Some(key(burst, pointer, "Escape"));
     }
     let picked = closed.filter(|surface| surfaces::distance(surface, pointer) <= 4 && surface.is_choice(around));
-    let rect = control::under(scene, burst, pointer);
-    let picture = control::clean_picture(scene, start);
+    let picture = control::clean_picture(scene, start, pointer);
+    let found = control::under(scene, burst, pointer, picture);
+    let rect = found.map(|(rect, _)| rect);
+    let opens_list = effects.iter().any(|effect| match effect {
+        Effect::Open(list, _) => rect.is_some_and(|rect| surfaces::hangs_from(*list, rect)),
+        _ => false,
+    });
     Some(Draft {
         step: if picked.is_some() {
             StepType::Select
@@ -137,16 +152,34 @@ fn click(scene: &Scene<'_>, burst: &Burst, effects: &[Effect], open: &[Surface],
         start,
         end: start,
         rect: rect.unwrap_or(Rect::around(pointer, POINTED.0, POINTED.1)),
-        label: Label::Control {
+        label: Label::Control(Control {
             picture,
             rect: rect.unwrap_or(Rect::around(pointer, 0, 0)),
             point: pointer,
-        },
+            exact: found.is_some_and(|(_, exact)| exact),
+            holds_value: opens_list,
+        }),
         amount: None,
         across: false,
         surface: None,
         confidence: 0.5 + if effects.is_empty() { 0.0 } else { 0.2 } + if near { 0.2 } else { 0.0 },
     })
+}
+
+/// A key that did something, while the pointer rested elsewhere.
+fn key(burst: &Burst, pointer: Point, name: &'static str) -> Draft {
+    Draft {
+        step: StepType::Key,
+        detail: None,
+        start: burst.start,
+        end: burst.start,
+        rect: Rect::around(pointer, POINTED.0, POINTED.1),
+        label: Label::Key(name),
+        amount: None,
+        across: false,
+        surface: None,
+        confidence: 0.4,
+    }
 }
 
 /// A click without a pointer in the picture: what changed first is what was clicked, as far as anyone can tell.
@@ -164,11 +197,13 @@ fn unseen(scene: &Scene<'_>, burst: &Burst, effects: &[Effect]) -> Option<Draft>
         start: burst.start,
         end: burst.start,
         rect,
-        label: Label::Control {
+        label: Label::Control(Control {
             picture: burst.start - 1,
             rect,
             point: rect.centre(),
-        },
+            exact: true,
+            holds_value: false,
+        }),
         amount: None,
         across: false,
         surface: None,

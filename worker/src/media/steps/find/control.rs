@@ -9,8 +9,8 @@ use super::bursts::Burst;
 const HEIGHTS: std::ops::RangeInclusive<i32> = 12..=76;
 const LEAST_WIDTH: i32 = 30;
 const LARGEST_WIDTH: i32 = 760;
-/// Pictures before the pointer came that may show a control clean.
-const BEFORE: usize = 3;
+/// Pictures that are gone back for one that shows a control clean.
+const LONGEST_BACK: usize = 40;
 /// Share of the screen that may change between then and the click.
 const QUIET: f32 = 0.05;
 /// How far an edge may be from the pointer, pixels: up and down, left and right.
@@ -19,9 +19,9 @@ const REACH: (i32, i32) = (44, 400);
 const EDGE: u8 = 9;
 const LONG: i32 = 26;
 
-/// The box of the control under the pointer: what changed when it was pressed, what lit up when the pointer came, or
-/// what its edges enclose.
-pub(super) fn under(scene: &Scene<'_>, burst: &Burst, pointer: Point) -> Option<Rect> {
+/// The box of the control under the pointer, and whether it is certain: what its edges enclose; or else what changed
+/// when it was pressed, or lit up when the pointer came.
+pub(super) fn under(scene: &Scene<'_>, burst: &Burst, pointer: Point, clean: usize) -> Option<(Rect, bool)> {
     let own = scene.track.covers[burst.start].map_or(20, |rect| rect.w);
     let fits = |rect: &Rect| {
         rect.holds(pointer, 4)
@@ -37,17 +37,49 @@ pub(super) fn under(scene: &Scene<'_>, burst: &Burst, pointer: Point) -> Option<
     let lit = (arrived.saturating_sub(1).max(1)..burst.start)
         .flat_map(|index| scene.timeline.changes(index).parts.iter().map(|part| part.rect))
         .collect();
-    let clean = scene.timeline.screen(clean_picture(scene, burst.start));
-    smallest(pressed)
-        .or_else(|| edges(clean, pointer).filter(&fits))
-        .or_else(|| smallest(lit))
+    let enclosed = edges(scene.timeline.screen(clean), pointer).filter(&fits);
+    let long = |rect: &Rect| rect.w >= 2 * rect.h;
+    let guessed = || smallest(pressed).filter(long).or_else(|| smallest(lit).filter(long));
+    enclosed
+        .map(|rect| (rect, true))
+        .or_else(|| guessed().map(|rect| (rect, false)))
 }
 
-/// The newest picture from before the pointer came, unless something else changed since.
-pub(super) fn clean_picture(scene: &Scene<'_>, start: usize) -> usize {
-    let clean = scene.track.arrived[start].saturating_sub(BEFORE);
-    let quiet = (clean.max(1)..start).all(|index| scene.timeline.changes(index).share < QUIET);
-    if quiet { clean } else { start - 1 }
+/// The newest picture from before the pointer came in which it does not stand in front of `point`'s surroundings,
+/// unless something changed there since.
+pub(super) fn clean_picture(scene: &Scene<'_>, start: usize, point: Point) -> usize {
+    clean_since(scene, start, Rect::around(point, 170, 44), 0)
+}
+
+/// The same for a field, whose edge changes when it is clicked into: only what is higher than it counts.
+pub(super) fn clean_field(scene: &Scene<'_>, start: usize, field: Rect) -> usize {
+    const HIGH: i32 = 64;
+    clean_since(
+        scene,
+        start,
+        Rect::new(field.x - 20, field.y - 8, 200, field.h + 16),
+        HIGH,
+    )
+}
+
+fn clean_since(scene: &Scene<'_>, start: usize, surroundings: Rect, high: i32) -> usize {
+    let mut clean = start - 1;
+    while clean > 0 && start - clean <= LONGEST_BACK {
+        let covered = scene.track.covers[clean].is_some_and(|cover| cover.common(surroundings).is_some());
+        if !covered && clean < scene.track.arrived[start] {
+            return clean;
+        }
+        let noticed = |rect: &Rect| rect.h > high && rect.common(surroundings).is_some();
+        let changed = scene.content[clean]
+            .iter()
+            .map(|part| part.rect)
+            .any(|rect| noticed(&rect));
+        if changed || scene.timeline.changes(clean).share > QUIET {
+            break;
+        }
+        clean -= 1;
+    }
+    clean
 }
 
 /// The box that straight edges enclose around a point: a border, or the end of a filled ground.

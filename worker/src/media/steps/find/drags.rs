@@ -4,7 +4,7 @@ use zoetrope_shared::tasks::step_detection::{StepDetail, StepType};
 
 use super::super::changes::CHANGED;
 use super::super::geometry::{Point, Rect};
-use super::{Draft, Label, Scene};
+use super::{Control, Draft, Label, Scene};
 
 /// Pictures that a drag takes at least.
 const LEAST_MOVES: usize = 4;
@@ -112,11 +112,13 @@ fn moved_with(scene: &Scene<'_>, start: usize, end: usize) -> Option<Draft> {
         start,
         end,
         rect,
-        label: Label::Field {
-            before: start - 1,
-            after: start - 1,
+        label: Label::Control(Control {
+            picture: scene.track.arrived[start - 1].saturating_sub(BEFORE),
             rect,
-        },
+            point: from,
+            exact: false,
+            holds_value: true,
+        }),
         amount: None,
         across: false,
         surface: None,

@@ -23,10 +23,18 @@ use super::timeline::{Restless, Timeline};
 /// Where a step's label is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Label {
-    /// Text of a control, in a picture from before the pointer came.
-    Control { picture: usize, rect: Rect, point: Point },
-    /// The name of a field: its placeholder, or what stands left of it or above.
-    Field { before: usize, after: usize, rect: Rect },
+    /// Text of a control.
+    Control(Control),
+    /// The name of a field: its placeholder in a picture from before the pointer came, or what stands beside it; and what
+    /// was typed.
+    Field {
+        clean: usize,
+        before: usize,
+        after: usize,
+        rect: Rect,
+    },
+    /// What stands above a box or left of it.
+    Beside { picture: usize, rect: Rect },
     /// Text selected.
     Selected { picture: usize, rect: Rect },
     /// The first line of a dialog.
@@ -37,8 +45,23 @@ pub(super) enum Label {
     Opened { surface: u64 },
     /// The name of a page, by what changed at its top.
     Page { before: usize, after: usize },
+    /// Nothing to read: the name of a key.
+    Key(&'static str),
     /// Nothing to read.
     None,
+}
+
+/// What was acted on by the pointer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Control {
+    /// A picture from before the pointer came.
+    pub(super) picture: usize,
+    pub(super) rect: Rect,
+    pub(super) point: Point,
+    /// Whether the box is known, not guessed.
+    pub(super) exact: bool,
+    /// Whether what stands in it is its value, so that its name stands beside it.
+    pub(super) holds_value: bool,
 }
 
 /// A step before its words are read.
@@ -69,6 +92,8 @@ pub(super) struct Scene<'a> {
     content: Vec<Vec<Part>>,
     /// Pictures that a step explains already.
     used: Vec<bool>,
+    /// First and last pictures of what was typed.
+    typed: Vec<(usize, usize)>,
 }
 
 impl<'a> Scene<'a> {
@@ -81,13 +106,16 @@ impl<'a> Scene<'a> {
             track,
             content,
             used: vec![false; timeline.len()],
+            typed: Vec::new(),
         }
     }
 
     /// The steps that begin in a range of the stretch, in order of time. `open` is what is open before it, and after.
     pub(super) fn steps(&mut self, range: Range<usize>, open: &mut Vec<Surface>) -> Vec<Draft> {
         let mut steps = scrolls::find(self);
-        steps.extend(typing::find(self));
+        let typed = typing::find(self);
+        self.typed = typed.iter().map(|step| (step.start, step.end)).collect();
+        steps.extend(typed);
         steps.extend(drags::find(self));
         steps.retain(|step| range.contains(&step.start));
         steps.extend(clicks::find(self, range, open));
@@ -108,12 +136,20 @@ impl<'a> Scene<'a> {
     fn is_ripple(&self, index: usize, rect: Rect) -> bool {
         /// Sizes, pixels, and how far its middle may be from where the pointer points.
         const SIDES: std::ops::RangeInclusive<i32> = 20..=72;
-        const OFF: i32 = 7;
+        const OFF: i32 = 9;
         let Some(pointer) = self.pointer(index) else {
             return false;
         };
         let round = (rect.w - rect.h).abs() * 4 <= rect.w.max(rect.h) + 8;
         round && SIDES.contains(&rect.w) && SIDES.contains(&rect.h) && rect.centre().reach(pointer) <= OFF
+    }
+
+    /// Whether something small changed right below the pointer: a button goes down, a ripple begins.
+    fn is_pressed(&self, index: usize, pointer: Point) -> bool {
+        const SMALL: i32 = 40_000;
+        self.content[index]
+            .iter()
+            .any(|part| part.rect.holds(pointer, 2) && part.rect.area() < SMALL)
     }
 
     /// The pointer's place in a picture.

@@ -84,7 +84,9 @@ pub(super) fn effects(scene: &Scene<'_>, burst: &Burst, around: &Around<'_>, ope
         .and_then(|light| dialog(around, light))
     {
         effects.push(Effect::Open(rect, dialog_detail(rect, around.after)));
-    } else if let Some(rect) = menu(scene, burst, around) {
+    } else if let Some(rect) =
+        menu(scene, burst, around).filter(|rect| closed.is_none_or(|closed| !is_part_of(*rect, open[closed].rect)))
+    {
         effects.push(Effect::Open(rect, StepDetail::Menu));
     } else if closed.is_none_or(|closed| !matches!(open[closed].detail, StepDetail::Dialog | StepDetail::Drawer))
         && let Some(rect) = new_page(around, burst)
@@ -130,6 +132,20 @@ impl Surface {
             changed >= LEAST && changed * 3 < difference.levels.len()
         })
     }
+}
+
+/// Whether most of a box is inside another one.
+fn is_part_of(rect: Rect, whole: Rect) -> bool {
+    whole
+        .common(rect)
+        .is_some_and(|common| common.area() * 10 >= rect.area() * 7)
+}
+
+/// Whether a list hangs from a box as that of a dropdown does: below or above it, and as wide.
+pub(super) fn hangs_from(list: Rect, control: Rect) -> bool {
+    const OFF: i32 = 9;
+    let along = (list.x - control.x).abs() <= OFF && (list.right() - control.right()).abs() <= OFF;
+    along && list.h > control.h
 }
 
 /// Whether most of what the surface painted is there no longer.

@@ -3,7 +3,7 @@
 use zoetrope_shared::tasks::step_detection::StepType;
 
 use super::super::geometry::{Rect, union_of};
-use super::{Draft, Label, Scene};
+use super::{Draft, Label, Scene, control};
 
 /// Letters of one picture: how high, and how wide.
 const LETTER_HEIGHT: i32 = 40;
@@ -112,6 +112,7 @@ impl Run {
             end: self.end,
             rect,
             label: Label::Field {
+                clean: control::clean_field(scene, self.start, rect),
                 before: self.start.saturating_sub(2),
                 after: (self.end + 1).min(scene.len() - 1),
                 rect,
