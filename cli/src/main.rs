@@ -8,6 +8,7 @@ mod commands;
 mod configuration;
 mod exit;
 mod facts;
+mod guide;
 mod out;
 mod plain;
 mod show;
@@ -61,6 +62,7 @@ async fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Cancel(args) => commands::cancel(&client, args, output).await,
         Command::List(args) => commands::list(&client, args, output).await,
         Command::Kinds(args) => commands::kinds(&client, args, output).await,
+        Command::Steps(args) => commands::steps(&client, args, output).await,
         Command::Stream(command) => commands::stream(&client, command, output).await,
         Command::Queue(command) => commands::queue(&client, command, output).await,
         Command::Worker(command) => commands::worker(&client, command, output).await,

@@ -73,6 +73,8 @@ pub(crate) enum Command {
     List(ListArgs),
     /// List the kinds of tasks, or show what one takes
     Kinds(KindsArgs),
+    /// Find the steps of a screen recording and print them as a guide
+    Steps(StepsArgs),
     /// Start, list, watch and stop live streams
     #[command(subcommand)]
     Stream(StreamCommand),
@@ -139,6 +141,21 @@ pub(crate) struct SubmitArgs {
     pub(crate) wait: bool,
     /// With --wait: give up after this, such as 90s or 10m; the task goes on
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "wait")]
+    pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StepsArgs {
+    /// The recording: MP4, MOV, Matroska, WebM or AVI
+    pub(crate) recording: PathBuf,
+    /// Write a page with the screenshots, the targets ringed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Language of the text on the screen, such as eng or deu
+    #[arg(long)]
+    pub(crate) language: Option<String>,
+    /// Give up after this, such as 90s or 10m; the task goes on
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
 }
 

@@ -110,6 +110,14 @@ impl Client {
         }
     }
 
+    /// The bytes of an artifact.
+    pub(crate) async fn artifact(&self, id: &str) -> Result<Vec<u8>, CliError> {
+        let url = self.url(&["api", "v1", "artifacts", id]);
+        let response = self.send(self.http.get(url).timeout(ANSWER_LIMIT)).await?;
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        Ok(bytes.to_vec())
+    }
+
     /// Asks to cancel a task.
     pub(crate) async fn cancel(&self, id: &str) -> Result<TaskView, CliError> {
         let request = self

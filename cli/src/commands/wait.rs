@@ -34,6 +34,17 @@ pub(crate) async fn wait_for(
     limit: Option<Duration>,
     output: Output,
 ) -> Result<Exit, CliError> {
+    let task = ended(client, task, limit).await?;
+    show::task(&task, output)?;
+    Ok(if show::has_succeeded(&task) {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+/// Waits until a task has ended, and answers it.
+pub(super) async fn ended(client: &Client, task: TaskView, limit: Option<Duration>) -> Result<TaskView, CliError> {
     let id = task.id.clone();
     let bar = progress_bar();
     let limit_passed = async {
@@ -49,13 +60,7 @@ pub(crate) async fn wait_for(
         () = limit_passed => Err(gave_up(Exit::Timeout, "timeout", &id)),
     };
     bar.finish_and_clear();
-    let task = ended?;
-    show::task(&task, output)?;
-    Ok(if show::has_succeeded(&task) {
-        Exit::Done
-    } else {
-        Exit::Failed
-    })
+    ended
 }
 
 async fn follow(client: &Client, mut task: TaskView, bar: &ProgressBar) -> Result<TaskView, CliError> {

@@ -64,7 +64,6 @@ impl Reader<'_> {
                 words.value = Some(self.first_line(after, rect.grown(2))?);
                 self.field(clean, before, rect)?
             }
-            Label::Beside { picture, rect } => self.name_beside(picture, rect)?,
             Label::Selected { picture, rect } => {
                 let mut pieces = self.pieces(picture, rect.grown(3))?;
                 let middle = rect.centre().y;
@@ -319,9 +318,9 @@ fn below(screen: &Screen, point: Point) -> Below {
         for x in around.place.x..around.place.right() {
             if around.at(x, y).is_some_and(|level| level.abs_diff(ground) > INK) {
                 if inner.holds(Point { x, y }, 0) {
-                    inside += 1
+                    inside += 1;
                 } else {
-                    outside += 1
+                    outside += 1;
                 }
             }
         }

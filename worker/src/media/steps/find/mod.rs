@@ -33,8 +33,6 @@ pub(super) enum Label {
         after: usize,
         rect: Rect,
     },
-    /// What stands above a box or left of it.
-    Beside { picture: usize, rect: Rect },
     /// Text selected.
     Selected { picture: usize, rect: Rect },
     /// The first line of a dialog.

@@ -253,3 +253,67 @@ fn finish(shapes: &[Shape], marks: Vec<Option<Mark>>) -> Track {
     }
     track
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::drawn::Drawing;
+    use super::super::learn;
+    use super::*;
+
+    /// Where the pointer goes, and how many pictures it rests there.
+    const WAY: [(i32, i32, usize); 14] = [
+        (60, 60, 3),
+        (150, 90, 1),
+        (260, 70, 1),
+        (330, 150, 6),
+        (250, 210, 1),
+        (140, 230, 1),
+        (70, 180, 5),
+        (160, 120, 1),
+        (280, 100, 1),
+        (350, 220, 7),
+        (240, 160, 1),
+        (120, 110, 1),
+        (60, 220, 4),
+        (200, 200, 3),
+    ];
+
+    #[test]
+    fn the_pointer_is_followed_and_a_picture_of_one_does_not_hold_it() {
+        let page = (0..8).fold(Drawing::new(420, 280, 236), |page, line| {
+            page.text(20, 20 + line * 32, 22, line)
+        });
+        // From the third place on the page shows an arrow itself.
+        let with_picture = page.clone().pointer(390, 30);
+        let mut timeline = Timeline::new(100);
+        let mut points = Vec::new();
+        for (number, (x, y, pictures)) in WAY.into_iter().enumerate() {
+            for _ in 0..pictures {
+                let page = if number < 3 { &page } else { &with_picture };
+                let screen = page.clone().pointer(x, y).after(timeline.last_screen());
+                timeline.push(points.len() as u64 * 100, screen);
+                points.push(Point { x, y });
+            }
+        }
+        let restless = Restless::of(&timeline);
+        let track = track(&timeline, &restless, &learn(&timeline, &restless), None);
+        let lost: Vec<_> = (0..points.len())
+            .filter(|index| track.at[*index].is_none_or(|at| at.reach(points[*index]) > 3))
+            .collect();
+        assert_eq!(lost, [0; 0], "{:?}", track.at);
+    }
+
+    #[test]
+    fn a_recording_without_a_pointer_has_none() {
+        let mut timeline = Timeline::new(100);
+        for index in 0..40_i32 {
+            let page = Drawing::new(420, 280, 236)
+                .text(20, 40, index / 2, 3)
+                .text(20, 120, 9, index / 9);
+            let screen = page.after(timeline.last_screen());
+            timeline.push(index as u64 * 100, screen);
+        }
+        let restless = Restless::of(&timeline);
+        assert!(!track(&timeline, &restless, &learn(&timeline, &restless), None).exists());
+    }
+}

@@ -1,0 +1,71 @@
+//! `zoetrope steps`: a recording in, a guide out.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use zoetrope_shared::tasks::step_detection::StepDetectionOutput;
+use zoetrope_shared::wire::TaskView;
+
+use super::wait::ended;
+use crate::args::{Output, StepsArgs};
+use crate::client::{Client, Submission, file_part};
+use crate::exit::{CliError, Exit};
+use crate::{guide, out, show};
+
+/// Has the steps of a recording found, waits, and prints them.
+pub(crate) async fn steps(client: &Client, args: &StepsArgs, output: Output) -> Result<Exit, CliError> {
+    let submission = Submission {
+        input: input(args),
+        file: Some(file_part(&args.recording).await?),
+        ..Submission::default()
+    };
+    let task = client.submit("step_detection", submission).await?;
+    let task = ended(client, task, args.timeout).await?;
+    if !show::has_succeeded(&task) {
+        show::task(&task, output)?;
+        return Ok(Exit::Failed);
+    }
+    let found = found(&task)?;
+    if let Some(path) = &args.html {
+        write_page(client, &found, &args.recording, path).await?;
+    }
+    match output {
+        Output::Json => out::json(&found)?,
+        Output::Id => out::data(&task.id)?,
+        Output::Table => out::data(&guide::text(&found))?,
+    }
+    Ok(Exit::Done)
+}
+
+fn input(args: &StepsArgs) -> Map<String, Value> {
+    let mut input = Map::new();
+    // Without a page nobody looks at screenshots.
+    input.insert("screenshots".to_owned(), json!(args.html.is_some()));
+    if let Some(language) = &args.language {
+        input.insert("language".to_owned(), json!(language));
+    }
+    input
+}
+
+fn found(task: &TaskView) -> Result<StepDetectionOutput, CliError> {
+    let result = task.result.as_deref().map_or("null", |result| result.get());
+    serde_json::from_str(result)
+        .map_err(|error| CliError::unavailable(format!("the server's steps cannot be understood: {error}")))
+}
+
+async fn write_page(
+    client: &Client,
+    found: &StepDetectionOutput,
+    recording: &Path,
+    path: &Path,
+) -> Result<(), CliError> {
+    let mut pictures = HashMap::new();
+    for id in found.steps.iter().filter_map(|step| step.before.as_ref()) {
+        pictures.insert(id.clone(), client.artifact(id).await?);
+    }
+    let name = recording.file_name().unwrap_or_default().to_string_lossy();
+    let page = guide::html(&format!("Steps of {name}"), found, &pictures);
+    let written = tokio::fs::write(path, page).await;
+    written.map_err(|error| CliError::usage(format!("{} cannot be written: {error}", path.display())))
+}
