@@ -7,7 +7,7 @@ BENCH_PEERS ?= $(wildcard ../shared/bench/peers)
 OPENCV := $(TARGET_DIR)/opencv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run build test chaos docker-test check fmt bench bench-streams
+.PHONY: help setup setup-tests run build test chaos docker-test check fmt bench bench-streams eval
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -54,3 +54,6 @@ bench-streams: setup build ## measure what live streams cost (release build), be
 	$(CARGO) build --release -p zoetrope-api -p zoetrope-worker
 	test -x $(OPENCV)/bin/python || { python3 -m venv $(OPENCV) && $(OPENCV)/bin/pip install --quiet opencv-python-headless; }
 	BENCH_PROGRAMS=$(abspath $(TARGET_DIR))/release BENCH_OPENCV=$(abspath $(OPENCV))/bin/python $(TARGET_DIR)/debug/examples/bench_streams
+
+eval: setup ## measure OCR and steps (release build) on the ground truths in ../shared/eval, where that folder is there
+	@scripts/eval

@@ -183,8 +183,8 @@ async fn store(
     if head.is_empty() {
         return Err(refused("the file is empty"));
     }
-    let media_type =
-        MediaType::sniff(&head).ok_or_else(|| refused("its content is no image, video or audio that we take"))?;
+    let media_type = MediaType::sniff(&head)
+        .ok_or_else(|| refused("its content is no image, document, video or audio that we take"))?;
     let new = NewArtifact {
         content_type: media_type.content_type().to_owned(),
         filename: filename.as_deref().and_then(plain_filename),

@@ -10,6 +10,17 @@ pub const IMAGE_TYPES: &[MediaType] = &[
     MediaType::Tiff,
 ];
 
+/// The image types, and documents whose pages are read as images.
+pub const DOCUMENT_TYPES: &[MediaType] = &[
+    MediaType::Png,
+    MediaType::Jpeg,
+    MediaType::Webp,
+    MediaType::Bmp,
+    MediaType::Gif,
+    MediaType::Tiff,
+    MediaType::Pdf,
+];
+
 /// The video types that the kinds decode.
 pub const VIDEO_TYPES: &[MediaType] = &[
     MediaType::Mp4,
@@ -39,6 +50,8 @@ pub enum MediaType {
     Gif,
     /// TIFF image, one or more pages.
     Tiff,
+    /// PDF document, one or more pages.
+    Pdf,
     /// MPEG-4 video.
     Mp4,
     /// AVI video.
@@ -72,6 +85,7 @@ impl MediaType {
         Self::Bmp,
         Self::Gif,
         Self::Tiff,
+        Self::Pdf,
         Self::Mp4,
         Self::Avi,
         Self::Mov,
@@ -106,6 +120,7 @@ impl MediaType {
             "image/webp" => Self::Webp,
             "image/gif" => Self::Gif,
             "image/tiff" => Self::Tiff,
+            "application/pdf" => Self::Pdf,
             "video/mp4" | "video/x-m4v" => Self::Mp4,
             "video/x-msvideo" => Self::Avi,
             "video/quicktime" => Self::Mov,
@@ -128,6 +143,7 @@ impl MediaType {
             Self::Bmp => "image/bmp",
             Self::Gif => "image/gif",
             Self::Tiff => "image/tiff",
+            Self::Pdf => "application/pdf",
             Self::Mp4 => "video/mp4",
             Self::Avi => "video/x-msvideo",
             Self::Mov => "video/quicktime",
@@ -151,6 +167,7 @@ impl MediaType {
             Self::Bmp => "bmp",
             Self::Gif => "gif",
             Self::Tiff => "tiff",
+            Self::Pdf => "pdf",
             Self::Mp4 => "mp4",
             Self::Avi => "avi",
             Self::Mov => "mov",
@@ -196,7 +213,7 @@ mod tests {
     #[test]
     fn types_are_told_by_content() {
         let ebml = |doctype: &[u8]| [&[0x1a, 0x45, 0xdf, 0xa3, 0xa3, 0x42, 0x82, 0x88], doctype, &[0; 8]].concat();
-        let cases: [(&[u8], Option<MediaType>); 16] = [
+        let cases: [(&[u8], Option<MediaType>); 17] = [
             (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", Some(MediaType::Png)),
             (b"\xff\xd8\xff\xe0\0\x10JFIF", Some(MediaType::Jpeg)),
             (b"RIFF\x24\0\0\0WEBPVP8 ", Some(MediaType::Webp)),
@@ -204,6 +221,7 @@ mod tests {
             (b"RIFF\x24\0\0\0AVI LIST", Some(MediaType::Avi)),
             (b"GIF89a\x01\0\x01\0", Some(MediaType::Gif)),
             (b"II*\0\x08\0\0\0\x02\0\0\x01", Some(MediaType::Tiff)),
+            (b"%PDF-1.7\n", Some(MediaType::Pdf)),
             (b"\0\0\0\x20ftypisom\0\0\x02\0", Some(MediaType::Mp4)),
             (b"\0\0\0\x14ftypqt  \0\0\x02\0", Some(MediaType::Mov)),
             (b"fLaC\0\0\0\x22", Some(MediaType::Flac)),
@@ -223,7 +241,6 @@ mod tests {
             &[0xff; 64],
             &[0; 64],
             b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-            b"%PDF-1.7",
         ] {
             assert_eq!(MediaType::sniff(bytes), None, "{bytes:?}");
         }

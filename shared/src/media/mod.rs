@@ -8,4 +8,4 @@ mod media_type;
 
 pub use image_header::{ImageHeader, MAX_IMAGE_BYTES, MAX_PIXELS, MediaProblem, check_image};
 pub use media_ref::{MEDIA_REF_FORMS, MediaRef};
-pub use media_type::{IMAGE_TYPES, MAX_VIDEO_BYTES, MediaType, VIDEO_TYPES};
+pub use media_type::{DOCUMENT_TYPES, IMAGE_TYPES, MAX_VIDEO_BYTES, MediaType, VIDEO_TYPES};

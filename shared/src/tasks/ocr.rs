@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{FieldCode, FieldError, Kind, MediaField, Policy, Slot};
-use crate::media::{IMAGE_TYPES, MAX_IMAGE_BYTES, MediaRef};
+use crate::media::{DOCUMENT_TYPES, MAX_IMAGE_BYTES, MediaRef};
 use crate::schema::{self, InputSchema};
 
 /// Most regions of one image.
@@ -22,7 +22,7 @@ pub const KIND: Kind = Kind {
     policy: Policy::DEFAULT,
     media: Some(MediaField {
         name: "image",
-        accepts: IMAGE_TYPES,
+        accepts: DOCUMENT_TYPES,
         max_bytes: MAX_IMAGE_BYTES,
     }),
     check,
@@ -36,7 +36,7 @@ pub const KIND: Kind = Kind {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OcrInput {
-    /// The image: PNG, JPEG, WebP, BMP, GIF (its first frame) or TIFF (all pages), at most 50 megapixels a page.
+    /// The image: PNG, JPEG, WebP, BMP, GIF (its first frame), TIFF or PDF (all pages), at most 50 megapixels a page.
     pub image: MediaRef,
     /// Languages of the text, most likely first: Tesseract's names such as `eng`, `deu`, `chi_sim`; 1 to 4.
     #[serde(default = "english")]
@@ -156,7 +156,7 @@ pub struct OcrOutput {
     pub confidence: f32,
     /// Blocks of text in reading order.
     pub blocks: Vec<Block>,
-    /// Pages read; 1 for all but multi-page TIFF.
+    /// Pages read; 1 for all but TIFF and PDF.
     pub page_count: u32,
     /// Size of each page in pixels.
     pub pages: Vec<PageSize>,

@@ -3,9 +3,10 @@
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
-use zoetrope_shared::media::{IMAGE_TYPES, MAX_PIXELS, MediaType, check_image};
+use zoetrope_shared::media::{MAX_PIXELS, MediaType, check_image};
 
 use crate::fault::Fault;
+use crate::pdf_pages::Pdf;
 use crate::png_metadata;
 use crate::tiff_pages;
 
@@ -18,12 +19,22 @@ pub(crate) struct Document {
     pub(crate) media_type: MediaType,
     /// Offsets of a TIFF's page directories; empty for all other types.
     tiff_directories: Vec<u64>,
+    /// The pages of a PDF.
+    pdf: Option<Pdf>,
 }
 
 impl Document {
-    /// Reads magic bytes, the header and, of a TIFF, the list of its pages. Decodes nothing.
-    pub(crate) fn open(bytes: Vec<u8>) -> Result<Self, Fault> {
-        let header = check_image(&bytes, IMAGE_TYPES).map_err(|problem| Fault::media_invalid(problem.to_string()))?;
+    /// Reads magic bytes, the header and the list of pages of what is of an accepted type. Decodes nothing.
+    pub(crate) fn open(bytes: Vec<u8>, accepts: &[MediaType]) -> Result<Self, Fault> {
+        if accepts.contains(&MediaType::Pdf) && MediaType::sniff(&bytes) == Some(MediaType::Pdf) {
+            return Ok(Self {
+                pdf: Some(Pdf::open(&bytes)?),
+                bytes,
+                media_type: MediaType::Pdf,
+                tiff_directories: Vec::new(),
+            });
+        }
+        let header = check_image(&bytes, accepts).map_err(|problem| Fault::media_invalid(problem.to_string()))?;
         let tiff_directories = match header.media_type {
             MediaType::Png => png_metadata::check(&bytes).map(|()| Vec::new())?,
             MediaType::Tiff => tiff_pages::directories(&bytes)?,
@@ -33,16 +44,23 @@ impl Document {
             bytes,
             media_type: header.media_type,
             tiff_directories,
+            pdf: None,
         })
     }
 
-    /// Pages of a TIFF; 1 for everything else.
+    /// Pages of a TIFF or a PDF; 1 for everything else.
     pub(crate) fn page_count(&self) -> usize {
+        if let Some(pdf) = &self.pdf {
+            return pdf.page_count();
+        }
         self.tiff_directories.len().max(1)
     }
 
     /// The pixels of one page: the first frame of an animation.
     pub(crate) fn decode(&mut self, page: usize) -> Result<DynamicImage, Fault> {
+        if let Some(pdf) = &self.pdf {
+            return pdf.draw(&self.bytes, page);
+        }
         if let Some(directory) = self.tiff_directories.get(page) {
             tiff_pages::make_first(&mut self.bytes, *directory);
         }

@@ -11,6 +11,7 @@ mod confine;
 mod decode;
 mod fault;
 mod ocr;
+mod pdf_pages;
 mod picture;
 mod png_metadata;
 mod sandbox;

@@ -5,6 +5,7 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{PixelType, Resizer};
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, RgbImage};
+use zoetrope_shared::media::IMAGE_TYPES;
 use zoetrope_worker::protocol::PictureInput;
 
 use crate::decode::Document;
@@ -15,7 +16,7 @@ const QUALITY: u8 = 85;
 
 /// Makes the picture.
 pub(crate) fn run(input: &PictureInput, bytes: Vec<u8>) -> Result<Vec<u8>, Fault> {
-    let image = Document::open(bytes)?.decode(0)?;
+    let image = Document::open(bytes, IMAGE_TYPES)?.decode(0)?;
     let small = shrunk(flat(image), input.longest_edge)?;
     let mut jpeg = Vec::new();
     let encoded = JpegEncoder::new_with_quality(&mut jpeg, QUALITY).encode_image(&small);

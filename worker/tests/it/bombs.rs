@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::pixels::{packed_zeros, png, tiff};
+use crate::pixels::{packed_zeros, pdf, png, tiff};
 use crate::vocabulary::{fixture, ocr, pool, refusal};
 
 /// What a child may hold after refusing all of them, KiB: its code, its libraries, one language.
@@ -32,6 +32,27 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
         ("a png with a profile of 256 MB", png(8, 8, &[profile, pixels])),
         ("a png of 16000x16000", png(16_000, 16_000, &[(b"IDAT", zeros)])),
         ("a gif screen of 60000x60000", gif_screen.concat()),
+        ("a gif screen without a frame", b"GIF89a\x40\0\x40\0\0\0\0\x3b".to_vec()),
+        ("a jpeg of 65535 scans", jpeg_of_scans(6_000, 65_535)),
+        ("a webp of broken code tables", broken_webp()),
+        ("a tiff whose strip has four gigabytes", tiff_of_strip(u32::MAX)),
+        ("a bmp of packed rows without an end", packed_bmp()),
+        (
+            "an icon",
+            [b"\0\0\x01\0\x01\0\x10\x10\0\0\x01\0\x20\0".as_slice(), &[0xff; 64]].concat(),
+        ),
+        ("an avif", b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf".to_vec()),
+        (
+            "a page that begins as a jpeg",
+            b"\xff\xd8\xff<html><script>alert(1)</script></html>".to_vec(),
+        ),
+        (
+            "a pdf without pages",
+            b"%PDF-1.7\n1 0 obj\n<< >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n".to_vec(),
+        ),
+        ("a pdf that is cut off", pdf(&[(100, 100, None)])[..60].to_vec()),
+        ("a pdf of an endless page", pdf(&[(2_000_000, 2_000_000, None)])),
+        ("a pdf of 101 pages", pdf(&vec![(10, 10, None); 101])),
         ("a png of no pixels", png(0, 0, &[])),
         ("a cut off png", screen[..screen.len() / 2].to_vec()),
         ("a png cut off in its header", screen[..20].to_vec()),
@@ -50,6 +71,48 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
             [b"\xff\xd8\xff\xe0".to_vec(), vec![0xff; 100_000]].concat(),
         ),
     ]
+}
+
+/// A progressive JPEG with many scans, none of which holds anything.
+fn jpeg_of_scans(side: u16, scans: usize) -> Vec<u8> {
+    let [high, low] = side.to_be_bytes();
+    let mut jpeg = b"\xff\xd8\xff\xdb\0\x43\0".to_vec();
+    jpeg.extend([1; 64]);
+    jpeg.extend([0xff, 0xc2, 0, 11, 8, high, low, high, low, 1, 1, 0x11, 0]);
+    // One code of one bit.
+    jpeg.extend([0xff, 0xc4, 0, 20, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    for _ in 0..scans {
+        jpeg.extend([0xff, 0xda, 0, 8, 1, 1, 0, 0, 0, 0, 0]);
+    }
+    jpeg.extend([0xff, 0xd9]);
+    jpeg
+}
+
+fn broken_webp() -> Vec<u8> {
+    let mut webp = b"RIFF\0\x10\0\0WEBPVP8L\xf4\x0f\0\0\x2f\x3f\xc0\x0f\0".to_vec();
+    webp.extend((0..4_080_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8));
+    webp
+}
+
+/// A TIFF whose only strip claims this many bytes.
+fn tiff_of_strip(bytes: u32) -> Vec<u8> {
+    let mut tiff = tiff(&[image::GrayImage::from_pixel(30, 20, image::Luma([255]))]);
+    // The last of the directory's entries, before the link to the next one.
+    let value_at = tiff.len() - 8;
+    tiff[value_at..value_at + 4].copy_from_slice(&bytes.to_le_bytes());
+    tiff
+}
+
+/// A bitmap of packed rows that never says where it ends.
+fn packed_bmp() -> Vec<u8> {
+    let mut bmp = b"BM\0\0\0\0\0\0\0\0\x36\x04\0\0\x28\0\0\0".to_vec();
+    bmp.extend(7_000_u32.to_le_bytes());
+    bmp.extend(7_000_u32.to_le_bytes());
+    bmp.extend([1, 0, 8, 0, 1, 0, 0, 0]);
+    bmp.extend([0; 20]);
+    bmp.extend([0; 1_024]);
+    bmp.extend([1, 0].repeat(10));
+    bmp
 }
 
 #[tokio::test]

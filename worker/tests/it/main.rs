@@ -3,10 +3,13 @@
 mod bombs;
 mod children;
 mod content_generation;
+mod drawn_pages;
 mod films;
 mod image_analysis;
 mod linkage;
 mod ocr;
+mod ocr_truth;
+mod pdf;
 mod pixels;
 mod process;
 mod providers;

@@ -78,6 +78,47 @@ pub(crate) fn tiff(pages: &[image::GrayImage]) -> Vec<u8> {
     tiff
 }
 
+/// A PDF of pages of the given width and height in points; each page is one grey image, where there is one.
+pub(crate) fn pdf(pages: &[(u32, u32, Option<image::GrayImage>)]) -> Vec<u8> {
+    let mut objects: Vec<Vec<u8>> = Vec::new();
+    let kids: Vec<String> = (0..pages.len()).map(|page| format!("{} 0 R", 3 + page * 3)).collect();
+    objects.push(b"<< /Type /Catalog /Pages 2 0 R >>".to_vec());
+    objects.push(format!("<< /Type /Pages /Count {} /Kids [{}] >>", pages.len(), kids.join(" ")).into_bytes());
+    for (index, (width, height, image)) in pages.iter().enumerate() {
+        let (content, picture) = (4 + index * 3, 5 + index * 3);
+        objects.push(
+            format!(
+                "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {width} {height}] /Contents {content} 0 R \
+                 /Resources << /XObject << /I {picture} 0 R >> >> >>"
+            )
+            .into_bytes(),
+        );
+        let drawing = format!("q {width} 0 0 {height} 0 0 cm /I Do Q");
+        let drawing = if image.is_some() { drawing } else { String::new() };
+        objects.push(format!("<< /Length {} >>\nstream\n{drawing}\nendstream", drawing.len()).into_bytes());
+        let pixels = image.clone().unwrap_or_else(|| image::GrayImage::new(1, 1));
+        let head = format!(
+            "<< /Type /XObject /Subtype /Image /Width {} /Height {} /ColorSpace /DeviceGray /BitsPerComponent 8 /Length {} >>",
+            pixels.width(),
+            pixels.height(),
+            pixels.as_raw().len()
+        );
+        objects.push([head.as_bytes(), b"\nstream\n", pixels.as_raw(), b"\nendstream"].concat());
+    }
+    let mut pdf = b"%PDF-1.4\n".to_vec();
+    let mut table = format!("xref\n0 {}\n0000000000 65535 f \n", objects.len() + 1);
+    for (number, object) in (1..).zip(&objects) {
+        table += &format!("{:010} 00000 n \n", pdf.len());
+        pdf.extend(format!("{number} 0 obj\n").bytes());
+        pdf.extend_from_slice(object);
+        pdf.extend_from_slice(b"\nendobj\n");
+    }
+    let end = pdf.len();
+    let size = objects.len() + 1;
+    pdf.extend(format!("{table}trailer\n<< /Size {size} /Root 1 0 R >>\nstartxref\n{end}\n%%EOF\n").bytes());
+    pdf
+}
+
 fn push_chunk(png: &mut Vec<u8>, kind: &[u8; 4], data: &[u8]) {
     png.extend_from_slice(&u32::try_from(data.len()).expect("the chunk is small").to_be_bytes());
     png.extend_from_slice(kind);

@@ -9,6 +9,7 @@ pub(crate) use colors::dominant as dominant_colors;
 
 use image::GrayImage;
 use tokio::time::Instant;
+use zoetrope_shared::media::IMAGE_TYPES;
 use zoetrope_shared::tasks::image_analysis::{Feature, ImageAnalysisInput, ImageAnalysisOutput, TextRegion};
 
 use crate::decode::Document;
@@ -24,7 +25,7 @@ pub(crate) fn run(
     progress: &Progress<'_>,
 ) -> Result<ImageAnalysisOutput, Fault> {
     let started = Instant::now();
-    let mut document = Document::open(bytes)?;
+    let mut document = Document::open(bytes, IMAGE_TYPES)?;
     let image = document.decode(0)?;
     let mut output = ImageAnalysisOutput {
         width: image.width(),

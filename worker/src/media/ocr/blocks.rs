@@ -1,9 +1,9 @@
-//! Blocks of lines of words: building them, moving them, summing them up. Which words stand in one line is told by
-//! `words.rs`.
+//! Blocks of lines of words: building them, moving them, summing them up. Which lines are a block is told by
+//! `layout.rs`.
 
 use zoetrope_shared::tasks::ocr::{Block, Line, Word};
 
-use super::words::Area;
+use super::area::Area;
 
 /// Moves blocks that were read in an area to where the area stands on its page.
 pub(super) fn shift(blocks: &mut [Block], area: Area, region: u32) {
@@ -49,14 +49,14 @@ pub(super) fn block_of(page: u32, lines: Vec<Line>) -> Block {
     }
 }
 
-/// A line of these words.
-pub(super) fn line_of(words: &[([u32; 3], Word)]) -> Line {
-    let texts: Vec<&str> = words.iter().map(|(_, word)| word.text.as_str()).collect();
+/// A line of these words, which stand in its order.
+pub(super) fn line_of(words: &[Word]) -> Line {
+    let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
     Line {
         text: texts.join(" "),
-        bbox: union(words.iter().map(|(_, word)| word.bbox)),
-        confidence: mean(words.iter().map(|(_, word)| word.confidence)),
-        words: words.iter().map(|(_, word)| word.clone()).collect(),
+        bbox: union(words.iter().map(|word| word.bbox)),
+        confidence: mean(words.iter().map(|word| word.confidence)),
+        words: words.to_vec(),
     }
 }
 
@@ -67,6 +67,19 @@ pub(super) fn union(boxes: impl Iterator<Item = [u32; 4]>) -> [u32; 4] {
     around.map_or([0; 4], |[left, top, right, bottom]| {
         [left, top, right - left, bottom - top]
     })
+}
+
+/// The common part of two boxes, pixels.
+pub(super) fn common(a: [u32; 4], b: [u32; 4]) -> u32 {
+    let width = (a[0] + a[2]).min(b[0] + b[2]).saturating_sub(a[0].max(b[0]));
+    let height = (a[1] + a[3]).min(b[1] + b[3]).saturating_sub(a[1].max(b[1]));
+    width * height
+}
+
+/// The common part of two boxes, as a share of the smaller one.
+pub(super) fn shared(a: [u32; 4], b: [u32; 4]) -> f32 {
+    let smaller = (a[2] * a[3]).min(b[2] * b[3]).max(1);
+    common(a, b) as f32 / smaller as f32
 }
 
 /// 0 without values.

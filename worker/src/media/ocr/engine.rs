@@ -39,7 +39,6 @@ pub(crate) struct RawWord {
 #[derive(Default)]
 pub(crate) struct Engine {
     loaded: Option<(String, TesseractAPI)>,
-    orientation: Option<TesseractAPI>,
 }
 
 impl Engine {
@@ -53,7 +52,8 @@ impl Engine {
         let installed = installed_languages(&data);
         if let Some(missing) = languages.iter().find(|language| !installed.contains(language)) {
             return Err(Fault::language_not_available(format!(
-                "the language {missing:?} is not installed on this worker; installed: {}",
+                "the language {missing:?} is not installed on this worker (on Debian and Ubuntu: package {}); installed: {}",
+                package_of(missing),
                 installed.join(", ")
             )));
         }
@@ -65,43 +65,33 @@ impl Engine {
 
     /// Reads a picture in the loaded languages.
     pub(crate) fn read(&self, picture: &Picture, layout: OcrLayout) -> Result<Vec<RawWord>, Fault> {
-        let (_, api) = self
-            .loaded
-            .as_ref()
-            .ok_or_else(|| Fault::engine_failed("no language is loaded"))?;
-        api.set_page_seg_mode(match layout {
+        let mode = match layout {
             OcrLayout::Auto => TessPageSegMode::PSM_AUTO,
             OcrLayout::SingleBlock => TessPageSegMode::PSM_SINGLE_BLOCK,
             OcrLayout::SingleLine => TessPageSegMode::PSM_SINGLE_LINE,
             OcrLayout::Sparse => TessPageSegMode::PSM_SPARSE_TEXT,
-        })
-        .map_err(failed)?;
+        };
+        self.recognize(picture, mode, "1")
+    }
+
+    /// Reads a single line of dark text on light ground.
+    pub(crate) fn read_line(&self, picture: &Picture) -> Result<Vec<RawWord>, Fault> {
+        self.recognize(picture, TessPageSegMode::PSM_SINGLE_LINE, "0")
+    }
+
+    /// `inverted` says whether a line that reads badly is read again as light text on dark ground.
+    fn recognize(&self, picture: &Picture, mode: TessPageSegMode, inverted: &str) -> Result<Vec<RawWord>, Fault> {
+        let (_, api) = self
+            .loaded
+            .as_ref()
+            .ok_or_else(|| Fault::engine_failed("no language is loaded"))?;
+        api.set_variable("tessedit_do_invert", inverted).map_err(failed)?;
+        api.set_page_seg_mode(mode).map_err(failed)?;
         set_picture(api, picture)?;
         api.recognize().map_err(failed)?;
         let table = api.get_tsv_text(0).map_err(failed)?;
         api.clear().map_err(failed)?;
         Ok(table.lines().filter_map(word_of_row).collect())
-    }
-
-    /// By how many degrees the text of the picture is turned, and how sure that is; `None` if the data for it is not
-    /// installed or the picture has too little text.
-    pub(crate) fn orientation(&mut self, picture: &Picture) -> Result<Option<(i32, f32)>, Fault> {
-        let data = data_folder()?;
-        if !data.join(format!("osd{DATA_SUFFIX}")).is_file() {
-            return Ok(None);
-        }
-        let api = match self.orientation.take() {
-            Some(api) => api,
-            None => start(&data, "osd")?,
-        };
-        set_picture(&api, picture)?;
-        let found = api
-            .detect_os()
-            .ok()
-            .map(|(degrees, confidence, ..)| (degrees, confidence));
-        api.clear().map_err(failed)?;
-        self.orientation = Some(api);
-        Ok(found)
     }
 
     /// Version and languages, for results.
@@ -181,6 +171,11 @@ fn data_folder() -> Result<PathBuf, Fault> {
             "no trained data of Tesseract is installed on this worker (package tesseract-ocr-eng)",
         )
     })
+}
+
+/// The Debian package of a language's data: `chi_sim` is in `tesseract-ocr-chi-sim`.
+fn package_of(language: &str) -> String {
+    format!("tesseract-ocr-{}", language.replace('_', "-"))
 }
 
 fn installed_languages(folder: &Path) -> Vec<String> {

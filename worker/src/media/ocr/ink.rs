@@ -3,54 +3,78 @@
 
 use image::GrayImage;
 
-/// Ground and contrast are told by blocks of this side: a screen's smallest letters are wider than one block.
-const BLOCK: u32 = 4;
-/// Blocks around a block whose median is its ground: 20 pixels, which the strokes of small text never fill by half and
-/// the smallest button does. Strokes of large headings may; those are not overlooked in the first place.
-const GROUND_REACH: u32 = 2;
+use super::ground::Contrast;
+use super::medians::{BLOCK, Blocks};
+use super::pieces;
+use super::planes::Planes;
+
 /// Blocks around a block whose strongest difference sets the scale.
 const CONTRAST_REACH: u32 = 3;
 /// Differences are never measured against less than this: noise would become ink.
 const LEAST_CONTRAST: u8 = 46;
+/// A page of which more than this share of the pixels differ from their ground is noisy.
+const NOISY_SHARE: f64 = 0.4;
+/// On a noisy page, differences are not measured against less than this many times the usual one: with noise of a
+/// normal distribution, ink then begins at about twice its deviation.
+const NOISE_FACTOR: u32 = 7;
 /// Share of the strongest difference that makes a pixel ink, in hundredths.
 const INK_HUNDREDTHS: u32 = 38;
+
+/// Pages whose usual difference between what is no ink and its ground is larger were compressed, resized or scanned:
+/// there is a shine around strong letters.
+const CLEAN: u8 = 1;
 
 /// A map of a page's ink.
 pub(super) struct Ink {
     width: u32,
     height: u32,
     marks: Vec<bool>,
-    ground: Blocks,
-}
-
-/// One level for each block of a page.
-struct Blocks {
-    columns: u32,
-    rows: u32,
-    levels: Vec<u8>,
+    contrast: Contrast,
 }
 
 impl Ink {
     /// Maps a page.
-    pub(super) fn of(page: &GrayImage) -> Self {
+    pub(super) fn of(page: &Planes) -> Self {
         let (width, height) = page.dimensions();
-        let ground = Blocks::of(page, median).filtered(GROUND_REACH, median);
-        let differences = ground.differences(page);
-        let contrast = Blocks::of(&differences, strongest).filtered(CONTRAST_REACH, strongest);
-        let mut marks = Vec::with_capacity(differences.as_raw().len());
-        for (y, row) in (0..height).zip(differences.as_raw().chunks_exact(width.max(1) as usize)) {
-            let contrasts = contrast.row(y);
-            marks.extend(row.iter().enumerate().map(|(x, difference)| {
-                let scale = u32::from(contrasts[x / BLOCK as usize].max(LEAST_CONTRAST));
-                u32::from(*difference) * 100 > scale * INK_HUNDREDTHS
-            }));
+        let contrast = Contrast::of(page);
+        let differences = contrast.differences();
+        let strongest = Blocks::of(&differences, strongest).filtered(CONTRAST_REACH, strongest);
+        let least = least_contrast(&differences);
+        let is_ink = |level: u8, scale: u8| u32::from(level) * 100 > u32::from(scale.max(least)) * INK_HUNDREDTHS;
+        let mut marks: Vec<bool> = differences.iter().map(|level| is_ink(*level, least)).collect();
+        let across = width as usize;
+        let found = pieces::connected(height, |y| &marks[y as usize * across..(y as usize + 1) * across]);
+        let (pieces, runs) = found.unwrap_or_default();
+        let pixels = |run: &pieces::Run| {
+            let start = run.y as usize * across;
+            start + run.start as usize..start + run.end as usize
+        };
+        // A faint letter beside a strong one is as much ink; a shine around a strong one is none.
+        let mut most = vec![0; pieces.len()];
+        for run in &runs {
+            let here = differences.as_raw()[pixels(run)].iter().copied().max();
+            most[run.piece] = here.unwrap_or(0).max(most[run.piece]);
+        }
+        let clean = contrast.noise() <= CLEAN;
+        for run in &runs {
+            let around = strongest.row(run.y);
+            for at in pixels(run) {
+                let around = around[at % across / BLOCK as usize];
+                let scale = if clean { around.min(most[run.piece]) } else { around };
+                marks[at] = is_ink(differences.as_raw()[at], scale);
+            }
         }
         Self {
             width,
             height,
             marks,
-            ground,
+            contrast,
         }
+    }
+
+    /// By how much each pixel is darker than its ground, or lighter.
+    pub(super) fn contrast(&self) -> &Contrast {
+        &self.contrast
     }
 
     /// Width and height of the page.
@@ -64,115 +88,52 @@ impl Ink {
         &self.marks[start..start + self.width as usize]
     }
 
-    /// Forgets the ink of a box.
-    pub(super) fn erase(&mut self, [x, y, width, height]: [u32; 4]) {
-        let (left, right) = (
-            x.min(self.width) as usize,
-            x.saturating_add(width).min(self.width) as usize,
-        );
-        for row in y.min(self.height)..y.saturating_add(height).min(self.height) {
-            let start = row as usize * self.width as usize;
-            self.marks[start + left..start + right].fill(false);
-        }
+    /// The part of a box that its ink takes up; `None` for a box without ink.
+    pub(super) fn tight(&self, [x, y, width, height]: [u32; 4]) -> Option<[u32; 4]> {
+        let (right, bottom) = ((x + width).min(self.width), (y + height).min(self.height));
+        let inked = |row: &u32| self.row(*row)[x.min(right) as usize..right as usize].contains(&true);
+        let top = (y..bottom).find(inked)?;
+        let last = (top..bottom).rev().find(inked)?;
+        let column = |column: &u32| (top..=last).any(|row| self.row(row)[*column as usize]);
+        let left = (x..right).find(column)?;
+        let end = (left..right).rev().find(column)?;
+        Some([left, top, end + 1 - left, last + 1 - top])
     }
 
-    /// Whether the ink of a box is mostly lighter than its ground; `None` for a box without ink.
-    pub(super) fn is_light(&self, page: &GrayImage, [x, y, width, height]: [u32; 4]) -> Option<bool> {
-        let (mut lighter, mut darker) = (0_u32, 0_u32);
-        for row in y..(y + height).min(self.height) {
-            for column in (x..(x + width).min(self.width)).filter(|column| self.row(row)[*column as usize]) {
-                if page.get_pixel(column, row)[0] > self.ground.at(column, row) {
-                    lighter += 1;
-                } else {
-                    darker += 1;
-                }
-            }
+    /// Share of ink in a part of one row, 0 to 1.
+    pub(super) fn share_of_row(&self, y: u32, columns: std::ops::Range<u32>) -> f32 {
+        let end = columns.end.min(self.width);
+        if y >= self.height || columns.start >= end {
+            return 0.0;
         }
-        (lighter + darker > 0).then_some(lighter > darker)
+        let row = &self.row(y)[columns.start as usize..end as usize];
+        row.iter().filter(|mark| **mark).count() as f32 / row.len() as f32
+    }
+
+    /// Share of ink in a box, 0 to 1.
+    pub(super) fn share_of_box(&self, [x, y, width, height]: [u32; 4]) -> f32 {
+        let rows = (y..y + height).map(|row| self.share_of_row(row, x..x + width));
+        rows.sum::<f32>() / height.max(1) as f32
     }
 }
 
-impl Blocks {
-    fn of(page: &GrayImage, summary: impl Fn(&mut [u8]) -> u8) -> Self {
-        let (columns, rows) = (page.width().div_ceil(BLOCK), page.height().div_ceil(BLOCK));
-        let mut levels = Vec::with_capacity((columns * rows) as usize);
-        let mut block = Vec::with_capacity((BLOCK * BLOCK) as usize);
-        for row in 0..rows {
-            for column in 0..columns {
-                block.clear();
-                for y in row * BLOCK..((row + 1) * BLOCK).min(page.height()) {
-                    let xs = column * BLOCK..((column + 1) * BLOCK).min(page.width());
-                    block.extend(xs.map(|x| page.get_pixel(x, y)[0]));
-                }
-                levels.push(summary(&mut block));
-            }
-        }
-        Self { columns, rows, levels }
+/// What differences are measured against at least.
+fn least_contrast(differences: &GrayImage) -> u8 {
+    let mut counts = [0_u64; 256];
+    for difference in differences.iter() {
+        counts[usize::from(*difference)] += 1;
     }
-
-    /// Each level replaced by a summary of those within `reach` blocks.
-    fn filtered(&self, reach: u32, summary: impl Fn(&mut [u8]) -> u8) -> Self {
-        let mut levels = Vec::with_capacity(self.levels.len());
-        let mut around = Vec::new();
-        for row in 0..self.rows {
-            for column in 0..self.columns {
-                around.clear();
-                let columns = column.saturating_sub(reach)..(column + reach + 1).min(self.columns);
-                for y in row.saturating_sub(reach)..(row + reach + 1).min(self.rows) {
-                    let start = (y * self.columns) as usize;
-                    around
-                        .extend_from_slice(&self.levels[start + columns.start as usize..start + columns.end as usize]);
-                }
-                levels.push(summary(&mut around));
-            }
-        }
-        Self {
-            columns: self.columns,
-            rows: self.rows,
-            levels,
-        }
+    let differing: u64 = counts[1..].iter().sum();
+    if (differing as f64) < differences.as_raw().len() as f64 * NOISY_SHARE {
+        return LEAST_CONTRAST;
     }
-
-    /// How much each pixel differs from the ground: of its block, or of those next to the pixel, because the edge
-    /// between two grounds runs through blocks and is no ink.
-    fn differences(&self, page: &GrayImage) -> GrayImage {
-        const HALF: u32 = BLOCK / 2;
-        let (width, height) = page.dimensions();
-        let mut differences = Vec::with_capacity(page.as_raw().len());
-        for (y, row) in (0..height).zip(page.as_raw().chunks_exact(width.max(1) as usize)) {
-            let (above, below) = (self.row(y.saturating_sub(HALF)), self.row((y + HALF).min(height - 1)));
-            differences.extend((0..width).zip(row).map(|(x, level)| {
-                let left = (x.saturating_sub(HALF) / BLOCK) as usize;
-                let right = ((x + HALF).min(width - 1) / BLOCK) as usize;
-                let nearby = [above[left], above[right], below[left], below[right]];
-                nearby
-                    .map(|ground| level.abs_diff(ground))
-                    .into_iter()
-                    .min()
-                    .unwrap_or(0)
-            }));
-        }
-        GrayImage::from_raw(width, height, differences).expect("there is one difference for each pixel")
-    }
-
-    /// The blocks that a row of pixels runs through.
-    fn row(&self, y: u32) -> &[u8] {
-        let start = ((y / BLOCK) * self.columns) as usize;
-        &self.levels[start..start + self.columns as usize]
-    }
-
-    fn at(&self, x: u32, y: u32) -> u8 {
-        self.levels[((y / BLOCK) * self.columns + x / BLOCK) as usize]
-    }
-}
-
-fn median(levels: &mut [u8]) -> u8 {
-    let middle = levels.len() / 2;
-    if levels.is_empty() {
-        0
-    } else {
-        *levels.select_nth_unstable(middle).1
-    }
+    let mut seen = 0;
+    let usual = (1..=255_u8).find(|level| {
+        seen += counts[usize::from(*level)];
+        seen * 2 >= differing
+    });
+    let floor = u32::from(usual.unwrap_or(0)) * NOISE_FACTOR;
+    u8::try_from(floor).unwrap_or(u8::MAX).max(LEAST_CONTRAST)
 }
 
 fn strongest(levels: &mut [u8]) -> u8 {
@@ -188,8 +149,8 @@ mod tests {
     /// A page of two grounds with a stroke on each.
     fn page() -> GrayImage {
         GrayImage::from_fn(120, 60, |x, y| match (x, y) {
-            (20..26, 20..30) => Luma([40]),
-            (80..86, 20..30) => Luma([230]),
+            (20..24, 20..30) => Luma([40]),
+            (80..84, 20..30) => Luma([230]),
             (60.., _) => Luma([60]),
             _ => Luma([240]),
         })
@@ -197,20 +158,24 @@ mod tests {
 
     #[test]
     fn dark_ink_on_light_ground_and_light_ink_on_dark_ground_are_both_ink() {
-        let ink = Ink::of(&page());
+        let ink = Ink::of(&Planes::grey(page()));
         assert!(ink.row(25)[22] && ink.row(25)[82]);
         assert!(!ink.row(50)[22] && !ink.row(50)[100]);
-        assert_eq!(ink.is_light(&page(), [18, 18, 10, 14]), Some(false));
-        assert_eq!(ink.is_light(&page(), [78, 18, 10, 14]), Some(true));
-        assert_eq!(ink.is_light(&page(), [0, 0, 10, 10]), None);
+        assert!(!ink.contrast().is_lighter(22, 25) && ink.contrast().is_lighter(82, 25));
+        assert_eq!(ink.share_of_box([20, 20, 4, 20]), 0.5);
+        assert_eq!(ink.share_of_box([0, 0, 10, 10]), 0.0);
     }
 
     #[test]
-    fn noise_is_no_ink_and_erased_ink_is_gone() {
-        let noise = GrayImage::from_fn(100, 100, |x, y| Luma([200 + ((x * 7 + y * 13) % 11) as u8]));
-        assert!((0..100).all(|y| !Ink::of(&noise).row(y).contains(&true)));
-        let mut ink = Ink::of(&page());
-        ink.erase([0, 0, 60, 4_000]);
-        assert!(!ink.row(25)[22] && ink.row(25)[82]);
+    fn noise_is_no_ink_however_strong() {
+        for strength in [11, 60] {
+            let noise = GrayImage::from_fn(100, 100, |x, y| {
+                Luma([180 + ((x * x * 7 + y * 13 + x * y) % strength) as u8])
+            });
+            assert!(
+                (0..100).all(|y| !Ink::of(&Planes::grey(noise.clone())).row(y).contains(&true)),
+                "{strength}"
+            );
+        }
     }
 }

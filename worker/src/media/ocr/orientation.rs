@@ -1,9 +1,8 @@
 //! Pages that lie on their side or stand on their head: finding the turn, undoing it, and bringing boxes back.
 //!
-//! The engine reads text that lies on its side by itself, without saying so: that is told from the lines it found.
-//! Text that stands on its head it reads as garbage: that is told by the detector.
-
-use std::cmp::Ordering;
+//! A page whose lines read badly is turned the other three ways and some of its lines are read again: the turn that
+//! reads clearly better is the right one. That asks the engine what it knows about letters, needs no data of its own,
+//! and costs a few lines.
 
 use image::GrayImage;
 use image::imageops;
@@ -11,11 +10,12 @@ use zoetrope_shared::tasks::ocr::Block;
 
 use super::blocks::for_each_box;
 use super::engine::Engine;
-use super::preprocess;
+use super::page;
+use super::planes::Planes;
 use crate::fault::Fault;
 
-/// Below this the detector guesses: its figure is a margin of log probabilities, and 1 is already a fair one.
-const SURE_ENOUGH: f32 = 1.0;
+/// A turned page has to read better by this much than the page as it came.
+const CLEARLY: f32 = 0.08;
 
 /// A clockwise turn of the text that is not 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,43 +25,16 @@ pub(super) enum Turn {
     Left,
 }
 
-/// The turn of a page's text; `None` if it stands upright, or nobody can tell.
-pub(super) fn detect(engine: &mut Engine, page: &GrayImage) -> Result<Option<Turn>, Fault> {
-    let found = engine.orientation(&preprocess::auto(page))?;
-    Ok(match found {
-        // The detector says by how much the text is turned clockwise.
-        Some((degrees, confidence)) if confidence >= SURE_ENOUGH => match degrees {
-            90 => Some(Turn::Right),
-            180 => Some(Turn::HalfWay),
-            270 => Some(Turn::Left),
-            _ => None,
-        },
-        _ => None,
-    })
-}
-
-/// Clockwise degrees of text that the engine turned by itself: 90 or 270 if most lines of several words run down or
-/// up, else 0.
-pub(super) fn told_by_lines(blocks: &[Block]) -> u16 {
-    let (mut across, mut down, mut up) = (0, 0, 0);
-    for line in blocks.iter().flat_map(|block| &block.lines) {
-        let [.., width, height] = line.bbox;
-        let (Some(first), Some(last)) = (line.words.first(), line.words.last()) else {
-            continue;
-        };
-        match (height > width, first.bbox[1].cmp(&last.bbox[1])) {
-            (true, Ordering::Less) => down += 1,
-            (true, Ordering::Greater) => up += 1,
-            _ => across += 1,
+/// The turn of a page whose text reads with this certainty as it came; `None` if no turn is clearly better.
+pub(super) fn detect(engine: &Engine, page: &Planes, certainty: f32) -> Result<Option<Turn>, Fault> {
+    let mut best = (None, certainty + CLEARLY);
+    for turn in [Turn::Right, Turn::Left, Turn::HalfWay] {
+        let found = page::sampled(engine, &page.map(|channel| turn.upright(channel)))?;
+        if found > best.1 {
+            best = (Some(turn), found);
         }
     }
-    if down > across.max(up) {
-        Turn::Right.degrees()
-    } else if up > across.max(down) {
-        Turn::Left.degrees()
-    } else {
-        0
-    }
+    Ok(best.0)
 }
 
 impl Turn {

@@ -49,9 +49,13 @@ pub(crate) fn grey(image: DynamicImage) -> GrayImage {
     GrayImage::from_raw(width, height, luma).expect("there is one byte for each pixel")
 }
 
-/// Rec. 709 weights in thousandths, as the `image` crate takes them for opaque images.
+/// Rec. 709 weights, as the `image` crate takes them for opaque images.
+pub(super) fn luma(red: u8, green: u8, blue: u8) -> u8 {
+    ((2126 * u32::from(red) + 7152 * u32::from(green) + 722 * u32::from(blue)) / 10_000) as u8
+}
+
 fn over_white(red: u8, green: u8, blue: u8, alpha: u8) -> u8 {
-    let luma = (2126 * u32::from(red) + 7152 * u32::from(green) + 722 * u32::from(blue)) / 10_000;
+    let luma = u32::from(luma(red, green, blue));
     let alpha = u32::from(alpha);
     ((luma * alpha + 255 * (255 - alpha)) / 255) as u8
 }
@@ -109,6 +113,12 @@ pub(super) fn resized(pixels: &GrayImage, width: u32, height: u32, filter: Filte
         .resize(&source, &mut target, &options)
         .expect("both images are grey and not empty");
     GrayImage::from_raw(width, height, target.into_vec()).expect("the buffer was made for this size")
+}
+
+/// The page at half its size.
+pub(super) fn halved(page: &GrayImage) -> GrayImage {
+    let (width, height) = (page.width() / 2, page.height() / 2);
+    resized(page, width.max(1), height.max(1), FilterType::Box)
 }
 
 /// Spreads levels so that these shares of the pixels, counted from the darkest, become black and white.

@@ -4,10 +4,11 @@
 use image::GrayImage;
 use zoetrope_shared::tasks::ocr::{Line, OcrLayout};
 
+use super::area::Area;
 use super::blocks::shift;
 use super::engine::Engine;
 use super::preprocess;
-use super::words::{Area, Words};
+use super::words::Words;
 use crate::fault::Fault;
 
 /// A line below this confidence is looked at again.

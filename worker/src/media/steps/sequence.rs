@@ -1,6 +1,7 @@
 //! Screenshots instead of a recording: each is shown for a moment, as if someone had recorded a slide show, and the
 //! steps' times are told by the screenshots'.
 
+use zoetrope_shared::media::IMAGE_TYPES;
 use zoetrope_shared::tasks::step_detection::Step;
 use zoetrope_worker::protocol_steps::Shot;
 
@@ -89,7 +90,7 @@ impl<'a> Sequence<'a> {
 fn load(shot: &Shot) -> Result<image::RgbImage, Fault> {
     let bytes = std::fs::read(&shot.path)
         .map_err(|error| Fault::engine_failed(format!("the screenshot cannot be read: {error}")))?;
-    Ok(Document::open(bytes)?.decode(0)?.into_rgb8())
+    Ok(Document::open(bytes, IMAGE_TYPES)?.decode(0)?.into_rgb8())
 }
 
 /// ITU-R BT.601, limited range, as recordings have it.
