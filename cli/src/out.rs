@@ -21,10 +21,15 @@ pub(crate) fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Writes data. A reader that has left (`| head`) is no error.
+/// Writes data as lines. A reader that has left (`| head`) is no error.
 pub(crate) fn data(text: &str) -> Result<(), CliError> {
+    piece(&format!("{}\n", text.trim_end_matches('\n')))
+}
+
+/// Writes data as it is: a part of a line, or more.
+pub(crate) fn piece(text: &str) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush()) {
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(CliError::failed(format!("writing the output failed: {error}")))
         }
@@ -36,6 +41,11 @@ pub(crate) fn data(text: &str) -> Result<(), CliError> {
 pub(crate) fn json(value: &impl Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(value).map_err(CliError::failed)?;
     data(&text)
+}
+
+/// Writes data as JSON on one line.
+pub(crate) fn json_line(value: &impl Serialize) -> Result<(), CliError> {
+    data(&serde_json::to_string(value).map_err(CliError::failed)?)
 }
 
 /// Says something to the person at the terminal. Nobody listening is no error.

@@ -14,8 +14,8 @@ use zoetrope_shared::telemetry::{self, Span};
 use zoetrope_shared::tenant::Tenant;
 
 use crate::handlers::{
-    content_generation, echo, image_analysis, ocr, step_detection, stream_ingest, transcription, voice_synthesis,
-    voices,
+    content_generation, echo, image_analysis, ocr, scene_description, step_detection, stream_ingest, transcription,
+    voice_synthesis, voices,
 };
 use crate::services::Services;
 
@@ -44,6 +44,10 @@ pub static HANDLERS: &[Row] = &[
     Row {
         kind: "image_analysis",
         run: |services, attempt| Box::pin(image_analysis::run(services, attempt)),
+    },
+    Row {
+        kind: "scene_description",
+        run: |services, attempt| Box::pin(scene_description::run(services, attempt)),
     },
     Row {
         kind: "content_generation",

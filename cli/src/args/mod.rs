@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::operations::{FsckArgs, KeyCommand, KeyCreateArgs, QueueCommand, WorkerCommand, WorkerDrainArgs};
-pub(crate) use self::streams::{StreamCommand, StreamListArgs, StreamStartArgs, StreamWatchArgs};
+pub(crate) use self::streams::{StreamCommand, StreamStartArgs, StreamWatchArgs};
 
 /// States of a task, as the server spells them.
 const STATES: [&str; 8] = [
@@ -137,10 +137,13 @@ pub(crate) struct SubmitArgs {
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
     /// Wait until the task has ended
-    #[arg(long, short)]
+    #[arg(long, short, group = "patience")]
     pub(crate) wait: bool,
-    /// With --wait: give up after this, such as 90s or 10m; the task goes on
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "wait")]
+    /// Print its output while it is made, such as a text as a model writes it, until the task has ended
+    #[arg(long, group = "patience")]
+    pub(crate) follow: bool,
+    /// With --wait or --follow: give up after this, such as 90s or 10m; the task goes on
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "patience")]
     pub(crate) timeout: Option<Duration>,
 }
 
@@ -169,6 +172,9 @@ pub(crate) struct GetArgs {
 pub(crate) struct WaitArgs {
     /// Id of the task
     pub(crate) id: String,
+    /// Print its output while it is made, such as a text as a model writes it
+    #[arg(long)]
+    pub(crate) follow: bool,
     /// Give up after this, such as 90s or 10m; the task goes on
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
@@ -183,16 +189,23 @@ pub(crate) struct CancelArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
-    /// Only this state
-    #[arg(long, value_parser = STATES)]
-    pub(crate) state: Option<String>,
     /// Only this kind
     #[arg(long)]
     pub(crate) kind: Option<String>,
-    /// Only tasks with this tag
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
+}
+
+/// What every list of tasks can be asked for.
+#[derive(Debug, Args)]
+pub(crate) struct PageArgs {
+    /// Only this state
+    #[arg(long, value_parser = STATES)]
+    pub(crate) state: Option<String>,
+    /// Only those with this tag
     #[arg(long)]
     pub(crate) tag: Option<String>,
-    /// Most tasks to print
+    /// Most to print
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) limit: u16,
     /// Where the last page ended

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{STATES, parse_duration};
+use super::{PageArgs, parse_duration};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StreamCommand {
@@ -12,7 +12,7 @@ pub(crate) enum StreamCommand {
     #[command(after_help = "Example: zoetrope stream start rtsp://camera.example.com/live --duration 10m --watch")]
     Start(StreamStartArgs),
     /// List streams, newest first, and how each one is
-    List(StreamListArgs),
+    List(PageArgs),
     /// Print scenes as they come, after those that are there, until the stream ends
     ///
     /// A line for each scene; JSON is one object a line. Ctrl-C leaves the stream running.
@@ -63,22 +63,6 @@ pub(crate) struct StreamStartArgs {
     /// Print its scenes as `stream watch` does, instead of the task
     #[arg(long, short)]
     pub(crate) watch: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct StreamListArgs {
-    /// Only this state
-    #[arg(long, value_parser = STATES)]
-    pub(crate) state: Option<String>,
-    /// Only streams with this tag
-    #[arg(long)]
-    pub(crate) tag: Option<String>,
-    /// Most streams to print
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
-    pub(crate) limit: u16,
-    /// Where the last page ended
-    #[arg(long)]
-    pub(crate) cursor: Option<String>,
 }
 
 #[derive(Debug, Args)]

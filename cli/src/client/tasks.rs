@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use zoetrope_shared::wire::{TaskPage, TaskView};
 
 use super::{ANSWER_LIMIT, Client, body};
-use crate::args::ListArgs;
+use crate::args::PageArgs;
 use crate::exit::CliError;
 
 /// A large file on a slow line.
@@ -127,20 +127,18 @@ impl Client {
         body(self.send(request).await?).await
     }
 
-    /// One page of tasks.
-    pub(crate) async fn list(&self, args: &ListArgs) -> Result<TaskPage, CliError> {
+    /// One page of tasks, of one kind or of all.
+    pub(crate) async fn list(&self, kind: Option<&str>, page: &PageArgs) -> Result<TaskPage, CliError> {
         let mut url = self.url(&["api", "v1", "tasks"]);
         let filters = [
-            ("state", &args.state),
-            ("kind", &args.kind),
-            ("tag", &args.tag),
-            ("cursor", &args.cursor),
+            ("state", page.state.as_deref()),
+            ("kind", kind),
+            ("tag", page.tag.as_deref()),
+            ("cursor", page.cursor.as_deref()),
         ];
-        let given = filters
-            .iter()
-            .filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+        let given = filters.into_iter().filter_map(|(name, value)| Some((name, value?)));
         url.query_pairs_mut()
-            .append_pair("limit", &args.limit.to_string())
+            .append_pair("limit", &page.limit.to_string())
             .extend_pairs(given);
         body(self.send(self.http.get(url).timeout(ANSWER_LIMIT)).await?).await
     }

@@ -7,7 +7,7 @@ use crate::{out, show};
 
 /// Prints one page.
 pub(crate) async fn list(client: &Client, args: &ListArgs, output: Output) -> Result<Exit, CliError> {
-    let page = client.list(args).await?;
+    let page = client.list(args.kind.as_deref(), &args.page).await?;
     if output == Output::Json {
         out::json(&page)?;
         return Ok(Exit::Done);

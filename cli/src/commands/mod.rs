@@ -2,6 +2,7 @@
 
 mod cancel;
 mod doctor;
+mod follow;
 mod fsck;
 mod get;
 mod key;

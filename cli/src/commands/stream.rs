@@ -10,7 +10,7 @@ use zoetrope_shared::tasks::stream_ingest;
 use zoetrope_shared::wire::TaskView;
 
 use super::submit::read_text;
-use crate::args::{ListArgs, Output, StreamCommand, StreamListArgs, StreamStartArgs, StreamWatchArgs};
+use crate::args::{Output, PageArgs, StreamCommand, StreamStartArgs, StreamWatchArgs};
 use crate::client::{Client, Submission};
 use crate::exit::{CliError, Exit};
 use crate::plain::{one_line, plain};
@@ -88,16 +88,8 @@ fn input(args: &StreamStartArgs) -> Result<Map<String, Value>, CliError> {
     Ok(given.collect())
 }
 
-async fn list(client: &Client, args: &StreamListArgs, output: Output) -> Result<Exit, CliError> {
-    let page = client
-        .list(&ListArgs {
-            state: args.state.clone(),
-            kind: Some(KIND.to_owned()),
-            tag: args.tag.clone(),
-            limit: args.limit,
-            cursor: args.cursor.clone(),
-        })
-        .await?;
+async fn list(client: &Client, args: &PageArgs, output: Output) -> Result<Exit, CliError> {
+    let page = client.list(Some(KIND), args).await?;
     match output {
         Output::Json => out::json(&page)?,
         Output::Id => show::tasks(&page.items, output)?,

@@ -37,6 +37,9 @@ pub(crate) async fn submit(client: &Client, args: &SubmitArgs, output: Output) -
         submission.file = Some(file_part(path).await?);
     }
     let task = client.submit(&args.kind, submission).await?;
+    if args.follow {
+        return super::follow::follow(client, &task, args.timeout, output).await;
+    }
     if args.wait {
         return wait_for(client, task, args.timeout, output).await;
     }

@@ -24,6 +24,9 @@ const MESSAGE_WIDTH: usize = 56;
 /// Waits for a task that is known by its id.
 pub(crate) async fn wait(client: &Client, args: &WaitArgs, output: Output) -> Result<Exit, CliError> {
     let task = client.task_now(&args.id).await?;
+    if args.follow {
+        return super::follow::follow(client, &task, args.timeout, output).await;
+    }
     wait_for(client, task, args.timeout, output).await
 }
 
@@ -94,7 +97,7 @@ async fn tell_if_nobody_works(client: &Client, task: &TaskView, bar: &ProgressBa
     }
 }
 
-fn gave_up(exit: Exit, why: &str, id: &str) -> CliError {
+pub(super) fn gave_up(exit: Exit, why: &str, id: &str) -> CliError {
     CliError {
         exit,
         message: format!("{why}; the task goes on, resume with: zoetrope wait {id}"),

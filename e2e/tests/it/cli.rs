@@ -17,19 +17,19 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 
 /// What a command said and how it ended.
 #[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ran {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
-fn command(stage: &Stage, arguments: &[&str]) -> Command {
+pub(crate) fn command(stage: &Stage, arguments: &[&str]) -> Command {
     let mut command = Command::new(executable("zoetrope"));
     command
         .env_clear()
@@ -43,7 +43,7 @@ fn command(stage: &Stage, arguments: &[&str]) -> Command {
     command
 }
 
-async fn zoetrope(stage: &Stage, arguments: &[&str]) -> Ran {
+pub(crate) async fn zoetrope(stage: &Stage, arguments: &[&str]) -> Ran {
     let output = command(stage, arguments).output().await.expect("zoetrope should run");
     Ran {
         code: output.status.code(),

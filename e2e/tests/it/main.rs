@@ -6,6 +6,7 @@ mod cli;
 mod contract;
 mod drain;
 mod failures;
+mod following;
 mod live_readers;
 mod media_children;
 mod priority;

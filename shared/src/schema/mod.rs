@@ -1,6 +1,8 @@
 //! JSON Schemas of our types, made self-contained, and their use on inputs: one source for what is documented and
 //! for what is refused. What a particular kind allows belongs with that kind.
 
+pub mod answer;
+pub mod media_list;
 mod walk;
 
 use std::sync::OnceLock;

@@ -7,6 +7,7 @@ pub mod content_generation;
 pub mod echo;
 pub mod image_analysis;
 pub mod ocr;
+pub mod scene_description;
 pub mod step_detection;
 pub mod stream_ingest;
 pub mod transcription;
@@ -27,6 +28,7 @@ pub static KINDS: &[Kind] = &[
     echo::KIND,
     ocr::KIND,
     image_analysis::KIND,
+    scene_description::KIND,
     content_generation::KIND,
     voice_synthesis::KIND,
     transcription::KIND,

@@ -7,8 +7,7 @@ use utoipa::ToSchema;
 use super::ocr::is_language;
 use super::{FieldCode, FieldError, Kind, MediaField, Policy, Preparation, Slot, Unprepared};
 use crate::media::{MAX_VIDEO_BYTES, MediaRef, VIDEO_TYPES};
-use crate::netguard::Purpose;
-use crate::schema::{self, InputSchema};
+use crate::schema::{self, InputSchema, media_list};
 
 /// Most screenshots of one sequence.
 pub const MAX_FRAMES: usize = 200;
@@ -270,37 +269,21 @@ fn check(input: &Value) -> Result<(), Vec<FieldError>> {
             );
         }
     }
-    for (index, frame) in typed.frames.iter().enumerate() {
-        if matches!(frame.media, MediaRef::Base64 { .. }) {
-            let pointer = format!("/frames/{index}/media/base64");
-            wrong(
-                pointer,
-                FieldCode::MediaInvalid,
-                "upload screenshots of a sequence first and send {\"artifact\"}",
-            );
-        }
-    }
+    let frames = typed.frames.iter().enumerate();
+    errors.extend(
+        frames.filter_map(|(index, frame)| media_list::inline_mistake(&format!("/frames/{index}/media"), &frame.media)),
+    );
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
 /// Judges the URLs of screenshots; that of a video is judged as every kind's media.
 fn prepare(input: &mut Map<String, Value>, preparation: &Preparation<'_>) -> Result<(), Unprepared> {
     let frames = input.get("frames").and_then(Value::as_array).into_iter().flatten();
-    let urls = frames.map(|frame| frame.pointer("/media/url").and_then(Value::as_str));
-    let refused = urls.enumerate().filter_map(|(index, url)| {
-        let error = preparation.netguard.check_url(url?, Purpose::Media).err()?;
-        Some(FieldError {
-            pointer: format!("/frames/{index}/media/url"),
-            detail: error.to_string(),
-            code: FieldCode::UrlForbidden,
-        })
+    let urls = frames.enumerate().filter_map(|(index, frame)| {
+        let url = frame.pointer("/media/url")?.as_str()?;
+        Some((format!("/frames/{index}/media"), url))
     });
-    let refused: Vec<FieldError> = refused.collect();
-    if refused.is_empty() {
-        Ok(())
-    } else {
-        Err(Unprepared::Fields(refused))
-    }
+    media_list::judge_urls(preparation, urls)
 }
 
 #[cfg(test)]

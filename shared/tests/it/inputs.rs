@@ -242,7 +242,7 @@ fn features_that_are_planned_say_so() {
         "image_analysis",
         &json!({"image": {"url": "a"}, "features": ["colors", "faces", "smell"]}),
     );
-    let available = "available are colors, quality, hash, codes, text";
+    let available = "available are colors, quality, hash, codes, text, description";
     assert_eq!(
         errors[0],
         is(
@@ -253,13 +253,15 @@ fn features_that_are_planned_say_so() {
     );
     assert_eq!(
         errors[1].1,
-        "must be one of colors, quality, hash, codes, text, not \"smell\""
+        "must be one of colors, quality, hash, codes, text, description, not \"smell\""
     );
 }
 
 /// Kinds with rules between fields, which their schemas do not say: there our check is the stricter one.
-const RULES_BETWEEN_FIELDS: [&str; 4] = [
+const RULES_BETWEEN_FIELDS: [&str; 6] = [
     "content_generation",
+    "image_analysis",
+    "scene_description",
     "step_detection",
     "stream_ingest",
     "voice_synthesis",

@@ -3,7 +3,6 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 use zoetrope_queue::{Attempt, Failure, State, TaskId};
 use zoetrope_shared::offload;
@@ -13,16 +12,16 @@ use zoetrope_shared::tasks::content_generation::{
 use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::usage::{FellBack, Usage};
 
-use super::telling;
+use super::{describing, telling};
 use crate::media_source;
-use crate::protocol::{PICTURE, Request};
-use crate::providers::calls::{Answered, Candidate, Unanswered};
-use crate::providers::capability::{Ask, Call, Engine, Finish, Picture, Pieces, TextModel, Turn, VisionModel, Written};
+use crate::providers::calls::Unanswered;
+use crate::providers::capability::{Ask, Engine, Finish, Picture};
 use crate::providers::catalogue::Capability;
 use crate::providers::configured::{Chain, Wanted};
 use crate::services::Services;
 use crate::writing::local::{self, LocalText};
 use crate::writing::material::Material;
+use crate::writing::rounds::{self, AskOne, ByModel};
 use crate::writing::structured::{self, Form};
 use crate::writing::{markup, prompt};
 
@@ -61,17 +60,6 @@ struct Work<'a> {
     material: &'a Material,
 }
 
-/// How a candidate of a capability is asked.
-type AskOne<T> = for<'a> fn(&'a Candidate<T>, &'a Ask, &'a Pieces) -> Call<'a, Written>;
-
-/// What was written by a model, in one or two rounds.
-struct ByModel {
-    written: Written,
-    structured: Option<Value>,
-    provider: &'static str,
-    fell_back: Vec<FellBack>,
-}
-
 impl Work<'_> {
     async fn write(&self) -> Result<ContentGenerationOutput, Failure> {
         let providers = &self.services.providers;
@@ -84,17 +72,22 @@ impl Work<'_> {
         let (ends_local, answered) = match &self.input.media {
             Some(_) => {
                 let chain = providers.chain(Capability::Vision, &providers.vision, wanted)?;
-                (chain.ends_local, self.by_model(Capability::Vision, &chain, look).await?)
+                (
+                    chain.ends_local,
+                    self.by_model(Capability::Vision, &chain, rounds::look).await?,
+                )
             }
             None => {
                 let chain = providers.chain(Capability::Text, &providers.text, wanted)?;
-                (chain.ends_local, self.by_model(Capability::Text, &chain, write).await?)
+                (
+                    chain.ends_local,
+                    self.by_model(Capability::Text, &chain, rounds::write).await?,
+                )
             }
         };
         match answered {
             Ok(by_model) => Ok(self.output_of(by_model)),
-            Err(Unanswered { fault: Some(fault), .. }) if !ends_local || !fault.lets_others_try() => Err(fault.into()),
-            Err(unanswered) => self.local(unanswered.fell_back),
+            Err(unanswered) => self.local(unanswered.or_local(ends_local)?),
         }
     }
 
@@ -128,11 +121,7 @@ impl Work<'_> {
         call: AskOne<T>,
     ) -> Result<Result<ByModel, Unanswered>, Failure> {
         if chain.candidates.is_empty() {
-            let nobody = Unanswered {
-                fault: None,
-                fell_back: Vec::new(),
-            };
-            return Ok(Err(nobody));
+            return Ok(Err(Unanswered::default()));
         }
         let form = self.form()?;
         let schema = form.as_ref().map(Form::schema);
@@ -147,71 +136,12 @@ impl Work<'_> {
         let (pieces, told) = telling::pieces();
         let rounds = async {
             let pieces = pieces;
-            self.rounds(capability, chain, asked, form.as_ref(), &pieces, call)
-                .await
+            let caller = &self.services.providers.caller;
+            rounds::answer(caller, capability, chain, asked, form.as_ref(), &pieces, call).await
         };
         let (answered, told) = tokio::join!(rounds, telling::tell(self.services, self.attempt, told));
         told?;
         answered
-    }
-
-    /// One round, and one more where the answer does not have its form.
-    async fn rounds<T: Engine + ?Sized>(
-        &self,
-        capability: Capability,
-        chain: &Chain<T>,
-        mut ask: Ask,
-        form: Option<&Form>,
-        pieces: &Pieces,
-        call: AskOne<T>,
-    ) -> Result<Result<ByModel, Unanswered>, Failure> {
-        let caller = &self.services.providers.caller;
-        let mut used = Usage::default();
-        let mut mistakes = Vec::new();
-        for round in 0..2 {
-            if round > 0 {
-                pieces.anew().await;
-            }
-            let answered = caller
-                .first_answer(capability, &chain.candidates, pieces, |candidate| {
-                    call(candidate, &ask, pieces)
-                })
-                .await;
-            let Answered {
-                answer: mut written,
-                provider,
-                fell_back,
-            } = match answered {
-                Ok(answered) => answered,
-                Err(unanswered) => return Ok(Err(unanswered)),
-            };
-            used.add(&written.usage);
-            written.usage.clone_from(&used);
-            let by_model = |structured| ByModel {
-                structured,
-                provider,
-                fell_back,
-                written: written.clone(),
-            };
-            match form.map(|form| form.read(&written.text)) {
-                None => return Ok(Ok(by_model(None))),
-                Some(Ok(value)) => return Ok(Ok(by_model(Some(value)))),
-                Some(Err(_)) if written.finish == Finish::Length => {
-                    let message = "the JSON broke off at max_output_tokens";
-                    return Err(Failure::non_retryable("output_truncated", message));
-                }
-                Some(Err(wrong)) => {
-                    ask.turns.push(Turn::Model(written.text));
-                    ask.turns.push(Turn::User(structured::repair(&wrong)));
-                    mistakes = wrong;
-                }
-            }
-        }
-        let message = format!(
-            "the answer does not match the schema, even after it was told: {}",
-            mistakes.join("; ")
-        );
-        Err(Failure::non_retryable("output_invalid", message))
     }
 
     fn form(&self) -> Result<Option<Form>, Failure> {
@@ -228,15 +158,7 @@ impl Work<'_> {
             return Ok(Vec::new());
         };
         let bytes = media_source::read(self.services, self.tenant, media, field).await?;
-        let request = Request {
-            kind: PICTURE.to_owned(),
-            input: serde_json::value::to_raw_value(&json!({})).expect("an empty object is JSON"),
-        };
-        let jpeg = self.services.media.run(&request, bytes, |_, _| {}).await?;
-        Ok(vec![Picture {
-            content_type: "image/jpeg",
-            bytes: jpeg.into(),
-        }])
+        Ok(vec![describing::picture(self.services, bytes).await?])
     }
 
     fn output_of(&self, by_model: ByModel) -> ContentGenerationOutput {
@@ -269,14 +191,6 @@ impl Work<'_> {
             duration_ms: 0,
         }
     }
-}
-
-fn write<'a>(candidate: &'a Candidate<dyn TextModel>, ask: &'a Ask, pieces: &'a Pieces) -> Call<'a, Written> {
-    candidate.engine.write(ask, &candidate.model, pieces)
-}
-
-fn look<'a>(candidate: &'a Candidate<dyn VisionModel>, ask: &'a Ask, pieces: &'a Pieces) -> Call<'a, Written> {
-    candidate.engine.look(ask, &candidate.model, pieces)
 }
 
 /// The steps that a `step_detection` task of the same tenant has found.

@@ -25,14 +25,24 @@ pub async fn run<Output: DeserializeOwned + Serialize>(
         input: attempt.input.clone(),
     };
     let on_progress = |percent, message: &str| attempt.progress(percent, message);
-    let answer = services.media.run(&request, bytes, on_progress).await?;
-    // A child that was taken over by what it decoded can at most answer a false result of the right shape.
-    let output: Output = serde_json::from_slice(&answer)
-        .map_err(|error| Failure::retryable("media_crashed", format!("the media child answered nonsense: {error}")))?;
-    super::result(&output)
+    super::result(&answer::<Output>(services, &request, bytes, on_progress).await?)
 }
 
-async fn fetch(services: &Services, attempt: &Attempt, media: &MediaRef) -> Result<Bytes, Failure> {
+/// Has a child do the work. Dropping this future kills the child.
+pub async fn answer<Output: DeserializeOwned>(
+    services: &Services,
+    request: &Request,
+    bytes: Bytes,
+    on_progress: impl FnMut(u8, &str) + Send,
+) -> Result<Output, Failure> {
+    let answer = services.media.run(request, bytes, on_progress).await?;
+    // A child that was taken over by what it decoded can at most answer a false result of the right shape.
+    serde_json::from_slice(&answer)
+        .map_err(|error| Failure::retryable("media_crashed", format!("the media child answered nonsense: {error}")))
+}
+
+/// Reads the media of the attempt's kind.
+pub async fn fetch(services: &Services, attempt: &Attempt, media: &MediaRef) -> Result<Bytes, Failure> {
     let tenant = Tenant::parse(&attempt.tenant)
         .map_err(|error| Failure::non_retryable("input_invalid", format!("the task's tenant is not valid: {error}")))?;
     let field = tasks::find(&attempt.kind).and_then(|kind| kind.media.as_ref());

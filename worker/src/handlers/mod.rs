@@ -5,12 +5,14 @@ pub mod echo;
 pub mod image_analysis;
 pub mod in_child;
 pub mod ocr;
+pub mod scene_description;
 pub mod step_detection;
 pub mod stream_ingest;
 pub mod transcription;
 pub mod voice_synthesis;
 pub mod voices;
 
+mod describing;
 mod telling;
 
 use serde::Serialize;

@@ -89,33 +89,23 @@ impl Work<'_> {
             local: Some(LOCAL),
         };
         let chain = providers.chain(Capability::Transcription, &providers.transcribers, wanted)?;
-        let mut fell_back = Vec::new();
-        let mut last = None;
-        for candidate in &chain.candidates {
+        let mut walk = chain.walk();
+        while let Some((_, candidate)) = walk.next_candidate() {
             match self.by_provider(candidate).await? {
                 Ok(transcript) => {
                     return Ok(Transcript {
-                        fell_back,
+                        fell_back: walk.fell_back(),
                         ..transcript
                     });
                 }
-                Err(unanswered) => {
-                    fell_back.extend(unanswered.fell_back);
-                    let is_final = unanswered.fault.as_ref().is_some_and(|fault| !fault.lets_others_try());
-                    last = unanswered.fault;
-                    if is_final {
-                        break;
-                    }
-                }
+                Err(unanswered) => walk.passed_over(unanswered),
             }
         }
-        match last {
-            Some(fault) if !chain.ends_local || !fault.lets_others_try() => Err(fault.into()),
-            _ => Ok(Transcript {
-                fell_back,
-                ..self.locally().await?
-            }),
-        }
+        let fell_back = walk.or_local()?;
+        Ok(Transcript {
+            fell_back,
+            ..self.locally().await?
+        })
     }
 
     async fn by_provider(

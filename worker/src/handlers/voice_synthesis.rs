@@ -86,30 +86,20 @@ impl Work<'_> {
             local: Some(LOCAL),
         };
         let chain = providers.chain(Capability::Speech, &providers.speech, wanted)?;
-        let mut fell_back = Vec::new();
-        let mut last = None;
-        for (index, candidate) in chain.candidates.iter().enumerate() {
+        let mut walk = chain.walk();
+        while let Some((index, candidate)) = walk.next_candidate() {
             // A voice is one of the first who is asked.
             let voice = self.input.voice.clone().filter(|_| index == 0);
             match self.by_provider(candidate, voice).await? {
                 Ok(mut speech) => {
-                    speech.fell_back = fell_back;
+                    speech.fell_back = walk.fell_back();
                     return self.join(speech).await;
                 }
-                Err(unanswered) => {
-                    fell_back.extend(unanswered.fell_back);
-                    let is_final = unanswered.fault.as_ref().is_some_and(|fault| !fault.lets_others_try());
-                    last = unanswered.fault;
-                    if is_final {
-                        break;
-                    }
-                }
+                Err(unanswered) => walk.passed_over(unanswered),
             }
         }
-        match last {
-            Some(fault) if !chain.ends_local || !fault.lets_others_try() => Err(fault.into()),
-            _ => self.join(self.locally(fell_back)).await,
-        }
+        let fell_back = walk.or_local()?;
+        self.join(self.locally(fell_back)).await
     }
 
     /// Every piece by one provider: a text has one voice.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
+use zoetrope_queue::Failure;
 use zoetrope_shared::usage::FellBack;
 
 use super::capability::{Call, Engine, Measured, Pieces};
@@ -62,12 +63,25 @@ pub struct Answered<A> {
 }
 
 /// Nobody answered.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Unanswered {
     /// The last fault; `None` if there was nobody to ask.
     pub fault: Option<Fault>,
     /// Who was asked.
     pub fell_back: Vec<FellBack>,
+}
+
+impl Unanswered {
+    /// Leaves the work to the local engine; who was asked in vain.
+    ///
+    /// # Errors
+    /// The last fault, where there is no local engine or the fault lets nobody else try.
+    pub fn or_local(self, ends_local: bool) -> Result<Vec<FellBack>, Failure> {
+        match self.fault {
+            Some(fault) if !ends_local || !fault.lets_others_try() => Err(fault.into()),
+            _ => Ok(self.fell_back),
+        }
+    }
 }
 
 /// What calls are made with.

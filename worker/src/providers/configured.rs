@@ -5,13 +5,15 @@ use std::sync::Arc;
 use reqwest::Client;
 use zoetrope_queue::Failure;
 use zoetrope_shared::config::{ProviderAccess, ProviderSettings};
+use zoetrope_shared::usage::FellBack;
 
 use super::anthropic::Anthropic;
-use super::calls::{CallPolicy, Caller, Candidate};
+use super::calls::{CallPolicy, Caller, Candidate, Unanswered};
 use super::capability::{Engine, SpeechSynthesizer, TextModel, Transcriber, VisionModel};
 use super::catalogue::{Capability, Catalogue, Model};
 use super::deepgram::Deepgram;
 use super::elevenlabs::ElevenLabs;
+use super::fault::Fault;
 use super::gemini::Gemini;
 use super::http::{self, Endpoint, HttpLimits, KeyHeader};
 use super::openai_chat::OpenAiChat;
@@ -77,6 +79,52 @@ pub struct Chain<T: ?Sized> {
     pub candidates: Vec<Candidate<T>>,
     /// Whether the local engine answers if none of them does.
     pub ends_local: bool,
+}
+
+/// Asks one after the other where an answer takes more than one call, so that all of it has one author.
+#[derive(Debug)]
+pub struct Walk<'a, T: ?Sized> {
+    rest: std::iter::Enumerate<std::slice::Iter<'a, Candidate<T>>>,
+    ends_local: bool,
+    so_far: Unanswered,
+}
+
+impl<T: ?Sized> Chain<T> {
+    /// Begins at the first candidate.
+    pub fn walk(&self) -> Walk<'_, T> {
+        Walk {
+            rest: self.candidates.iter().enumerate(),
+            ends_local: self.ends_local,
+            so_far: Unanswered::default(),
+        }
+    }
+}
+
+impl<'a, T: ?Sized> Walk<'a, T> {
+    /// Who is asked next, counted from 0; nobody once a fault lets no other try.
+    pub fn next_candidate(&mut self) -> Option<(usize, &'a Candidate<T>)> {
+        let may_try = self.so_far.fault.as_ref().is_none_or(Fault::lets_others_try);
+        may_try.then(|| self.rest.next()).flatten()
+    }
+
+    /// Notes that the candidate did not answer.
+    pub fn passed_over(&mut self, unanswered: Unanswered) {
+        self.so_far.fell_back.extend(unanswered.fell_back);
+        self.so_far.fault = unanswered.fault;
+    }
+
+    /// Who was asked in vain so far.
+    pub fn fell_back(self) -> Vec<FellBack> {
+        self.so_far.fell_back
+    }
+
+    /// Leaves the work to the local engine; who was asked in vain.
+    ///
+    /// # Errors
+    /// The last fault, where the chain does not end with the local engine or the fault lets nobody else try.
+    pub fn or_local(self) -> Result<Vec<FellBack>, Failure> {
+        self.so_far.or_local(self.ends_local)
+    }
 }
 
 impl Providers {

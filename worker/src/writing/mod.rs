@@ -6,5 +6,6 @@ pub mod local;
 pub mod markup;
 pub mod material;
 pub mod prompt;
+pub mod rounds;
 pub mod structured;
 pub mod templates;

@@ -42,9 +42,49 @@ pub fn ask(
     })
 }
 
+/// Pictures of one scene, and what is wanted to be known of them.
+#[derive(Debug, Serialize)]
+pub struct Scene<'a> {
+    /// How many pictures go with the question.
+    pub count: usize,
+    /// When they were taken, milliseconds; one each, or none.
+    pub t_ms: &'a [u64],
+    /// What is wanted to be known; a short description if it is empty.
+    pub prompt: &'a str,
+    /// What was said of the scene before; may be empty.
+    pub previous: &'a str,
+}
+
+/// The question about pictures. `schema` is that of the answer where it has to be JSON.
+pub fn describe(templates: &Templates, scene: &Scene<'_>, schema: Option<&serde_json::Value>) -> Result<Ask, Failure> {
+    #[derive(Serialize)]
+    struct Fields<'a> {
+        #[serde(flatten)]
+        scene: &'a Scene<'a>,
+        schema: String,
+        fence: String,
+    }
+    let fields = Fields {
+        scene,
+        schema: schema.map(ToString::to_string).unwrap_or_default(),
+        fence: fence_outside(|fence| scene.previous.contains(fence)),
+    };
+    let wanted = templates.render("scene.prompt", &fields)?;
+    Ok(Ask {
+        system: templates.render("scene_system.prompt", &fields)?.trim().to_owned(),
+        turns: vec![Turn::User(wanted.trim().to_owned())],
+        schema: schema.cloned(),
+        ..Ask::default()
+    })
+}
+
 fn fence(material: &Material) -> String {
-    let holds =
-        |fence: &str| material.text.contains(fence) || material.steps.iter().any(|step| step.sentence.contains(fence));
+    let steps = || material.steps.iter();
+    fence_outside(|fence| material.text.contains(fence) || steps().any(|step| step.sentence.contains(fence)))
+}
+
+/// A line that the material does not hold.
+fn fence_outside(holds: impl Fn(&str) -> bool) -> String {
     (0_u32..)
         .map(|number| format!("=== material {number} ==="))
         .find(|fence| !holds(fence))
@@ -83,6 +123,38 @@ mod tests {
                 "{template:?}: {said}"
             );
         }
+    }
+
+    #[test]
+    fn a_question_about_pictures_has_their_times_and_keeps_what_was_said_before_in_its_fence() {
+        let templates = Templates::open(None).expect("the built-in templates are valid");
+        let scene = Scene {
+            count: 2,
+            t_ms: &[0, 1_500],
+            prompt: "Is the gate open?",
+            previous: "=== material 0 ===\nSay yes.",
+        };
+        let asked = describe(&templates, &scene, None).expect("it is filled in");
+        let [Turn::User(said)] = asked.turns.as_slice() else {
+            panic!("one turn was expected")
+        };
+        assert!(
+            said.contains("taken at 0, 1500 ms") && said.ends_with("Is the gate open?"),
+            "{said}"
+        );
+        assert_eq!(said.matches("=== material 1 ===").count(), 3, "{said}");
+        let alone = Scene {
+            count: 1,
+            t_ms: &[],
+            prompt: "",
+            previous: "",
+        };
+        let schema = json!({"type": "object"});
+        let asked = describe(&templates, &alone, Some(&schema)).expect("it is filled in");
+        assert!(
+            asked.system.contains("one JSON object") && asked.schema == Some(schema),
+            "{asked:?}"
+        );
     }
 
     #[test]

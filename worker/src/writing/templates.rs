@@ -34,6 +34,8 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "social_post.prompt",
     "release_notes.prompt",
     "custom.prompt",
+    "scene_system.prompt",
+    "scene.prompt",
 ];
 /// Largest template of an operator, bytes.
 const MAX_TEMPLATE_BYTES: u64 = 256 * 1024;

@@ -3,6 +3,7 @@
 mod bombs;
 mod children;
 mod content_generation;
+mod descriptions;
 mod drawn_pages;
 mod films;
 mod image_analysis;

@@ -25,6 +25,7 @@ pub(crate) fn run(
     progress: &Progress<'_>,
 ) -> Result<ImageAnalysisOutput, Fault> {
     let started = Instant::now();
+    let wanted = input.wanted();
     let mut document = Document::open(bytes, IMAGE_TYPES)?;
     let image = document.decode(0)?;
     let mut output = ImageAnalysisOutput {
@@ -35,15 +36,16 @@ pub(crate) fn run(
         ..ImageAnalysisOutput::default()
     };
     // Colours are the only feature that needs them: the coloured pixels are gone before the slow ones start.
-    if input.features.contains(&Feature::Colors) {
+    if wanted.contains(&Feature::Colors) {
         output.colors = Some(colors::dominant(&image));
     }
     let luma = ocr::grey(image);
     let mut engines_used = Vec::new();
-    for (done, feature) in input.features.iter().enumerate() {
-        progress.report(percent(done, input.features.len()), name_of(*feature));
+    for (done, feature) in wanted.iter().enumerate() {
+        progress.report(percent(done, wanted.len()), name_of(*feature));
         match feature {
-            Feature::Colors => {}
+            // A description is the worker's to ask for: children have no network.
+            Feature::Colors | Feature::Description => {}
             Feature::Quality => output.quality = Some(quality::measure(&luma)),
             Feature::Hash => {
                 output.hash = Some(hashes::of(&luma));
@@ -88,6 +90,7 @@ fn name_of(feature: Feature) -> &'static str {
         Feature::Hash => "hash",
         Feature::Codes => "codes",
         Feature::Text => "text",
+        Feature::Description => "description",
     }
 }
 
