@@ -144,6 +144,7 @@ mod tests {
         let condition = Condition::new(&registry);
         let redis = RedisHealth {
             form: "tcp".to_owned(),
+            shards: 1,
             version: "7.2.4".to_owned(),
             durability: "fast".to_owned(),
             maxmemory_policy: "noeviction".to_owned(),

@@ -1,6 +1,9 @@
 //! The handle that callers hold: enqueue, read, cancel, list. What Redis answers is decoded in `reading.rs`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use futures_util::future::try_join_all;
 
 use crate::connection::{ConnectOptions, Link};
 use crate::error::QueueError;
@@ -16,7 +19,8 @@ use crate::{MAX_BATCH, listing, reading};
 #[derive(Debug, Clone)]
 pub struct Queue {
     pub(crate) link: Arc<Link>,
-    gather: Arc<Gather>,
+    /// By shard.
+    gathers: Arc<[Gather]>,
 }
 
 impl Queue {
@@ -27,8 +31,8 @@ impl Queue {
     pub async fn connect(options: ConnectOptions) -> Result<Self, QueueError> {
         let link = Link::open(options).await?;
         Ok(Self {
+            gathers: link.shards().map(Gather::new).collect(),
             link: Arc::new(link),
-            gather: Arc::default(),
         })
     }
 
@@ -39,10 +43,11 @@ impl Queue {
     /// `Invalid` for a task that breaks a limit, `Full`, `Unavailable`. After `Unavailable` it may or may not have
     /// been added: repeat it with an idempotency key.
     pub async fn enqueue(&self, task: NewTask) -> Result<Enqueued, QueueError> {
-        self.gather.enqueue(&self.link, task).await
+        let shard = self.link.shard_of(&task.tenant);
+        self.gathers[usize::from(shard)].enqueue(&self.link, task).await
     }
 
-    /// Adds up to `MAX_BATCH` tasks by one script; one answer per task, in order.
+    /// Adds up to `MAX_BATCH` tasks by one script a shard; one answer per task, in order.
     ///
     /// # Errors
     /// For the whole batch: too many tasks, `Full`, `Unavailable`. For one item: `Invalid`.
@@ -53,18 +58,27 @@ impl Queue {
                 format!("at most {MAX_BATCH} in one batch"),
             ));
         }
-        let mut refused = Vec::with_capacity(tasks.len());
-        let mut submission = Submission::default();
+        let mut submissions: BTreeMap<u16, Submission> = BTreeMap::new();
+        let mut places = Vec::with_capacity(tasks.len());
         for task in &tasks {
-            let prepared = Prepared::new(task).map(|prepared| submission.push(self.link.new_id(), prepared));
-            refused.push(prepared.err());
+            let shard = self.link.shard_of(&task.tenant);
+            let place = Prepared::new(task).map(|prepared| {
+                let submission = submissions.entry(shard).or_insert_with(|| Submission::to(shard));
+                submission.push(self.link.new_id(shard), prepared);
+                shard
+            });
+            places.push(place);
         }
-        let mut answers = submission.send(&self.link).await?.into_iter();
-        let answer = |refusal: Option<QueueError>| match refusal {
-            Some(error) => Err(error),
-            None => answers.next().unwrap_or_else(|| Err(unanswered())),
+        let sending = submissions.into_iter().map(async |(shard, submission)| {
+            let answers = submission.send(&self.link).await?;
+            Ok::<_, QueueError>((shard, answers.into_iter()))
+        });
+        let mut answers: BTreeMap<_, _> = try_join_all(sending).await?.into_iter().collect();
+        let answer = |place: Result<u16, QueueError>| {
+            let answer = answers.get_mut(&place?).and_then(Iterator::next);
+            answer.unwrap_or_else(|| Err(unanswered()))
         };
-        Ok(refused.into_iter().map(answer).collect())
+        Ok(places.into_iter().map(answer).collect())
     }
 
     /// Reads a task; `None` if this tenant has no such task.
@@ -72,10 +86,13 @@ impl Queue {
     /// # Errors
     /// `Unavailable`.
     pub async fn get(&self, tenant: &str, id: TaskId) -> Result<Option<Task>, QueueError> {
-        if id.shard() != SHARD {
+        if !self.link.holds(id) {
             return Ok(None);
         }
-        let replies: Vec<redis::Value> = self.link.call(&self.link.scripts.read, &[id.as_str()]).await?;
+        let replies: Vec<redis::Value> = self
+            .link
+            .call(id.shard(), &self.link.scripts.read, &[id.as_str()])
+            .await?;
         let task = replies.first().map(reading::task).transpose()?.flatten();
         Ok(task.filter(|task| task.tenant == tenant))
     }
@@ -85,12 +102,12 @@ impl Queue {
     /// # Errors
     /// `Unavailable`.
     pub async fn cancel(&self, tenant: &str, id: TaskId) -> Result<CancelOutcome, QueueError> {
-        if id.shard() != SHARD {
+        if !self.link.holds(id) {
             return Ok(CancelOutcome::NotFound);
         }
         let reply: String = self
             .link
-            .call(&self.link.scripts.cancel, &[id.as_str(), tenant])
+            .call(id.shard(), &self.link.scripts.cancel, &[id.as_str(), tenant])
             .await?;
         match reply.as_str() {
             "n" => Ok(CancelOutcome::NotFound),
@@ -116,7 +133,8 @@ impl Queue {
     /// # Errors
     /// `Unavailable`.
     pub async fn drain_worker(&self, worker: &str) -> Result<bool, QueueError> {
-        self.link.call(&self.link.scripts.drain, &[worker]).await
+        // It reads a mailbox in every shard; the first is enough.
+        self.link.call(SHARD, &self.link.scripts.drain, &[worker]).await
     }
 
     /// A feed of state changes: clone the handle freely, give the reader to somebody who awaits it.

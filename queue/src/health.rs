@@ -1,11 +1,10 @@
 //! The condition of Redis: what people and probes ask about it, and the durability tier that it gives.
 
-use std::collections::HashMap;
-
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::client::Queue;
+use crate::durability::{self, Info};
 use crate::error::QueueError;
 
 /// Redis' own condition. Of several servers each figure is that of the worst, and memory and replicas are sums.
@@ -15,7 +14,10 @@ pub struct RedisHealth {
     pub form: String,
     /// Server version.
     pub version: String,
-    /// `fast` (AOF everysec: about 2 s lost on power loss), `safe` (AOF always), `none` (no AOF), `unknown`.
+    /// Shards of the queue.
+    pub shards: u16,
+    /// The tier in force: `fast` (AOF everysec: about 2 s lost on power loss), `safe` (AOF always), `strict` (submits wait
+    /// for a replica), `none` (no AOF), `unknown`.
     pub durability: String,
     /// Must be `noeviction`.
     pub maxmemory_policy: String,
@@ -44,15 +46,21 @@ impl Queue {
         let latency_ms = before.elapsed().as_secs_f64() * 1e3;
         let servers = self.link.infos().await?;
         let fsync = self.link.server_settings("appendfsync").await;
-        let mut health = combined(&servers, &fsync);
+        let mut health = combined(&servers);
         health.form = self.link.form.to_owned();
+        health.shards = self.link.shards().end;
+        health.durability = durability::tier(self.link.demanded, &servers, &fsync).to_owned();
         health.latency_ms = latency_ms;
         health.warnings = warnings(&health, &servers);
+        let demanded = self.link.demanded;
+        if let Some(Err(lacking)) = demanded.map(|tier| durability::check(tier, &servers, &fsync)) {
+            health.warnings.push(lacking.to_string());
+        }
         Ok(health)
     }
 }
 
-fn combined(servers: &[HashMap<String, String>], fsync: &[String]) -> RedisHealth {
+fn combined(servers: &[Info]) -> RedisHealth {
     let texts = |name: &str| -> Vec<&str> {
         let values = servers.iter().filter_map(|info| info.get(name));
         values.map(String::as_str).collect()
@@ -64,7 +72,8 @@ fn combined(servers: &[HashMap<String, String>], fsync: &[String]) -> RedisHealt
     RedisHealth {
         form: String::new(),
         version: texts("redis_version").into_iter().min().unwrap_or_default().to_owned(),
-        durability: tier(&texts("aof_enabled"), fsync).to_owned(),
+        shards: 0,
+        durability: String::new(),
         maxmemory_policy: evicting.unwrap_or("noeviction").to_owned(),
         used_memory_bytes: sum("used_memory"),
         maxmemory_bytes: sum("maxmemory"),
@@ -75,20 +84,7 @@ fn combined(servers: &[HashMap<String, String>], fsync: &[String]) -> RedisHealt
     }
 }
 
-/// What the append-only files of all servers keep.
-fn tier(aof_enabled: &[&str], fsync: &[String]) -> &'static str {
-    if aof_enabled.contains(&"0") {
-        "none"
-    } else if fsync.is_empty() || !fsync.iter().all(|policy| policy == "always" || policy == "everysec") {
-        "unknown"
-    } else if fsync.iter().all(|policy| policy == "always") {
-        "safe"
-    } else {
-        "fast"
-    }
-}
-
-fn warnings(health: &RedisHealth, servers: &[HashMap<String, String>]) -> Vec<String> {
+fn warnings(health: &RedisHealth, servers: &[Info]) -> Vec<String> {
     let mut warnings = Vec::new();
     if health.maxmemory_policy != "noeviction" {
         warnings.push(format!(

@@ -3,6 +3,8 @@
 //!
 //! | key | type | holds |
 //! |---|---|---|
+//! | `z:meta`, without a shard | HASH | how many shards the queue has |
+//! | `gate` | none | never there: what it is missing for tells that the shard's slot moves |
 //! | `meta` | HASH | highest clock reading, the server's where it is behind that, key schema version |
 //! | `t:<id>` | STRING | a task's record: header line, body; once ended also its outcome |
 //! | `a:<id>` | STRING | while running or retried: token, attempt, losses, start, lease, worker, cancel flag, progress |
@@ -21,12 +23,31 @@
 //! | `ev` `watched` | STREAM, STRING | state-change hints; set while somebody waits for them |
 //! | `rt:<slot>` | HASH | events counted per 10 s |
 
+use sha2::{Digest, Sha256};
+
 use crate::error::QueueError;
 
 /// Version of the layout above. A process refuses a Redis that holds another one.
 pub(crate) const SCHEMA_VERSION: u32 = 2;
-/// Shards of a queue. Ids and keys carry the shard already; more than one arrives with Redis Cluster.
+/// Most shards of a queue: two digits of a key.
+pub(crate) const MAX_SHARDS: u16 = 64;
+/// The first shard. What spans tenants is there.
 pub(crate) const SHARD: u16 = 0;
+
+/// Where a queue's number of shards is kept.
+pub(crate) fn shape(namespace: &str) -> String {
+    format!("{namespace}:meta")
+}
+
+/// The shard of a tenant, of so many. Never another: ids and keys are built on it.
+pub(crate) fn shard_of(tenant: &str, shards: u16) -> u16 {
+    if shards == 1 {
+        return SHARD;
+    }
+    let hash = Sha256::digest(tenant);
+    let number = u64::from_be_bytes(hash[..8].try_into().expect("a digest has 32 bytes"));
+    u16::try_from(number % u64::from(shards)).expect("a remainder is smaller")
+}
 
 /// The keys of one shard.
 #[derive(Debug, Clone)]
@@ -55,11 +76,32 @@ impl Keys {
         format!("{}meta", self.prefix)
     }
 
+    pub(crate) fn gate(&self) -> String {
+        format!("{}gate", self.prefix)
+    }
+
     pub(crate) fn events(&self) -> String {
         format!("{}ev", self.prefix)
     }
 
     pub(crate) fn mailbox(&self, worker: &str) -> String {
         format!("{}w:{worker}", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shard_of;
+
+    #[test]
+    fn a_tenant_stays_in_its_shard_for_ever_and_tenants_are_spread() {
+        let tenants = ["acme", "default", "t1", "t2"];
+        assert_eq!(tenants.map(|tenant| shard_of(tenant, 1)), [0; 4]);
+        assert_eq!(tenants.map(|tenant| shard_of(tenant, 16)), [0, 13, 10, 0]);
+        let mut counts = [0; 16];
+        for number in 0..1_600 {
+            counts[usize::from(shard_of(&format!("tenant-{number}"), 16))] += 1;
+        }
+        assert!(counts.iter().all(|count| (50..200).contains(count)), "{counts:?}");
     }
 }

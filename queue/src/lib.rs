@@ -3,6 +3,7 @@
 mod client;
 mod clock;
 mod connection;
+mod durability;
 mod error;
 mod failure;
 mod fsck;
@@ -27,6 +28,7 @@ mod worker;
 pub use client::Queue;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use connection::{Address, Certificates, ConnectOptions, Connection, Login, Pem};
+pub use durability::Durability;
 pub use error::QueueError;
 pub use failure::{ErrorClass, Failure, Outcome, TaskError};
 pub use fsck::{Fault, Finding, FsckMode, FsckReport, MAX_FINDINGS};

@@ -90,7 +90,8 @@ async fn read_chunk(link: &Link, tenant: &str, after: Option<&Cursor>) -> Result
         after.map(|at| at.created_at_ms.to_string()).unwrap_or_default(),
         CHUNK.to_string(),
     ];
-    let (entries, tasks): (Vec<(String, f64)>, Vec<Value>) = link.call(&link.scripts.list, &args).await?;
+    let (entries, tasks): (Vec<(String, f64)>, Vec<Value>) =
+        link.call(link.shard_of(tenant), &link.scripts.list, &args).await?;
     let entries = entries
         .into_iter()
         .map(|(id, ms)| Cursor::parse(&format!("{id}-{ms}")))

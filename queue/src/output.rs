@@ -71,7 +71,7 @@ impl Output {
             MAX_OUTPUT_CHUNKS.to_string(),
             keep_from.map(|oldest| oldest.to_string()).unwrap_or_default(),
         ];
-        let answer: String = self.link.call(&self.link.scripts.emit, &args).await?;
+        let answer: String = self.link.call(self.id.shard(), &self.link.scripts.emit, &args).await?;
         Ok(match answer.as_str() {
             "w" => Appended::Written,
             "d" => Appended::Duplicate,
@@ -114,13 +114,16 @@ impl Queue {
         after: String,
         limit: usize,
     ) -> Result<Option<Vec<OutputChunk>>, QueueError> {
+        if !self.link.holds(id) {
+            return Ok(None);
+        }
         let args = [
             id.to_string(),
             tenant.to_owned(),
             after,
             limit.clamp(1, MAX_READ).to_string(),
         ];
-        let entries: Option<StreamRangeReply> = self.link.call(&self.link.scripts.output, &args).await?;
+        let entries: Option<StreamRangeReply> = self.link.call(id.shard(), &self.link.scripts.output, &args).await?;
         let Some(entries) = entries else { return Ok(None) };
         let chunks = entries.ids.into_iter().map(|entry| {
             let seq = entry.id.split('-').next().and_then(|ms| ms.parse().ok());

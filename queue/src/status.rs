@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use redis::Value;
 use serde::{Deserialize, Serialize};
 
@@ -72,48 +73,47 @@ pub(crate) struct WorkerInfo {
     pub(crate) draining: bool,
 }
 
+/// Of one shard: now, queued tasks by kind, samples of its indexes, the workers.
+type Answer = (
+    u64,
+    Vec<(String, u64, String, f64, f64)>,
+    Vec<Vec<Value>>,
+    HashMap<String, String>,
+);
+
 impl Queue {
     /// Counts by kind, and the workers.
     ///
     /// # Errors
     /// `Unavailable`.
     pub async fn status(&self) -> Result<QueueStatus, QueueError> {
-        type Reply = (
-            u64,
-            Vec<(String, u64, String, f64, f64)>,
-            Vec<Vec<Value>>,
-            HashMap<String, String>,
-        );
-        let (now, rows, shared, registry): Reply =
-            self.link.call(&self.link.scripts.status, &[SAMPLE.to_string()]).await?;
+        let sample = [SAMPLE.to_string()];
+        let asking = self
+            .link
+            .shards()
+            .map(|shard| self.link.call(shard, &self.link.scripts.status, &sample));
         let mut kinds: BTreeMap<String, KindStatus> = BTreeMap::new();
-        for (kind, queued, oldest, enqueued, finished) in rows {
-            let oldest_age_ms = oldest
-                .parse::<TaskId>()
-                .ok()
-                .map(|id| now.saturating_sub(id.made_at_ms()));
-            let (enqueued_per_s, finished_per_s) = (enqueued / RATE_SECONDS, finished / RATE_SECONDS);
-            let status = KindStatus {
-                kind: kind.clone(),
-                queued,
-                oldest_age_ms,
-                enqueued_per_s,
-                finished_per_s,
-                ..KindStatus::default()
-            };
-            kinds.insert(kind, status);
+        let mut workers: BTreeMap<String, WorkerStatus> = BTreeMap::new();
+        for answer in try_join_all(asking).await? {
+            let (now, rows, shared, registry): Answer = answer;
+            rows.into_iter().for_each(|row| add_queued(&mut kinds, now, row));
+            for index in &shared {
+                add_shared(&mut kinds, index)?;
+            }
+            let told = registry
+                .into_iter()
+                .filter_map(|(name, info)| worker_status(now, name, &info));
+            // A worker speaks in every shard; the newest word counts.
+            for worker in told {
+                let known = workers.entry(worker.name.clone()).or_insert_with(|| worker.clone());
+                if worker.seen_ms_ago < known.seen_ms_ago {
+                    *known = worker;
+                }
+            }
         }
-        for index in &shared {
-            add_shared(&mut kinds, index)?;
-        }
-        let mut workers: Vec<WorkerStatus> = registry
-            .into_iter()
-            .filter_map(|(name, info)| worker_status(now, name, &info))
-            .collect();
-        workers.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(QueueStatus {
             kinds: kinds.into_values().collect(),
-            workers,
+            workers: workers.into_values().collect(),
         })
     }
 
@@ -122,6 +122,23 @@ impl Queue {
     pub fn leases_expired(&self) -> u64 {
         self.link.leases_expired.load(Ordering::Relaxed)
     }
+}
+
+/// Adds what is queued in one shard: kind, count, oldest id, tasks enqueued and ended in the last minute.
+fn add_queued(kinds: &mut BTreeMap<String, KindStatus>, now: u64, row: (String, u64, String, f64, f64)) {
+    let (kind, queued, oldest, enqueued, finished) = row;
+    let status = kinds.entry(kind.clone()).or_insert_with(|| KindStatus {
+        kind,
+        ..KindStatus::default()
+    });
+    let age = oldest
+        .parse::<TaskId>()
+        .ok()
+        .map(|id| now.saturating_sub(id.made_at_ms()));
+    status.queued += queued;
+    status.oldest_age_ms = status.oldest_age_ms.max(age);
+    status.enqueued_per_s += enqueued / RATE_SECONDS;
+    status.finished_per_s += finished / RATE_SECONDS;
 }
 
 /// Adds the running, scheduled, waiting and dead tasks: `{index, size, kind, sampled, kind, sampled, ...}`.
@@ -145,10 +162,10 @@ fn add_shared(kinds: &mut BTreeMap<String, KindStatus>, index: &[Value]) -> Resu
             ..KindStatus::default()
         });
         match name.as_str() {
-            "lease" => status.running = count,
-            "tm" => status.scheduled = count,
-            "wait" => status.waiting = count,
-            _ => status.dead = count,
+            "lease" => status.running += count,
+            "tm" => status.scheduled += count,
+            "wait" => status.waiting += count,
+            _ => status.dead += count,
         }
     }
     Ok(())

@@ -95,6 +95,7 @@ impl Header {
 /// Tasks of one script. Those in a row that differ by id and body alone are one group.
 #[derive(Debug, Default)]
 pub(crate) struct Submission {
+    shard: u16,
     ids: Vec<TaskId>,
     args: Vec<Vec<u8>>,
     header: Option<Header>,
@@ -105,6 +106,14 @@ pub(crate) struct Submission {
 }
 
 impl Submission {
+    /// To this shard: that of all its tasks' tenants.
+    pub(crate) fn to(shard: u16) -> Self {
+        Self {
+            shard,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn push(&mut self, id: TaskId, prepared: Prepared<'_>) {
         if !self.header.as_ref().is_some_and(|header| header.covers(&prepared)) {
             self.begin_group(&prepared);
@@ -151,7 +160,7 @@ impl Submission {
 
     /// Adds all by one script; one answer per task, in order.
     pub(crate) async fn send(self, link: &Link) -> Result<Vec<Result<Enqueued, QueueError>>, QueueError> {
-        let replies: String = link.call(&link.scripts.enqueue, &self.args).await?;
+        let replies: String = link.commit(self.shard, &link.scripts.enqueue, &self.args).await?;
         let answers = self.ids.into_iter().zip(replies.split_ascii_whitespace());
         Ok(answers.map(|(id, reply)| read_answer(id, reply)).collect())
     }
@@ -180,8 +189,9 @@ type Sending = Shared<BoxFuture<'static, Answers>>;
 
 /// Single calls that travel together: group commit without a timer. What is under way is driven by whoever waits for
 /// it, so a caller that gives up takes nobody with it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Gather {
+    shard: u16,
     state: Mutex<State>,
 }
 
@@ -202,6 +212,14 @@ impl std::fmt::Debug for State {
 }
 
 impl Gather {
+    /// For the tenants of one shard.
+    pub(crate) fn new(shard: u16) -> Self {
+        Self {
+            shard,
+            state: Mutex::default(),
+        }
+    }
+
     /// Adds one task with whatever else is on its way.
     pub(crate) async fn enqueue(&self, link: &Arc<Link>, task: NewTask) -> Result<Enqueued, QueueError> {
         let prepared = Prepared::new(&task)?;
@@ -211,7 +229,7 @@ impl Gather {
     }
 
     fn join(&self, link: &Arc<Link>, prepared: Prepared<'_>) -> (Sending, usize) {
-        let id = link.new_id();
+        let id = link.new_id(self.shard);
         let mut state = self.state.lock().expect("no holder panics");
         if let Some((collecting, sending)) = &state.open {
             let mut collecting = collecting.lock().expect("no holder panics");
@@ -220,7 +238,7 @@ impl Gather {
                 return (sending.clone(), submission.ids.len() - 1);
             }
         }
-        let mut submission = Submission::default();
+        let mut submission = Submission::to(self.shard);
         submission.push(id, prepared);
         let collecting = Arc::new(Mutex::new(Some(submission)));
         let before = (state.latest.len() >= MAX_UNDER_WAY)

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use redis::streams::{StreamRangeReply, StreamReadReply};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -32,18 +33,20 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub struct Watch {
     queue: Queue,
-    waiters: Arc<Waiters>,
+    waiters: ByShard,
 }
 
 /// Follows the hints for a `Watch`.
 #[derive(Debug)]
 pub struct Watcher {
     queue: Queue,
-    waiters: Arc<Waiters>,
+    waiters: ByShard,
 }
 
+type ByShard = Arc<[Arc<Waiters>]>;
+
 pub(crate) fn open(queue: Queue) -> (Watch, Watcher) {
-    let waiters = Arc::new(Waiters::default());
+    let waiters: ByShard = queue.link.shards().map(Waiters::of).collect();
     (
         Watch {
             queue: queue.clone(),
@@ -67,8 +70,8 @@ impl Watch {
         done: impl Fn(&Task) -> bool,
     ) -> Result<Option<Task>, QueueError> {
         let deadline = Instant::now() + limit;
-        let interest = self.waiters.register(id);
-        self.waiters.ask_for_hints(&self.queue).await;
+        let interest = self.waiters_of(id).register(id);
+        interest.waiters.ask_for_hints(&self.queue).await;
         loop {
             let hinted = interest.hints.notify.notified();
             let Some(task) = self.queue.get(tenant, id).await? else {
@@ -84,8 +87,8 @@ impl Watch {
 
     /// Follows one task for somebody who reads it again and again: its state, its output, or both.
     pub async fn follow(&self, id: TaskId) -> Changes {
-        let interest = self.waiters.register(id);
-        self.waiters.ask_for_hints(&self.queue).await;
+        let interest = self.waiters_of(id).register(id);
+        interest.waiters.ask_for_hints(&self.queue).await;
         let progress_before = interest.hints.progress.load(Ordering::Relaxed);
         Changes {
             interest,
@@ -95,7 +98,13 @@ impl Watch {
 
     /// Tasks that somebody waits for or follows.
     pub fn followed(&self) -> usize {
-        self.waiters.by_task.lock().expect("no holder panics").len()
+        let followed = |waiters: &Arc<Waiters>| waiters.by_task.lock().expect("no holder panics").len();
+        self.waiters.iter().map(followed).sum()
+    }
+
+    /// Those of the task's shard; of the first for an id that no task of this queue has.
+    fn waiters_of(&self, id: TaskId) -> &Arc<Waiters> {
+        self.waiters.get(usize::from(id.shard())).unwrap_or(&self.waiters[0])
     }
 }
 
@@ -124,13 +133,18 @@ impl Changes {
 }
 
 impl Watcher {
-    /// Follows the hints until `shutdown`; renews its connection by itself.
+    /// Follows the hints until `shutdown`; renews its connections by itself.
     pub async fn run(self, shutdown: CancellationToken) {
+        let following = self.waiters.iter().map(|waiters| self.run_one(waiters, &shutdown));
+        join_all(following).await;
+    }
+
+    async fn run_one(&self, waiters: &Waiters, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
             let followed = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                followed = self.follow() => followed,
+                followed = self.follow(waiters) => followed,
             };
             if let Err(error) = followed {
                 tracing::debug!("follow state changes: {error:#}; waiters read by themselves meanwhile");
@@ -139,17 +153,17 @@ impl Watcher {
         }
     }
 
-    async fn follow(&self) -> Result<(), QueueError> {
-        let key = self.queue.link.keys.events();
+    async fn follow(&self, waiters: &Waiters) -> Result<(), QueueError> {
+        let key = self.queue.link.keys(waiters.shard).events();
         let mut connection = self.queue.link.blocking_connection(&key).await?;
         let mut last = self.newest_hint(&key).await?;
         // A connection is new because the old one broke: Redis may have forgotten that it was asked.
-        *self.waiters.asked.lock().expect("no holder panics") = None;
+        *waiters.asked.lock().expect("no holder panics") = None;
         // Whoever read its task before the position was known may have missed a change.
-        self.waiters.wake_all();
+        waiters.wake_all();
         loop {
-            self.waiters.somebody().await;
-            self.waiters.ask_for_hints(&self.queue).await;
+            waiters.somebody().await;
+            waiters.ask_for_hints(&self.queue).await;
             let mut command = redis::cmd("XREAD");
             command
                 .arg("COUNT")
@@ -168,7 +182,7 @@ impl Watcher {
                 .flat_map(|stream| stream.ids)
             {
                 if let Some(hints) = entry.get::<String>("d") {
-                    self.waiters.wake(&hints);
+                    waiters.wake(&hints);
                 }
                 last = entry.id;
             }
@@ -188,9 +202,10 @@ impl Watcher {
     }
 }
 
-/// Who waits for which task.
+/// Who waits for which task of one shard.
 #[derive(Debug, Default)]
 struct Waiters {
+    shard: u16,
     by_task: Mutex<HashMap<TaskId, (usize, Arc<Hints>)>>,
     arrived: Notify,
     /// When Redis was last asked for hints.
@@ -212,6 +227,13 @@ struct Interest {
 }
 
 impl Waiters {
+    fn of(shard: u16) -> Arc<Self> {
+        Arc::new(Self {
+            shard,
+            ..Self::default()
+        })
+    }
+
     fn register(self: &Arc<Self>, id: TaskId) -> Interest {
         let mut by_task = self.by_task.lock().expect("no holder panics");
         let entry = by_task.entry(id).or_default();
@@ -237,7 +259,11 @@ impl Waiters {
             return;
         }
         let lasting = ASKED_FOR.as_millis().to_string();
-        match queue.link.call::<u32>(&queue.link.scripts.watch, &[lasting]).await {
+        match queue
+            .link
+            .call::<u32>(self.shard, &queue.link.scripts.watch, &[lasting])
+            .await
+        {
             Ok(_) => *self.asked.lock().expect("no holder panics") = Some(now),
             Err(error) => tracing::debug!("ask for hints: {error:#}; waiters read by themselves meanwhile"),
         }

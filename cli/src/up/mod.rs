@@ -19,7 +19,7 @@ use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::sleep;
-use zoetrope_queue::{ConnectOptions, Queue};
+use zoetrope_queue::{ConnectOptions, Durability, Queue};
 
 use self::camera::Camera;
 use self::fleet::{Fleet, Tier};
@@ -97,7 +97,9 @@ async fn serve(args: &UpArgs, configuration: &Configuration, fleet: &mut Fleet) 
     if *names_redis {
         check_named_redis(settings.redis()).await?;
     } else {
-        let url = start_redis(fleet, &data_dir, &lock).await?;
+        let safe = settings.redis_access.durability == Some(Durability::Safe);
+        let fsync = if safe { "always" } else { "everysec" };
+        let url = start_redis(fleet, &data_dir, fsync, &lock).await?;
         env.push(("REDIS_URL", url.into()));
     }
 
@@ -190,11 +192,11 @@ async fn check_named_redis(options: ConnectOptions) -> Result<(), CliError> {
 }
 
 /// Starts the private server and answers its URL.
-async fn start_redis(fleet: &mut Fleet, data_dir: &Path, lock: &File) -> Result<String, CliError> {
+async fn start_redis(fleet: &mut Fleet, data_dir: &Path, fsync: &str, lock: &File) -> Result<String, CliError> {
     let program = redis::find_program().await?;
     let mut private = redis::Private::below(data_dir)?;
     let held = lock.try_clone().map_err(CliError::unavailable)?;
-    let deaths = fleet.start(Tier::Redis, private.service(&program, held.into()));
+    let deaths = fleet.start(Tier::Redis, private.service(&program, fsync, held.into()));
     tokio::select! {
         ready = private.wait_until_ready() => ready?,
         () = died_too_often(deaths) => {

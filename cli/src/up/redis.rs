@@ -111,7 +111,7 @@ impl Private {
     }
 
     /// The child to run. It holds the data directory's lock, so that a successor never writes beside it.
-    pub(super) fn service(&mut self, program: &Program, lock: OwnedFd) -> Service {
+    pub(super) fn service(&mut self, program: &Program, fsync: &str, lock: OwnedFd) -> Service {
         let mut args: Vec<OsString> = [
             "--port",
             "0",
@@ -120,7 +120,7 @@ impl Private {
             "--appendonly",
             "yes",
             "--appendfsync",
-            "everysec",
+            fsync,
             "--maxmemory-policy",
             "noeviction",
             "--daemonize",

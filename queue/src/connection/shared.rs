@@ -115,6 +115,11 @@ impl Connection {
         Ok(Blocking { connection, left })
     }
 
+    /// Whether keys are spread over servers.
+    pub(crate) fn is_cluster(&self) -> bool {
+        matches!(self.0, Form::Cluster { .. })
+    }
+
     /// Asks every primary; their answers in no particular order.
     pub(crate) async fn ask_all(&self, command: &Cmd) -> redis::RedisResult<Vec<Value>> {
         match &self.0 {
@@ -161,7 +166,8 @@ impl ConnectionLike for Connection {
     }
 }
 
-/// A connection of its own to one server, for reads that block.
+/// A connection of its own to one server, for commands that block.
+#[derive(Clone)]
 pub(crate) struct Blocking {
     connection: MultiplexedConnection,
     left: Option<Left>,
@@ -184,5 +190,11 @@ impl ConnectionLike for Blocking {
 
     fn get_db(&self) -> i64 {
         self.connection.get_db()
+    }
+}
+
+impl std::fmt::Debug for Blocking {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Blocking").finish_non_exhaustive()
     }
 }

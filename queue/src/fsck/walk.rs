@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use redis::FromRedisValue;
+use tokio::time::timeout;
 
 use crate::connection::Link;
 use crate::error::QueueError;
@@ -26,22 +27,28 @@ enum Kept {
 }
 
 pub(super) async fn walk(link: &Link, mode: FsckMode) -> Result<FsckReport, QueueError> {
-    let mut walk = Walk {
-        link,
-        mode,
-        report: FsckReport::default(),
-        kept: HashMap::new(),
-    };
-    let names = walk.every_key().await?;
-    for name in names.indexes {
-        walk.index(&name).await?;
+    let mut report = FsckReport::default();
+    for shard in link.shards() {
+        let mut walk = Walk {
+            link,
+            shard,
+            mode,
+            report,
+            kept: HashMap::new(),
+        };
+        let names = walk.every_key().await?;
+        for name in names.indexes {
+            walk.index(&name).await?;
+        }
+        walk.results(names.moments).await?;
+        report = walk.report;
     }
-    walk.results(names.moments).await?;
-    Ok(walk.report)
+    Ok(report)
 }
 
 struct Walk<'a> {
     link: &'a Link,
+    shard: u16,
     mode: FsckMode,
     report: FsckReport,
     kept: HashMap<TaskId, Kept>,
@@ -61,14 +68,19 @@ impl Walk<'_> {
     async fn every_key(&mut self) -> Result<Names, QueueError> {
         let mut names = Names::default();
         let mut cursor = 0_u64;
+        // Each server of a cluster has keys of its own.
+        let mut server = self.link.blocking_connection(&self.key("meta")).await?;
         loop {
             let mut scan = redis::cmd("SCAN");
             scan.arg(cursor)
                 .arg("MATCH")
-                .arg(format!("{}*", self.link.keys.prefix()))
+                .arg(format!("{}*", self.link.keys(self.shard).prefix()))
                 .arg("COUNT")
                 .arg(SCANNED);
-            let found: (u64, Vec<String>) = self.ask(&scan).await?;
+            let scanning = scan.query_async(&mut server);
+            let found: (u64, Vec<String>) = timeout(self.link.response_timeout, scanning)
+                .await
+                .map_err(|_| QueueError::Unavailable("no answer to a scan".to_owned()))??;
             cursor = found.0;
             self.some_keys(&found.1, &mut names).await?;
             if cursor == 0 {
@@ -80,7 +92,7 @@ impl Walk<'_> {
     async fn some_keys(&mut self, found: &[String], names: &mut Names) -> Result<(), QueueError> {
         let (mut tasks, mut attempts, mut outputs, mut keys) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for key in found {
-            let name = &key[self.link.keys.prefix().len()..];
+            let name = &key[self.link.keys(self.shard).prefix().len()..];
             let (class, rest) = name.split_once(':').unwrap_or((name, ""));
             self.report.keys += 1;
             match class {
@@ -181,7 +193,7 @@ impl Walk<'_> {
         for piece in ids.chunks(CHECKED) {
             let mut args = vec![self.mode_word(), index, suspect];
             args.extend(piece.iter().map(TaskId::as_str));
-            let words: Vec<String> = self.link.call(&self.link.scripts.fsck_tasks, &args).await?;
+            let words: Vec<String> = self.link.call(self.shard, &self.link.scripts.fsck_tasks, &args).await?;
             for (id, word) in piece.iter().zip(words) {
                 let mut parts = word.split(',');
                 if parts.next() == Some("r") {
@@ -199,7 +211,7 @@ impl Walk<'_> {
         for piece in names.chunks(CHECKED) {
             let mut args = vec![self.mode_word()];
             args.extend(piece.iter().map(String::as_str));
-            let faults: Vec<String> = self.link.call(&self.link.scripts.fsck_keys, &args).await?;
+            let faults: Vec<String> = self.link.call(self.shard, &self.link.scripts.fsck_keys, &args).await?;
             for (name, fault) in piece.iter().zip(&faults).filter(|(_, fault)| !fault.is_empty()) {
                 self.found(fault, name, None)?;
             }
@@ -224,7 +236,7 @@ impl Walk<'_> {
     }
 
     fn key(&self, name: &str) -> String {
-        format!("{}{name}", self.link.keys.prefix())
+        format!("{}{name}", self.link.keys(self.shard).prefix())
     }
 
     fn mode_word(&self) -> &'static str {

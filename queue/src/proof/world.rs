@@ -168,7 +168,7 @@ impl World {
     async fn deliver(&mut self, worker: usize, request: &StepRequest) -> crate::worker::step::StepReply {
         let sim = &self.workers[worker];
         let args = request.encode(&sim.name, &sim.incarnation);
-        let reply = send(&self.queue.link, &args).await.unwrap();
+        let reply = send(&self.queue.link, SHARD, &args).await.unwrap();
         assert_eq!(
             reply,
             self.model.step(&sim.name, &sim.incarnation, request),
@@ -213,7 +213,7 @@ impl World {
         let sim = &self.workers[worker];
         let args: Vec<&str> = std::iter::once(sim.name.as_str()).chain(sim.kinds()).collect();
         let link = &self.queue.link;
-        let _: u32 = link.call(&link.scripts.leave, &args).await.unwrap();
+        let _: u32 = link.call(SHARD, &link.scripts.leave, &args).await.unwrap();
         self.model.leave(&sim.name);
         self.incarnations += 1;
         self.workers[worker] = Sim::new(worker, format!("w{worker}x{}", self.incarnations), self.incarnations);
@@ -256,7 +256,7 @@ impl World {
                 let (): () = self.raw.del(format!("{}w:{dead}", self.prefix)).await.unwrap();
             }
         }
-        let round = ticker::run_once(&self.queue.link, &name).await.unwrap();
+        let round = ticker::run_once(&self.queue.link, SHARD, &name).await.unwrap();
         if !round.on_duty {
             let holder: String = self.raw.get(format!("{}tick", self.prefix)).await.unwrap();
             assert_ne!(holder, name, "the holder is on duty");

@@ -27,25 +27,32 @@ pub(crate) enum Mail {
     Drain,
 }
 
-/// Reads the mailbox until `shutdown`, through lost connections.
-pub(crate) async fn run(link: &Link, worker: &str, mail: mpsc::Sender<Mail>, shutdown: CancellationToken) {
+/// Reads a shard's mailbox until `shutdown`, through lost connections.
+pub(crate) async fn run(
+    link: &Link,
+    shard: u16,
+    worker: &str,
+    mail: mpsc::Sender<(u16, Mail)>,
+    shutdown: CancellationToken,
+) {
     loop {
         let read = tokio::select! {
             biased;
             () = shutdown.cancelled() => return,
-            read = read_all(link, worker, &mail) => read,
+            read = read_all(link, shard, worker, &mail) => read,
         };
         let Err(error) = read else { return };
         tracing::debug!(worker, "read the mailbox: {error:#}");
         // The pop that broke may have taken an item with it: look for work as if it had been a wake-up.
-        if mail.send(Mail::Wake).await.is_err() || timeout(RECONNECT_PAUSE, shutdown.cancelled()).await.is_ok() {
+        if mail.send((shard, Mail::Wake)).await.is_err() || timeout(RECONNECT_PAUSE, shutdown.cancelled()).await.is_ok()
+        {
             return;
         }
     }
 }
 
-async fn read_all(link: &Link, worker: &str, mail: &mpsc::Sender<Mail>) -> Result<(), QueueError> {
-    let key = link.keys.mailbox(worker);
+async fn read_all(link: &Link, shard: u16, worker: &str, mail: &mpsc::Sender<(u16, Mail)>) -> Result<(), QueueError> {
+    let key = link.keys(shard).mailbox(worker);
     let mut connection = link.blocking_connection(&key).await?;
     loop {
         let mut pop = redis::cmd("BLMPOP");
@@ -60,7 +67,7 @@ async fn read_all(link: &Link, worker: &str, mail: &mpsc::Sender<Mail>) -> Resul
                 .await
                 .map_err(|_| QueueError::Unavailable("no answer to a blocking pop".to_owned()))?;
         for item in popped?.into_iter().flat_map(|(_, items)| items) {
-            if mail.send(parse(&item)).await.is_err() {
+            if mail.send((shard, parse(&item))).await.is_err() {
                 return Ok(());
             }
         }

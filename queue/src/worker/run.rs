@@ -2,9 +2,10 @@
 //! (group commit without timers).
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, try_join_all};
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
@@ -47,17 +48,21 @@ pub(crate) async fn run(
     let link = Arc::clone(&queue.link);
     let name = config.name.clone();
     let services = CancellationToken::new();
-    let poke = Arc::new(Notify::new());
     let (mail_in, mail) = mpsc::channel(MAIL_BUFFER);
     let mut background = JoinSet::new();
-    background.spawn({
-        let (link, name, stop) = (Arc::clone(&link), name.clone(), services.clone());
-        async move { mailbox::run(&link, &name, mail_in, stop).await }
-    });
-    background.spawn({
-        let (link, name, poke, stop) = (Arc::clone(&link), name.clone(), Arc::clone(&poke), services.clone());
-        async move { ticker::run(&link, &name, &poke, stop).await }
-    });
+    let mut pokes = Vec::new();
+    for shard in link.shards() {
+        let poke = Arc::new(Notify::new());
+        pokes.push(Arc::clone(&poke));
+        let (link, name, mail_in, stop) = (Arc::clone(&link), name.clone(), mail_in.clone(), services.clone());
+        background.spawn(async move {
+            tokio::join!(
+                mailbox::run(&link, shard, &name, mail_in, stop.clone()),
+                ticker::run(&link, shard, &name, &poke, stop.clone()),
+            )
+        });
+    }
+    drop(mail_in);
     let handlers_on = config
         .handlers_on
         .clone()
@@ -75,9 +80,9 @@ pub(crate) async fn run(
         link: Arc::clone(&link),
         name,
         incarnation,
-        engine: Engine::new(config),
+        engine: Engine::new(config, link.shards().len()),
         attempts,
-        poke,
+        pokes,
     };
     let report = session.serve(mail, ended, shutdown).await;
     // A stranded worker leaves handlers behind; they end here.
@@ -120,18 +125,18 @@ struct Session {
     incarnation: String,
     engine: Engine,
     attempts: Attempts,
-    poke: Arc<Notify>,
+    /// By shard.
+    pokes: Vec<Arc<Notify>>,
 }
 
 impl Session {
     async fn serve(
         &mut self,
-        mut mail: mpsc::Receiver<Mail>,
+        mut mail: mpsc::Receiver<(u16, Mail)>,
         mut ended: mpsc::Receiver<Ended>,
         shutdown: CancellationToken,
     ) -> StopReport {
-        // In the order of the requests: an answer that comes early waits for those before it.
-        let mut in_flight: FuturesOrdered<BoxFuture<'static, StepReply>> = FuturesOrdered::new();
+        let mut in_flight = UnderWay::new(self.pokes.len());
         let progressed = Arc::clone(&self.engine.progressed);
         let mut draining = false;
         loop {
@@ -139,7 +144,8 @@ impl Session {
             self.engine.on_time(now);
             while let Some(request) = self.engine.next_request(now) {
                 let args = request.encode(&self.name, &self.incarnation);
-                in_flight.push_back(send(Arc::clone(&self.link), self.name.clone(), args));
+                let shard = request.shard;
+                in_flight.push(shard, send(Arc::clone(&self.link), shard, self.name.clone(), args));
             }
             if self.engine.is_drained() {
                 return self.engine.report;
@@ -154,8 +160,8 @@ impl Session {
             let deadline = self.engine.next_deadline(now);
             tokio::select! {
                 biased;
-                Some(reply) = in_flight.next(), if !in_flight.is_empty() => {
-                    let attempts = self.engine.apply(reply, Instant::now());
+                (shard, reply) = in_flight.next() => {
+                    let attempts = self.engine.apply(shard, reply, Instant::now());
                     self.attempts.start(attempts);
                 }
                 () = shutdown.cancelled(), if !draining => {
@@ -163,7 +169,7 @@ impl Session {
                     self.engine.drain(Instant::now());
                 }
                 Some(first) = ended.recv() => self.collect(first, &mut ended),
-                Some(item) = mail.recv() => self.read_mail(item),
+                Some((shard, item)) = mail.recv() => self.read_mail(shard, item),
                 () = progressed.notified() => self.engine.note_progress(),
                 () = sleep_until(deadline) => {}
             }
@@ -181,34 +187,62 @@ impl Session {
         }
     }
 
-    fn read_mail(&mut self, item: Mail) {
+    fn read_mail(&mut self, shard: u16, item: Mail) {
         match item {
-            Mail::Wake => self.engine.wake(),
-            Mail::Tick => self.poke.notify_one(),
+            Mail::Wake => self.engine.wake(shard),
+            Mail::Tick => self.pokes[usize::from(shard)].notify_one(),
             Mail::Drain => self.engine.drain(Instant::now()),
             Mail::Cancel(id) => {
                 let attempts = self.engine.cancel(id, Instant::now());
                 self.attempts.start(attempts);
-                self.engine.wake();
+                self.engine.wake(shard);
             }
         }
     }
 
     async fn leave(&self) -> Result<(), QueueError> {
         let args: Vec<&str> = std::iter::once(self.name.as_str()).chain(self.engine.kinds()).collect();
-        let leaving = self.link.call::<u32>(&self.link.scripts.leave, &args);
+        let leave = |shard| self.link.call::<u32>(shard, &self.link.scripts.leave, &args);
+        let leaving = try_join_all(self.link.shards().map(leave));
         let left = timeout(LEAVE_LIMIT, leaving).await;
         left.map_err(|_| QueueError::Unavailable("no answer while signing off".to_owned()))?
             .map(drop)
     }
 }
 
+/// Steps under way. Within a shard they are answered in the order of the requests: an answer that comes early waits for
+/// those before it.
+struct UnderWay(Vec<FuturesOrdered<BoxFuture<'static, StepReply>>>);
+
+impl UnderWay {
+    fn new(shards: usize) -> Self {
+        Self((0..shards).map(|_| FuturesOrdered::new()).collect())
+    }
+
+    fn push(&mut self, shard: u16, step: BoxFuture<'static, StepReply>) {
+        self.0[usize::from(shard)].push_back(step);
+    }
+
+    /// The next answer of any shard; never, while nothing is under way.
+    async fn next(&mut self) -> (u16, StepReply) {
+        std::future::poll_fn(|context| {
+            for (shard, steps) in (0..).zip(&mut self.0) {
+                if let Poll::Ready(Some(reply)) = steps.poll_next_unpin(context) {
+                    return Poll::Ready((shard, reply));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
 /// Sends a request until it is answered. A repeated one is answered by the script as the first was.
-fn send(link: Arc<Link>, worker: String, args: Vec<Vec<u8>>) -> BoxFuture<'static, StepReply> {
+fn send(link: Arc<Link>, shard: u16, worker: String, args: Vec<Vec<u8>>) -> BoxFuture<'static, StepReply> {
     Box::pin(async move {
         let mut pause = RESEND_PAUSE;
         loop {
-            match step::send(&link, &args).await {
+            match step::send(&link, shard, &args).await {
                 Ok(reply) => return reply,
                 Err(error) if error.is_transient() => {
                     tracing::warn!(worker, "commit a step: {error:#}; trying again");

@@ -13,6 +13,8 @@ use crate::reading::read_owned;
 /// Everything a worker has to say at one moment. Sent again as it is until an answer arrives.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StepRequest {
+    /// Where it goes.
+    pub(crate) shard: u16,
     pub(crate) seq: u64,
     /// Nothing runs here: a task that must be alone may come.
     pub(crate) idle: bool,
@@ -241,7 +243,7 @@ fn decode_claim(head: &str, record: Value) -> Result<Claim, QueueError> {
 }
 
 /// Sends a request once. The caller repeats the same one after `Unavailable`.
-pub(crate) async fn send(link: &Link, args: &[Vec<u8>]) -> Result<StepReply, QueueError> {
-    let reply: Value = link.call(&link.scripts.step, args).await?;
+pub(crate) async fn send(link: &Link, shard: u16, args: &[Vec<u8>]) -> Result<StepReply, QueueError> {
+    let reply: Value = link.call(shard, &link.scripts.step, args).await?;
     StepReply::decode(reply)
 }

@@ -32,10 +32,10 @@ pub(crate) struct Round {
     pub(crate) pruned: u64,
 }
 
-/// Does rounds until `shutdown`; `poke` brings the next one forward.
-pub(crate) async fn run(link: &Link, worker: &str, poke: &Notify, shutdown: CancellationToken) {
+/// Does a shard's rounds until `shutdown`; `poke` brings the next one forward.
+pub(crate) async fn run(link: &Link, shard: u16, worker: &str, poke: &Notify, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
-        let pause = match run_once(link, worker).await {
+        let pause = match run_once(link, shard, worker).await {
             Ok(round) => {
                 link.leases_expired.fetch_add(round.expired, Ordering::Relaxed);
                 pause_after(&round)
@@ -54,9 +54,11 @@ pub(crate) async fn run(link: &Link, worker: &str, poke: &Notify, shutdown: Canc
 }
 
 /// One round.
-pub(crate) async fn run_once(link: &Link, worker: &str) -> Result<Round, QueueError> {
+pub(crate) async fn run_once(link: &Link, shard: u16, worker: &str) -> Result<Round, QueueError> {
     let duty_ms = DUTY.as_millis().to_string();
-    let reply: Vec<u64> = link.call(&link.scripts.tick, &[worker, duty_ms.as_str()]).await?;
+    let reply: Vec<u64> = link
+        .call(shard, &link.scripts.tick, &[worker, duty_ms.as_str()])
+        .await?;
     let [1, now_ms, next_timer, more, expired, promoted, pruned] = reply[..] else {
         return Ok(Round::default());
     };

@@ -16,6 +16,8 @@ pub(crate) struct Load {
     acknowledged: Arc<Mutex<Vec<(String, TaskId)>>>,
     /// How many were acknowledged, and the longest time in which none was.
     progress: watch::Receiver<(usize, Duration)>,
+    /// What submitters were told before they tried again.
+    errors: Arc<Mutex<Vec<String>>>,
     submitters: JoinSet<()>,
 }
 
@@ -27,10 +29,12 @@ impl Load {
         let (tell, progress) = watch::channel((0, Duration::ZERO));
         let (tell, next) = (Arc::new(tell), Arc::new(AtomicUsize::new(0)));
         let last = Arc::new(Mutex::new(Instant::now()));
+        let errors = Arc::new(Mutex::new(Vec::new()));
         let mut set = JoinSet::new();
         for _ in 0..submitters {
             let (queue, acknowledged) = (queue.clone(), Arc::clone(&acknowledged));
             let (tell, next, last) = (Arc::clone(&tell), Arc::clone(&next), Arc::clone(&last));
+            let errors = Arc::clone(&errors);
             let tenants: Vec<String> = tenants.iter().map(ToString::to_string).collect();
             set.spawn(async move {
                 loop {
@@ -39,7 +43,7 @@ impl Load {
                         return;
                     }
                     let tenant = tenants[number % tenants.len()].clone();
-                    let id = submit(&queue, &tenant, number).await;
+                    let id = submit(&queue, &tenant, number, &errors).await;
                     acknowledged.lock().unwrap().push((tenant, id));
                     let pause = std::mem::replace(&mut *last.lock().unwrap(), Instant::now()).elapsed();
                     tell.send_modify(|(count, longest)| {
@@ -53,6 +57,7 @@ impl Load {
             queue: queue.clone(),
             acknowledged,
             progress,
+            errors,
             submitters: set,
         }
     }
@@ -74,6 +79,7 @@ impl Load {
         let tasks = std::mem::take(&mut *self.acknowledged.lock().unwrap());
         let mut seen = Seen {
             longest_gap: self.progress.borrow().1,
+            errors: std::mem::take(&mut *self.errors.lock().unwrap()),
             ..Seen::default()
         };
         for (tenant, id) in tasks {
@@ -100,9 +106,11 @@ pub(crate) struct Seen {
     pub(crate) committed: u64,
     /// Longest time without an acknowledgement.
     pub(crate) longest_gap: Duration,
+    /// What submitters were told before they tried again.
+    pub(crate) errors: Vec<String>,
 }
 
-async fn submit(queue: &Queue, tenant: &str, number: usize) -> TaskId {
+async fn submit(queue: &Queue, tenant: &str, number: usize, errors: &Mutex<Vec<String>>) -> TaskId {
     let mut task = NewTask::new(tenant, "echo", json(&format!("{number}")));
     task.idempotency = Some(Idempotency {
         key: format!("load-{number}"),
@@ -112,7 +120,14 @@ async fn submit(queue: &Queue, tenant: &str, number: usize) -> TaskId {
         match queue.enqueue(task.clone()).await {
             Ok(Enqueued::Created(id) | Enqueued::Replayed(id)) => return id,
             Ok(Enqueued::Conflict(id)) => panic!("{id} has the key of task {number}"),
-            Err(error) => assert!(error.is_transient(), "{error}"),
+            Err(error) => {
+                assert!(error.is_transient(), "{error}");
+                let mut errors = errors.lock().unwrap();
+                // The first say enough.
+                if errors.len() < 10 {
+                    errors.push(error.to_string());
+                }
+            }
         }
         tokio::task::yield_now().await;
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![expect(clippy::disallowed_methods, reason = "tests await the tasks that they spawn")]
 
+mod cluster;
 mod drain;
 mod ends;
 mod faults;
@@ -21,6 +22,7 @@ mod redis_server;
 mod scripts;
 mod sentinel;
 mod servers;
+mod shards;
 mod stage;
 mod startup;
 mod status;

@@ -1,10 +1,10 @@
 //! A primary that dies or hangs under load, and the next one that the sentinels choose.
 
-use zoetrope_queue::{ConnectOptions, Queue};
+use zoetrope_queue::{ConnectOptions, Durability, Enqueued, Idempotency, Queue, QueueError};
 
 use crate::load::{Load, note};
 use crate::servers::{DOWN_AFTER_MS, Sentinels, until};
-use crate::stage::{TENANT, config, echoes, worker_on};
+use crate::stage::{TENANT, config, echoes, new_task, worker_on};
 
 /// Enough that a primary dies in the middle of it.
 const TOTAL: usize = 4_000;
@@ -69,4 +69,60 @@ async fn a_planned_shutdown_of_the_primary_loses_nothing() {
     note(&format!("sentinel, primary shut down: {seen:?}"));
     assert_eq!((seen.lost, seen.succeeded, seen.committed), (0, TOTAL, TOTAL as u64));
     assert_ne!(sentinels.next_primary(old).await, old);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strict_submit_is_acknowledged_once_a_replica_has_it() {
+    let settings = [
+        "--appendonly",
+        "yes",
+        "--min-replicas-to-write",
+        "1",
+        "--min-replicas-max-lag",
+        "2",
+    ];
+    let sentinels = Sentinels::start(&settings).await;
+    let options = |durability| ConnectOptions {
+        durability: Some(durability),
+        ..ConnectOptions::new(sentinels.url())
+    };
+    let refused = Queue::connect(options(Durability::Safe)).await.unwrap_err().to_string();
+    assert!(refused.contains("appendfsync always"), "{refused}");
+    let queue = Queue::connect(options(Durability::Strict)).await.unwrap();
+    let health = queue.health().await.unwrap();
+    assert_eq!((health.durability.as_str(), health.replicas), ("strict", 2));
+    assert_eq!(connect(&sentinels).await.health().await.unwrap().durability, "fast");
+    let mut task = new_task("echo");
+    task.idempotency = Some(Idempotency {
+        key: "once".to_owned(),
+        fingerprint: "same".to_owned(),
+    });
+    queue.enqueue(new_task("echo")).await.unwrap();
+    let replicas = &sentinels.servers[1..];
+    replicas.iter().for_each(|replica| replica.signal("STOP"));
+    let unsafe_yet = queue.enqueue(task.clone()).await.unwrap_err();
+    assert!(unsafe_yet.is_transient(), "{unsafe_yet}");
+    replicas.iter().for_each(|replica| replica.signal("CONT"));
+    let mut load = Load::start(&queue, &[TENANT], 4, 100);
+    load.reaches(100).await;
+    assert!(matches!(
+        queue.enqueue(task).await,
+        Ok(Enqueued::Created(_) | Enqueued::Replayed(_))
+    ));
+    let worker = worker_on(&queue, config("w1", &["echo"], 4), echoes());
+    assert_eq!(load.settle(vec![worker]).await.lost, 0);
+}
+
+#[tokio::test]
+async fn strict_is_refused_where_no_replica_has_to_follow() {
+    let redis = crate::redis_server::Redis::start(&["--appendonly", "yes"]).await;
+    let options = ConnectOptions {
+        durability: Some(Durability::Strict),
+        ..ConnectOptions::new(redis.url())
+    };
+    let refused = Queue::connect(options).await.unwrap_err();
+    assert!(
+        matches!(&refused, QueueError::Unsuitable(why) if why.contains("min-replicas-to-write")),
+        "{refused}"
+    );
 }

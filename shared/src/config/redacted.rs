@@ -44,6 +44,17 @@ pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
         ("REDIS_CA_FILE", path(redis.ca.as_ref())),
         ("REDIS_CERT_FILE", path(redis.cert.as_ref())),
         ("REDIS_KEY_FILE", path(redis.key.as_ref())),
+        (
+            "REDIS_DURABILITY",
+            redis
+                .durability
+                .map(|tier| tier.as_str().to_owned())
+                .unwrap_or_default(),
+        ),
+        (
+            "REDIS_SHARDS",
+            redis.shards.map(|shards| shards.to_string()).unwrap_or_default(),
+        ),
         ("DATA_DIR", settings.data_dir.display().to_string()),
         ("ARTIFACTS_URL", without_password(&settings.artifacts_url)),
         ("AWS_ACCESS_KEY_ID", hidden(aws.access_key_id.as_ref())),

@@ -2,12 +2,18 @@
 
 use std::sync::Arc;
 
-use zoetrope_queue::{Address, Certificates, ConnectOptions, Login};
+use zoetrope_queue::{Address, Certificates, ConnectOptions, Durability, Login};
 
 use super::error::ConfigError;
 use super::reader::Reader;
 use super::secret::Secret;
 use super::value;
+
+const TIERS: &[(&str, Durability)] = &[
+    ("fast", Durability::Fast),
+    ("safe", Durability::Safe),
+    ("strict", Durability::Strict),
+];
 
 /// Everything about Redis but its address.
 #[derive(Debug, Clone)]
@@ -26,6 +32,10 @@ pub struct RedisSettings {
     pub cert: Option<PemFile>,
     /// `REDIS_KEY_FILE`: PEM file of the key to it.
     pub key: Option<PemFile>,
+    /// `REDIS_DURABILITY`: `fast`, `safe` or `strict`; less is refused. Default: whatever Redis gives.
+    pub durability: Option<Durability>,
+    /// `REDIS_SHARDS`: of a queue that is made now, 1 to 64. Default: 1, and 16 on Redis Cluster.
+    pub shards: Option<u16>,
 }
 
 /// A file as it was when the settings were read.
@@ -57,6 +67,8 @@ impl RedisSettings {
                 ca: bytes(&self.ca),
                 client: bytes(&self.cert).zip(bytes(&self.key)),
             },
+            durability: self.durability,
+            shards: self.shards,
             ..ConnectOptions::new(url)
         }
     }
@@ -71,6 +83,8 @@ pub(super) fn read(from: &Reader<'_>) -> Result<RedisSettings, ConfigError> {
         ca: from.optional("REDIS_CA_FILE", pem_file)?,
         cert: from.optional("REDIS_CERT_FILE", pem_file)?,
         key: from.optional("REDIS_KEY_FILE", pem_file)?,
+        durability: from.optional("REDIS_DURABILITY", value::word(TIERS))?,
+        shards: from.optional("REDIS_SHARDS", value::number(1..=64))?,
     })
 }
 

@@ -134,7 +134,7 @@ impl From<KindStatus> for KindStatusView {
 /// Redis' own condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RedisStatusView {
-    /// The durability tier in force: `fast`, `safe`, `none` or `unknown`.
+    /// The durability tier in force: `fast`, `safe`, `strict`, `none` or `unknown`.
     pub durability: String,
     /// Memory in use, bytes.
     pub used_memory_bytes: u64,

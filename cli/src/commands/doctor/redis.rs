@@ -35,8 +35,11 @@ fn redis_findings(health: &RedisHealth) -> Vec<Finding> {
         ok(
             "redis",
             format!(
-                "{}, version {}, answers in {:.1} ms",
-                health.form, health.version, health.latency_ms
+                "{}, version {}, {}, answers in {:.1} ms",
+                health.form,
+                health.version,
+                shards(health.shards),
+                health.latency_ms
             ),
         ),
         if health.maxmemory_policy == "noeviction" {
@@ -63,11 +66,20 @@ fn redis_findings(health: &RedisHealth) -> Vec<Finding> {
     findings
 }
 
+fn shards(count: u16) -> String {
+    if count == 1 {
+        "1 shard".to_owned()
+    } else {
+        format!("{count} shards")
+    }
+}
+
 fn durability(tier: &str) -> Finding {
     const NAME: &str = "redis durability";
     match tier {
         "fast" => ok(NAME, "fast: AOF everysec, up to 2 s of submits are lost with the power"),
-        "safe" | "strict" => ok(NAME, tier),
+        "safe" => ok(NAME, "safe: AOF always, what is acknowledged is on the disk"),
+        "strict" => ok(NAME, "strict: submits wait until a replica has them"),
         "none" => warning(
             NAME,
             "none: without AOF every task is lost when Redis ends; set appendonly yes",
@@ -84,6 +96,7 @@ mod tests {
     fn health() -> RedisHealth {
         RedisHealth {
             form: "tcp".to_owned(),
+            shards: 1,
             version: "7.0.15".to_owned(),
             durability: "fast".to_owned(),
             maxmemory_policy: "noeviction".to_owned(),

@@ -38,18 +38,20 @@ impl Engine {
         self.leases_at = self.running.values().filter_map(Running::look_at).min();
     }
 
-    pub(super) fn is_renewal_due(&self, now: Instant) -> bool {
-        self.leases_at.is_some_and(|at| now >= at) && self.running.values().any(|task| task.is_renewal_due(now))
+    pub(super) fn is_renewal_due(&self, shard: usize, now: Instant) -> bool {
+        let due = |task: &Running| usize::from(task.id().shard()) == shard && task.is_renewal_due(now);
+        self.leases_at.is_some_and(|at| now >= at) && self.running.values().any(due)
     }
 
     /// Once one lease is due, all that are past half of that time are renewed with it: one call for all.
-    pub(super) fn take_renewals(&mut self, now: Instant) -> Vec<Renewal> {
-        if !self.is_renewal_due(now) {
+    pub(super) fn take_renewals(&mut self, shard: usize, now: Instant) -> Vec<Renewal> {
+        if !self.is_renewal_due(shard, now) {
             return Vec::new();
         }
         let due = self
             .running
             .values_mut()
+            .filter(|task| usize::from(task.id().shard()) == shard)
             .filter(|task| !task.renewing && !task.is_lost() && now >= task.confirmed + task.lease / 6);
         let renew = |task: &mut Running| {
             task.renewing = true;

@@ -1,6 +1,7 @@
 //! What a worker knows and decides, without any I/O: which tasks it holds, what its next step says, what follows from
 //! the answer. Time comes in as an argument, so leases and drains are tested by moving a number.
 
+mod lane;
 mod leases;
 mod room;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::worker::attempt::{Attempt, StopReason};
 use crate::worker::running::{ClaimContext, Running};
 use crate::worker::step::{Claim, Finish, StepReply, StepRequest, Verdict};
 use crate::worker::{StopReport, WorkerConfig};
+use lane::Lane;
 
 /// Most claims, and most finishes, in one step.
 const MAX_ITEMS: usize = 128;
@@ -45,32 +47,24 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Engine {
     config: WorkerConfig,
+    /// By shard.
+    lanes: Vec<Lane>,
+    /// The shard whose turn it is to claim.
+    turn: usize,
+    /// When the engine was last looked at.
+    now: Instant,
     running: HashMap<TaskId, Running>,
     /// Claimed ahead, oldest first.
     ahead: VecDeque<TaskId>,
-    finished: VecDeque<Finish>,
-    ended_by_kind: HashMap<String, u64>,
     /// Units of claimed tasks by class, and of those begun among them.
     used: Vec<u32>,
     busy: Vec<u32>,
     mean_run: Vec<Duration>,
-    seq: u64,
-    /// Oldest first; answers are applied in this order.
-    in_flight: VecDeque<Sent>,
-    woken: bool,
-    /// A task waits here to run alone, and was not given out because something ran.
-    held_back: bool,
-    registered: Option<(Instant, Vec<bool>)>,
-    told_info: Option<Instant>,
-    told_progress: Option<Instant>,
     alone: Option<TaskId>,
-    /// Cancels of tasks that are not known here, and the newest step that may bring them.
-    early_cancels: Vec<(TaskId, u64)>,
     /// No lease needs a look before this.
     leases_at: Option<Instant>,
     draining_until: Option<Instant>,
     pub(crate) progressed: Arc<Notify>,
-    has_progress: bool,
     pub(crate) report: StopReport,
 }
 
@@ -84,79 +78,89 @@ struct Sent {
 }
 
 impl Engine {
-    pub(crate) fn new(config: WorkerConfig) -> Self {
+    /// For a queue of so many shards.
+    pub(crate) fn new(config: WorkerConfig, shards: usize) -> Self {
         let classes = config.classes.len();
         Self {
+            lanes: (0..shards).map(|_| Lane::new()).collect(),
+            turn: 0,
+            now: Instant::now(),
             running: HashMap::new(),
             ahead: VecDeque::new(),
-            finished: VecDeque::new(),
-            ended_by_kind: HashMap::new(),
             used: vec![0; classes],
             busy: vec![0; classes],
             // Long until proven short: the first run of a kind is never claimed ahead.
             mean_run: vec![Duration::from_secs(1); config.kinds.len()],
-            seq: 0,
-            in_flight: VecDeque::new(),
-            woken: true,
-            held_back: false,
-            registered: None,
-            told_info: None,
-            told_progress: None,
             alone: None,
-            early_cancels: Vec::new(),
             leases_at: None,
             draining_until: None,
             progressed: Arc::default(),
-            has_progress: false,
             report: StopReport::default(),
             config,
         }
     }
 
-    /// The next request, if there is enough to say.
+    /// The next request to any shard, if there is enough to say. Shards take turns at claiming.
     pub(crate) fn next_request(&mut self, now: Instant) -> Option<&StepRequest> {
-        if !self.may_send(now) {
-            return None;
+        self.now = now;
+        let shards = self.lanes.len();
+        let due = (self.turn..self.turn + shards).map(|shard| shard % shards);
+        let shard = { due }.find(|shard| self.may_send(*shard, now))?;
+        let wanted = self.wanted(shard);
+        if wanted > 0 {
+            self.turn = (shard + 1) % shards;
         }
-        self.seq += 1;
-        let wanted = self.wanted();
-        let asked_to_register = self.in_flight.iter().any(|sent| sent.request.register);
-        let register = self.registration_due(now) && (self.woken || !asked_to_register);
-        let idle = self.is_idle();
-        self.held_back &= !idle;
+        let asked_to_register = self.lanes[shard].in_flight.iter().any(|sent| sent.request.register);
+        // Without units to offer a registration would be a withdrawal.
+        let waits = self.must_wait_its_turn(shard);
+        let register = !waits && self.registration_due(shard, now) && (self.lanes[shard].woken || !asked_to_register);
+        let idle = self.says_idle(shard);
+        let info = self.info_if_due(shard, now);
+        let (renewals, progress) = (self.take_renewals(shard, now), self.take_progress(shard, now));
+        let (free, kinds) = if wanted > 0 || register {
+            (self.free_units(shard), self.offers(shard))
+        } else {
+            Default::default()
+        };
+        let lane = &mut self.lanes[shard];
+        lane.held_back &= !idle;
+        lane.seq += 1;
+        let rates = lane
+            .ended_by_kind
+            .drain()
+            .map(|(kind, count)| (format!("f:{kind}"), count));
         let mut request = StepRequest {
-            seq: self.seq,
+            shard: u16::try_from(shard).expect("shards are few"),
+            seq: lane.seq,
             idle,
             register,
-            info: self.info_if_due(now),
-            renewals: self.take_renewals(now),
-            progress: self.take_progress(now),
-            rates: self
-                .ended_by_kind
-                .drain()
-                .map(|(kind, count)| (format!("f:{kind}"), count))
-                .collect(),
+            info,
+            renewals,
+            progress,
+            rates: rates.collect(),
             token: lease_token().into(),
             wanted,
-            ..StepRequest::default()
+            free,
+            kinds,
+            finishes: Vec::new(),
         };
-        self.take_finishes(&mut request.finishes);
-        if wanted > 0 || register {
-            (request.free, request.kinds) = (self.free_units(), self.offers());
-        }
-        self.woken = false;
+        take_finishes(&mut lane.finished, &mut request.finishes);
+        lane.woken &= waits;
         let asked = self.asked_by(&request);
-        self.in_flight.push_back(Sent {
+        let in_flight = &mut self.lanes[shard].in_flight;
+        in_flight.push_back(Sent {
             request,
             at: now,
             asked,
         });
-        self.in_flight.back().map(|sent| &sent.request)
+        in_flight.back().map(|sent| &sent.request)
     }
 
-    /// Applies the answer to the oldest request; returns the attempts to start.
-    pub(crate) fn apply(&mut self, reply: StepReply, now: Instant) -> Vec<Attempt> {
-        let Sent { request, at: sent, .. } = self.in_flight.pop_front().expect("an answer follows a request");
+    /// Applies the answer to the oldest request to a shard; returns the attempts to start.
+    pub(crate) fn apply(&mut self, shard: u16, reply: StepReply, now: Instant) -> Vec<Attempt> {
+        let shard = usize::from(shard);
+        let oldest = self.lanes[shard].in_flight.pop_front();
+        let Sent { request, at: sent, .. } = oldest.expect("an answer follows a request");
         for (finish, accepted) in request.finishes.iter().zip(&reply.accepted) {
             let count = match (accepted, &finish.verdict) {
                 (false, _) => &mut self.report.abandoned,
@@ -169,18 +173,21 @@ impl Engine {
             self.apply_renewal(renewal, *answer, sent);
         }
         // A wake-up since then has used the registration up.
-        if reply.registered && !self.woken {
-            self.registered = Some((sent, self.room_left(&request, &reply)));
+        if reply.registered && !self.lanes[shard].woken {
+            self.lanes[shard].registered = Some((sent, self.room_left(&request, &reply)));
         }
         let full = request.wanted > 0 && reply.claims.len() == request.wanted;
         let alone = reply.alone;
-        self.held_back |= reply.hold && !request.idle;
+        self.lanes[shard].held_back |= reply.hold && !request.idle;
         for claim in reply.claims {
             self.take_claim(claim, &request, reply.now_ms, sent, alone);
         }
-        self.early_cancels.retain(|(_, newest)| *newest > request.seq);
+        self.lanes[shard]
+            .early_cancels
+            .retain(|(_, newest)| *newest > request.seq);
         // More may wait: the answer was bounded by what was asked for, or the script itself made tasks claimable.
-        self.woken |= reply.again || (full && self.wanted() > 0);
+        let more = full && (self.has_others() || self.wanted(shard) > 0);
+        self.lanes[shard].woken |= reply.again || more;
         self.start_next(now)
     }
 
@@ -210,10 +217,11 @@ impl Engine {
             self.report.abandoned += 1;
             return self.start_next(now);
         };
+        let lane = &mut self.lanes[usize::from(id.shard())];
         if matches!(verdict, Verdict::End { .. }) {
-            *self.ended_by_kind.entry(task.attempt.kind.clone()).or_default() += 1;
+            *lane.ended_by_kind.entry(task.attempt.kind.clone()).or_default() += 1;
         }
-        self.finished.push_back(Finish {
+        lane.finished.push_back(Finish {
             id,
             token: task.attempt.lease_token.clone(),
             verdict,
@@ -225,8 +233,9 @@ impl Engine {
     pub(crate) fn cancel(&mut self, id: TaskId, now: Instant) -> Vec<Attempt> {
         let Some(task) = self.running.get(&id) else {
             // The word may be faster than the answer that brings the task.
-            if !self.in_flight.is_empty() {
-                self.early_cancels.push((id, self.seq));
+            let lane = self.lanes.get_mut(usize::from(id.shard()));
+            if let Some(lane) = lane.filter(|lane| !lane.in_flight.is_empty()) {
+                lane.early_cancels.push((id, lane.seq));
             }
             return Vec::new();
         };
@@ -239,14 +248,15 @@ impl Engine {
     }
 
     /// A wake-up: there may be work, and the registration that brought it is gone.
-    pub(crate) fn wake(&mut self) {
-        self.woken = true;
-        self.registered = None;
+    pub(crate) fn wake(&mut self, shard: u16) {
+        let lane = &mut self.lanes[usize::from(shard)];
+        lane.woken = true;
+        lane.registered = None;
     }
 
     /// Some attempt has progress to send.
     pub(crate) fn note_progress(&mut self) {
-        self.has_progress = true;
+        self.mark_progress();
     }
 
     /// Claims no more, gives back what has not begun, and asks the rest to end.
@@ -255,8 +265,10 @@ impl Engine {
             return;
         }
         self.draining_until = Some(now + self.config.drain_grace);
-        self.told_info = None;
-        self.woken = true;
+        for lane in &mut self.lanes {
+            lane.told_info = None;
+            lane.woken = true;
+        }
         for id in std::mem::take(&mut self.ahead) {
             self.ended(id, Outcome::Released, now);
         }
@@ -269,8 +281,10 @@ impl Engine {
     pub(crate) fn is_drained(&self) -> bool {
         self.draining_until.is_some()
             && self.running.is_empty()
-            && self.finished.is_empty()
-            && self.in_flight.is_empty()
+            && self
+                .lanes
+                .iter()
+                .all(|lane| lane.finished.is_empty() && lane.in_flight.is_empty())
     }
 
     /// Whether a drain must be given up: Redis stayed away, and what is left unsaid will be re-run after its lease.
@@ -281,11 +295,9 @@ impl Engine {
     /// When to look again if nothing happens before.
     pub(crate) fn next_deadline(&self, now: Instant) -> Instant {
         let idle_look = now + REGISTER_EVERY;
-        let progress = self
-            .has_progress
-            .then(|| self.told_progress.map_or(now, |told| told + PROGRESS_EVERY));
+        let telling = self.lanes.iter().filter(|lane| lane.has_progress);
+        let progress = telling.map(|lane| lane.told_progress.map_or(now, |told| told + PROGRESS_EVERY));
         let soonest = progress
-            .into_iter()
             .chain(self.leases_at)
             .chain(self.draining_until)
             .filter(|at| *at > now)
@@ -297,36 +309,39 @@ impl Engine {
         self.config.kinds.iter().map(|slot| slot.kind.as_str())
     }
 
-    fn may_send(&self, now: Instant) -> bool {
-        match self.in_flight.front() {
-            None => self.is_due(now),
+    fn may_send(&self, shard: usize, now: Instant) -> bool {
+        let lane = &self.lanes[shard];
+        match lane.in_flight.front() {
+            None => self.is_due(shard, now),
             // A task that must be alone may be on its way.
             Some(Sent { request, .. }) if request.idle && request.wanted > 0 => false,
-            Some(_) => self.in_flight.len() < MAX_IN_FLIGHT && self.finished.len() >= WORTH_A_SECOND,
+            Some(_) => lane.in_flight.len() < MAX_IN_FLIGHT && lane.finished.len() >= WORTH_A_SECOND,
         }
     }
 
-    /// Whether nothing that ends runs here, and nothing under way may bring it.
-    fn is_idle(&self) -> bool {
-        self.in_flight.is_empty() && self.running.values().all(|task| task.live)
-    }
-
-    fn is_due(&self, now: Instant) -> bool {
-        let progress_due = self.has_progress && self.told_progress.is_none_or(|told| now >= told + PROGRESS_EVERY);
-        !self.finished.is_empty()
-            || self.woken
-            || (self.held_back && self.is_idle())
+    fn is_due(&self, shard: usize, now: Instant) -> bool {
+        let lane = &self.lanes[shard];
+        let progress_due = lane.has_progress && lane.told_progress.is_none_or(|told| now >= told + PROGRESS_EVERY);
+        !lane.finished.is_empty()
             || progress_due
-            || self.is_renewal_due(now)
-            || self.told_info.is_none_or(|told| now >= told + INFO_EVERY)
-            || self.registration_due(now)
+            || self.is_renewal_due(shard, now)
+            || lane.told_info.is_none_or(|told| now >= told + INFO_EVERY)
+            || (lane.held_back && self.is_idle(shard))
+            || (!self.must_wait_its_turn(shard)
+                && (self.has_reason_to_claim(shard) || self.registration_due(shard, now)))
     }
 
-    fn info_if_due(&mut self, now: Instant) -> String {
-        if self.told_info.is_some_and(|told| now < told + INFO_EVERY) {
+    /// Whether there may be work there. With several shards a full worker looks when it has room again.
+    fn has_reason_to_claim(&self, shard: usize) -> bool {
+        self.lanes[shard].woken && (!self.has_others() || self.wanted(shard) > 0)
+    }
+
+    fn info_if_due(&mut self, shard: usize, now: Instant) -> String {
+        let lane = &mut self.lanes[shard];
+        if lane.told_info.is_some_and(|told| now < told + INFO_EVERY) {
             return String::new();
         }
-        self.told_info = Some(now);
+        lane.told_info = Some(now);
         let info = WorkerInfo {
             kinds: self.kinds().map(str::to_owned).collect(),
             running: self.running.len() as u64,
@@ -335,27 +350,21 @@ impl Engine {
         serde_json::to_string(&info).expect("strings and numbers always serialise")
     }
 
-    fn take_progress(&mut self, now: Instant) -> Vec<(TaskId, Arc<str>, String)> {
-        if !std::mem::take(&mut self.has_progress) {
+    fn take_progress(&mut self, shard: usize, now: Instant) -> Vec<(TaskId, Arc<str>, String)> {
+        let lane = &mut self.lanes[shard];
+        if !std::mem::take(&mut lane.has_progress) {
             return Vec::new();
         }
-        self.told_progress = Some(now);
+        lane.told_progress = Some(now);
         let told = |task: &Running| {
             let text = task.attempt.control.take_progress()?;
             Some((task.id(), task.attempt.lease_token.clone(), text))
         };
-        self.running.values().filter_map(told).collect()
-    }
-
-    fn take_finishes(&mut self, finishes: &mut Vec<Finish>) {
-        let mut bytes = 0;
-        while finishes.len() < MAX_ITEMS && bytes < MAX_STEP_BYTES {
-            let Some(finish) = self.finished.pop_front() else { break };
-            if let Verdict::End { record, .. } = &finish.verdict {
-                bytes += record.len();
-            }
-            finishes.push(finish);
-        }
+        let there = self
+            .running
+            .values()
+            .filter(|task| usize::from(task.id().shard()) == shard);
+        there.filter_map(told).collect()
     }
 
     fn take_claim(&mut self, claim: Claim, request: &StepRequest, now_ms: u64, sent: Instant, alone: bool) {
@@ -383,13 +392,18 @@ impl Engine {
                 self.leases_at = self.leases_at.into_iter().chain(look_at).min();
                 self.running.insert(id, task);
                 self.ahead.push_back(id);
-                self.alone = alone.then_some(id);
+                if alone {
+                    self.alone = Some(id);
+                }
             }
             Err(error) => tracing::error!(task = %id, "read a claimed task: {error:#}; its lease will lapse"),
         }
-        if self.early_cancels.iter().any(|(early, _)| *early == id) {
+        let canceled = self.lanes[usize::from(request.shard)].early_cancels.iter();
+        // An answer of another shard that came very late: what runs here must stay alone.
+        let disturbs = self.alone.is_some_and(|alone| alone != id);
+        if { canceled }.any(|(early, _)| *early == id) {
             self.cancel(id, sent);
-        } else if self.draining_until.is_some() {
+        } else if self.draining_until.is_some() || disturbs {
             self.ahead.retain(|waiting| *waiting != id);
             self.ended(id, Outcome::Released, sent);
         }
@@ -433,6 +447,17 @@ impl Engine {
         if self.alone == Some(task.id()) {
             self.alone = None;
         }
+    }
+}
+
+fn take_finishes(finished: &mut VecDeque<Finish>, finishes: &mut Vec<Finish>) {
+    let mut bytes = 0;
+    while finishes.len() < MAX_ITEMS && bytes < MAX_STEP_BYTES {
+        let Some(finish) = finished.pop_front() else { break };
+        if let Verdict::End { record, .. } = &finish.verdict {
+            bytes += record.len();
+        }
+        finishes.push(finish);
     }
 }
 

@@ -16,9 +16,9 @@ const SHORT_RUN: Duration = Duration::from_millis(2);
 
 impl Engine {
     /// Tasks to ask for: free units of all classes, and more while runs are short.
-    pub(super) fn wanted(&self) -> usize {
-        let free: u32 = self.free_units().into_iter().sum();
-        let ahead = (0..self.config.kinds.len()).map(|slot| self.extra(slot)).max();
+    pub(super) fn wanted(&self, shard: usize) -> usize {
+        let free: u32 = self.free_units(shard).into_iter().sum();
+        let ahead = (0..self.config.kinds.len()).map(|slot| self.extra(shard, slot)).max();
         let room = (free + ahead.unwrap_or(0)) as usize;
         if ahead.unwrap_or(0) == 0 {
             return MAX_ITEMS.min(room);
@@ -41,46 +41,47 @@ impl Engine {
 
     /// Units of a class that are taken, or may be by what is under way.
     fn taken(&self, class: usize) -> u32 {
-        let asked: u32 = self.in_flight.iter().map(|sent| sent.asked[class]).sum();
+        let since = self.reserved_since();
+        let asked: u32 = self.lanes.iter().map(|lane| lane.asked(class, since)).sum();
         self.used[class] + asked
     }
 
     /// Whether nothing may be claimed, whatever room there is.
-    fn is_shut(&self) -> bool {
-        self.draining_until.is_some() || self.alone.is_some()
+    pub(super) fn is_shut(&self, shard: usize) -> bool {
+        self.draining_until.is_some() || self.alone.is_some() || self.makes_room_for_another(shard)
     }
 
-    fn free(&self, class: usize) -> u32 {
-        if self.is_shut() {
+    pub(super) fn free(&self, shard: usize, class: usize) -> u32 {
+        if self.is_shut(shard) {
             return 0;
         }
         self.config.classes[class].units.saturating_sub(self.taken(class))
     }
 
     /// Units that a kind may claim beyond its class, less those already claimed ahead.
-    fn extra(&self, slot: usize) -> u32 {
+    fn extra(&self, shard: usize, slot: usize) -> u32 {
         let kind = &self.config.kinds[slot];
-        let short = kind.claim_ahead && self.mean_run[slot] < SHORT_RUN && !self.is_shut();
+        let short = kind.claim_ahead && self.mean_run[slot] < SHORT_RUN && !self.is_shut(shard);
         let over = self
             .taken(kind.class)
             .saturating_sub(self.config.classes[kind.class].units);
         if short { CLAIM_AHEAD.saturating_sub(over) } else { 0 }
     }
 
-    pub(super) fn offers(&self) -> Vec<Offer> {
+    pub(super) fn offers(&self, shard: usize) -> Vec<Offer> {
         let offer = |(slot, kind): (usize, &KindSlot)| Offer {
             kind: kind.kind.clone(),
             class: kind.class,
             cost: kind.cost,
             lease_ms: millis(kind.lease),
-            extra: self.extra(slot),
+            extra: self.extra(shard, slot),
         };
         self.config.kinds.iter().enumerate().map(offer).collect()
     }
 
-    /// Free units by class.
-    pub(super) fn free_units(&self) -> Vec<u32> {
-        (0..self.used.len()).map(|class| self.free(class)).collect()
+    /// Free units by class, as far as they are for this shard.
+    pub(super) fn free_units(&self, shard: usize) -> Vec<u32> {
+        (0..self.used.len()).map(|class| self.share(shard, class)).collect()
     }
 
     /// The classes in which a step left room: those among whose idle it has registered this worker.
@@ -95,13 +96,24 @@ impl Engine {
         free.into_iter().map(|units| units > 0 && !reply.alone).collect()
     }
 
-    /// A registration is due when it is old, or when the classes with room are others than those registered.
-    pub(super) fn registration_due(&self, now: Instant) -> bool {
-        let room: Vec<bool> = self.free_units().into_iter().map(|units| units > 0).collect();
-        match &self.registered {
-            Some((at, registered)) => *registered != room || (room.contains(&true) && now >= *at + REGISTER_EVERY),
+    /// A registration is due when it is old, or when the classes with room are others than those registered. With
+    /// several shards a worker without room stays registered: it passes a wake-up on rather than telling every shard
+    /// whenever it is full.
+    pub(super) fn registration_due(&self, shard: usize, now: Instant) -> bool {
+        let Some((at, registered)) = &self.lanes[shard].registered else {
             // Woken: pass the wake-up on if it cannot be followed.
-            None => true,
+            return true;
+        };
+        let old = now >= *at + REGISTER_EVERY;
+        if self.has_others() {
+            let room = self.room(shard);
+            let gained = room
+                .iter()
+                .zip(registered)
+                .any(|(room, registered)| *room && !registered);
+            return gained || (old && room.contains(&true));
         }
+        let room: Vec<bool> = self.free_units(shard).into_iter().map(|units| units > 0).collect();
+        *registered != room || (old && room.contains(&true))
     }
 }

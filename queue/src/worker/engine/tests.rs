@@ -30,7 +30,7 @@ fn engine(units: u32) -> (Engine, Instant) {
         drain_grace: Duration::from_secs(5),
         handlers_on: None,
     };
-    (Engine::new(config), Instant::now())
+    (Engine::new(config, 1), Instant::now())
 }
 
 fn id(n: u64) -> TaskId {
@@ -65,7 +65,7 @@ fn exchange(engine: &mut Engine, now: Instant, tasks: &[u64]) -> (StepRequest, V
         .next_request(now)
         .expect("there should be something to say")
         .clone();
-    let attempts = engine.apply(answer(&request, tasks), now);
+    let attempts = engine.apply(0, answer(&request, tasks), now);
     (request, attempts)
 }
 
@@ -98,14 +98,14 @@ fn a_step_that_fills_the_slots_needs_no_other_to_say_so() {
 fn room_that_came_while_a_step_was_under_way_is_registered_by_the_next() {
     let (mut engine, now) = engine(1);
     let (_, attempts) = exchange(&mut engine, now, &[1]);
-    engine.wake();
+    engine.wake(0);
     let full = engine
         .next_request(now)
         .expect("a wake-up is followed by a step")
         .clone();
     assert_eq!((full.register, full.wanted, &full.free), (true, 0, &vec![0]));
     engine.attempt_ended(id(1), &attempts[0].lease_token, succeed(), now);
-    engine.apply(answer(&full, &[]), now);
+    engine.apply(0, answer(&full, &[]), now);
     let (next, _) = exchange(&mut engine, now, &[]);
     assert_eq!((next.register, next.wanted, next.finishes.len()), (true, 1, 1));
 }
@@ -114,8 +114,8 @@ fn room_that_came_while_a_step_was_under_way_is_registered_by_the_next() {
 fn a_wake_up_during_a_step_uses_up_the_registration_of_that_step() {
     let (mut engine, now) = engine(2);
     let first = engine.next_request(now).unwrap().clone();
-    engine.wake();
-    engine.apply(answer(&first, &[]), now);
+    engine.wake(0);
+    engine.apply(0, answer(&first, &[]), now);
     let (second, _) = exchange(&mut engine, now, &[]);
     assert!(second.register && second.wanted == 2);
 }
@@ -139,7 +139,10 @@ fn a_cancel_that_is_faster_than_the_claim_is_not_forgotten() {
     let (mut engine, now) = engine(1);
     let request = engine.next_request(now).unwrap().clone();
     engine.cancel(id(1), now);
-    assert!(engine.apply(answer(&request, &[1]), now).is_empty(), "it never begins");
+    assert!(
+        engine.apply(0, answer(&request, &[1]), now).is_empty(),
+        "it never begins"
+    );
     let (next, _) = exchange(&mut engine, now, &[]);
     assert!(matches!(next.finishes[0].verdict, Verdict::End { letter: 'c', .. }));
 }
@@ -148,11 +151,11 @@ fn a_cancel_that_is_faster_than_the_claim_is_not_forgotten() {
 fn the_end_of_a_lost_attempt_says_nothing_of_the_new_one() {
     let (mut engine, now) = engine(2);
     let (_, first) = exchange(&mut engine, now, &[1]);
-    engine.wake();
+    engine.wake(0);
     let (_, second) = exchange(&mut engine, now, &[1]);
     assert_eq!(first[0].control.stop_reason(), Some(StopReason::LeaseLost));
     engine.attempt_ended(id(1), &first[0].lease_token, succeed(), now);
-    engine.wake();
+    engine.wake(0);
     let (request, _) = exchange(&mut engine, now, &[]);
     assert_eq!((request.finishes.len(), request.free), (0, vec![1]));
     engine.attempt_ended(id(1), &second[0].lease_token, succeed(), now);
@@ -173,7 +176,7 @@ fn leases_are_renewed_after_a_third_and_given_up_after_two() {
     assert_eq!(attempts[0].control.stop_reason(), None);
     engine.on_time(now + LEASE);
     assert_eq!(attempts[0].control.stop_reason(), Some(StopReason::LeaseLost));
-    engine.apply(answer(&unanswered, &[]), now + LEASE);
+    engine.apply(0, answer(&unanswered, &[]), now + LEASE);
     let next = engine.next_request(now + LEASE);
     assert!(
         next.is_none_or(|request| request.renewals.is_empty()),
@@ -215,7 +218,7 @@ fn a_second_step_follows_at_once_when_enough_has_ended_and_a_third_waits() {
     end(&mut engine, now, &attempts[36..]);
     assert!(engine.next_request(now).is_none(), "two are under way");
     let refill: Vec<u64> = (100..120).collect();
-    assert_eq!(engine.apply(answer(&first, &refill), now).len(), 20);
+    assert_eq!(engine.apply(0, answer(&first, &refill), now).len(), 20);
     let third = engine.next_request(now).unwrap();
     assert_eq!((third.finishes.len(), third.wanted, &third.free), (28, 28, &vec![28]));
 }
@@ -229,11 +232,11 @@ fn what_a_step_under_way_may_bring_is_not_asked_for_again() {
     let second = engine.next_request(now).unwrap().clone();
     assert_eq!((first.wanted, second.wanted), (40, 24));
     assert!(!second.idle, "forty may be on their way");
-    engine.apply(answer(&first, &[]), now);
-    engine.apply(answer(&second, &[]), now);
+    engine.apply(0, answer(&first, &[]), now);
+    engine.apply(0, answer(&second, &[]), now);
     assert_eq!(engine.report.finished, 64);
     assert!(engine.next_request(now).is_none(), "it waits to be called");
-    engine.wake();
+    engine.wake(0);
     let (third, _) = exchange(&mut engine, now, &[]);
     assert_eq!((third.wanted, third.idle), (64, true));
 }
@@ -246,8 +249,11 @@ fn a_cancel_waits_for_the_last_step_that_may_bring_its_task() {
     end(&mut engine, now, &attempts[20..40]);
     let second = engine.next_request(now).unwrap().clone();
     engine.cancel(id(200), now);
-    engine.apply(answer(&first, &[]), now);
-    assert!(engine.apply(answer(&second, &[200]), now).is_empty(), "it never begins");
+    engine.apply(0, answer(&first, &[]), now);
+    assert!(
+        engine.apply(0, answer(&second, &[200]), now).is_empty(),
+        "it never begins"
+    );
 }
 
 #[test]
@@ -262,7 +268,7 @@ fn a_worker_that_was_told_to_empty_itself_says_when_it_is_empty() {
             hold: true,
             ..answer(&request, &[])
         };
-        engine.apply(hold, now);
+        engine.apply(0, hold, now);
     }
     let (third, _) = exchange(&mut engine, now, &[]);
     assert!(third.idle && third.wanted > 0);
@@ -272,14 +278,14 @@ fn a_worker_that_was_told_to_empty_itself_says_when_it_is_empty() {
 fn a_lease_that_was_renewed_early_is_renewed_again_in_time() {
     let (mut engine, now) = engine(2);
     let (_, old) = exchange(&mut engine, now, &[1]);
-    engine.wake();
+    engine.wake(0);
     exchange(&mut engine, now + LEASE / 6, &[2]);
     let sent = now + LEASE / 3;
     let both = engine.next_request(sent).unwrap().clone();
     assert_eq!(both.renewals.len(), 2, "the younger goes along with the older");
     end(&mut engine, sent, &old);
     engine.on_time(sent);
-    engine.apply(answer(&both, &[]), sent);
+    engine.apply(0, answer(&both, &[]), sent);
     exchange(&mut engine, sent, &[]);
     let due = sent + LEASE / 3;
     engine.on_time(due);
@@ -291,6 +297,6 @@ fn a_worker_that_may_get_a_task_to_run_alone_sends_no_second_step() {
     let (mut engine, now) = engine(64);
     let first = engine.next_request(now).unwrap().clone();
     assert!(first.idle && first.wanted > 0);
-    engine.wake();
+    engine.wake(0);
     assert!(engine.next_request(now).is_none());
 }
