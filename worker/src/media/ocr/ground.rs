@@ -22,7 +22,6 @@ const LEAST_GROUND_SHARE: f32 = 0.4;
 const ROUND_END: usize = 3;
 /// The edge between two grounds is at most this wide, pixels.
 const EDGE: usize = 6;
-
 /// Smaller differences are no ink, whatever is around.
 const FAINT: u8 = 18;
 
@@ -293,9 +292,9 @@ fn mixed(from: Colour, to: Colour, part: usize, of: usize) -> Colour {
 /// The part of the way from one colour to another, of 256, where a pixel is nearest.
 fn along(pixel: Colour, from: Colour, to: Colour) -> usize {
     let (mut way, mut square) = (0_i32, 0_i32);
-    for channel in 0..3 {
-        let step = i32::from(to[channel]) - i32::from(from[channel]);
-        way += step * (i32::from(pixel[channel]) - i32::from(from[channel]));
+    for ((level, from), to) in pixel.into_iter().zip(from).zip(to) {
+        let step = i32::from(to) - i32::from(from);
+        way += step * (i32::from(level) - i32::from(from));
         square += step * step;
     }
     (way * 256 / square.max(1)).clamp(0, 256) as usize

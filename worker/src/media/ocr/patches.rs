@@ -28,15 +28,15 @@ impl Patches {
             for channel in page.channels() {
                 let row = |y: usize| &channel.as_raw()[y * across..(y + 1) * across];
                 let (above, here, below) = (row(y - 1), row(y), row(y + 1));
-                for x in 0..across {
+                let alike = |x: usize| {
                     let next = (x + 1).min(across - 1);
-                    let alike = above[x].abs_diff(here[x]) <= FLAT
+                    above[x].abs_diff(here[x]) <= FLAT
                         && below[x].abs_diff(here[x]) <= FLAT
                         && here[next].abs_diff(here[x]) <= FLAT
                         && above[next].abs_diff(above[x]) <= FLAT
-                        && below[next].abs_diff(below[x]) <= FLAT;
-                    level[x] &= alike;
-                }
+                        && below[next].abs_diff(below[x]) <= FLAT
+                };
+                level.iter_mut().enumerate().for_each(|(x, level)| *level &= alike(x));
             }
             for (start, end) in pieces::runs(&level) {
                 // The last pixel of a run looks like the one behind it.
@@ -64,14 +64,11 @@ impl Patches {
         let mut distances = vec![u8::MAX; self.flat.len()];
         let mut next = vec![u8::MAX; self.width];
         for y in (0..height as usize).rev() {
-            let row = y * self.width;
-            for x in 0..self.width {
-                next[x] = if self.flat[row + x] {
-                    0
-                } else {
-                    next[x].saturating_add(1)
-                };
-                distances[row + x] = next[x];
+            let row = y * self.width..(y + 1) * self.width;
+            let flat = self.flat[row.clone()].iter();
+            for ((distance, next), flat) in distances[row].iter_mut().zip(&mut next).zip(flat) {
+                *next = if *flat { 0 } else { next.saturating_add(1) };
+                *distance = *next;
             }
         }
         distances

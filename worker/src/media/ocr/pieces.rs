@@ -53,9 +53,12 @@ pub(super) fn letters(ink: &Ink) -> Letters {
 
 fn is_letter(piece: &Piece) -> bool {
     let [.., width, height] = piece.bounds;
+    if !LETTER_HEIGHTS.contains(&height) || width > MOST_LETTER_WIDTH || piece.area < LEAST_AREA {
+        return false;
+    }
     let rule = (width > 30 && height <= 3) || (height > 26 && width <= 3);
     let frame = width >= 2 * height && piece.area * 100 < width * height * FRAME_HUNDREDTHS;
-    LETTER_HEIGHTS.contains(&height) && width <= MOST_LETTER_WIDTH && piece.area >= LEAST_AREA && !rule && !frame
+    !rule && !frame
 }
 
 /// The box around two boxes.
