@@ -53,8 +53,16 @@ impl From<redis::RedisError> for QueueError {
         if text.contains("OOM") || text.contains("MISCONF") {
             return Self::Full(text);
         }
-        let down =
-            error.is_io_error() || error.is_timeout() || error.is_connection_dropped() || error.is_connection_refusal();
+        // Sentinels without a primary, and a cluster without one for a slot, have one again after their election.
+        let headless = matches!(
+            error.kind(),
+            redis::ErrorKind::MasterNameNotFoundBySentinel | redis::ErrorKind::ClusterConnectionNotFound
+        );
+        let down = headless
+            || error.is_io_error()
+            || error.is_timeout()
+            || error.is_connection_dropped()
+            || error.is_connection_refusal();
         // A server that loads its data, has lost its replicas or was demoted answers again later.
         let later = [
             "LOADING",
@@ -64,6 +72,8 @@ impl From<redis::RedisError> for QueueError {
             "READONLY",
             "CLUSTERDOWN",
             "TRYAGAIN",
+            "MOVED",
+            "ASK",
         ];
         if down
             || error

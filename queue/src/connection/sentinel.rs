@@ -225,7 +225,11 @@ impl Keeper {
                     }
                     Err(error) => {
                         tracing::debug!("look for the primary: {error:#}");
-                        self.tell.send_replace(Known::Away(error.to_string().into()));
+                        let why = match error {
+                            QueueError::Unavailable(why) => why,
+                            other => other.to_string(),
+                        };
+                        self.tell.send_replace(Known::Away(why.into()));
                     }
                 }
                 sleep(SEARCH_PAUSE + Duration::from_millis(random_u64() % 50)).await;

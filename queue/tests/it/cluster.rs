@@ -168,7 +168,11 @@ async fn slots_that_move_under_load_lose_nothing_and_nobody_sees_an_error() {
     note(&format!("cluster, 16 slots moved: {seen:?}"));
     assert_eq!((seen.lost, seen.succeeded, seen.committed), (0, TOTAL, TOTAL as u64));
     // A machine that is busy enough makes any call too slow; redirections are nobody's business.
-    let told: Vec<&String> = seen.errors.iter().filter(|error| !error.contains("timed out")).collect();
+    let told: Vec<&String> = seen
+        .errors
+        .iter()
+        .filter(|error| !error.contains("timed out"))
+        .collect();
     assert!(told.is_empty(), "{told:?}");
     let report = queue.fsck(FsckMode::Check).await.unwrap();
     assert!(report.is_clean() && report.tasks == TOTAL as u64, "{report:?}");
