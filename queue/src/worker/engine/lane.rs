@@ -150,3 +150,75 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::{answer, engine_of, id, succeed};
+
+    #[test]
+    fn shards_that_may_have_work_get_even_parts_of_what_is_free() {
+        let (mut engine, now) = engine_of(8, 4);
+        let mut asked = Vec::new();
+        while let Some(request) = engine.next_request(now) {
+            asked.push((request.shard, request.wanted, request.register));
+        }
+        assert_eq!(asked, [(0, 2, true), (1, 2, true), (2, 2, true), (3, 2, true)]);
+    }
+
+    #[test]
+    fn a_shard_without_an_answer_keeps_its_units_from_others_for_a_second_only() {
+        let (mut engine, now) = engine_of(2, 2);
+        let silent = engine.next_request(now).expect("a step").clone();
+        let other = engine.next_request(now).expect("a step").clone();
+        assert_eq!((silent.shard, silent.wanted, other.shard, other.wanted), (0, 1, 1, 1));
+        engine.apply(1, answer(&other, &[]), now);
+        engine.wake(1);
+        let next = engine.next_request(now).expect("a step").clone();
+        assert_eq!((next.shard, next.wanted), (1, 1));
+        engine.apply(1, answer(&next, &[]), now);
+        engine.wake(1);
+        let later = now + Duration::from_millis(1_500);
+        let next = engine.next_request(later).expect("a step").clone();
+        assert_eq!((next.shard, next.wanted), (1, 2));
+        engine.apply(1, answer(&next, &[1, 2]), later);
+        // What it brings at last waits for room.
+        assert!(engine.apply(0, answer(&silent, &[1]), later).is_empty());
+    }
+
+    #[test]
+    fn a_unit_that_becomes_free_goes_to_the_shard_whose_turn_it_is() {
+        let (mut engine, now) = engine_of(1, 2);
+        let first = engine.next_request(now).expect("a step").clone();
+        assert_eq!((first.shard, first.wanted), (0, 1));
+        let attempts = engine.apply(0, answer(&first, &[1]), now);
+        let other = engine.next_request(now).expect("a step").clone();
+        assert_eq!((other.shard, other.wanted), (1, 0));
+        engine.apply(1, answer(&other, &[]), now);
+        engine.attempt_ended(id(1), &attempts[0].lease_token, succeed(), now);
+        let next = engine.next_request(now).expect("a step").clone();
+        assert_eq!((next.shard, next.wanted), (1, 1));
+        let finish = engine.next_request(now).expect("a step").clone();
+        assert_eq!((finish.shard, finish.finishes.len(), finish.wanted), (0, 1, 0));
+    }
+
+    #[test]
+    fn a_task_that_must_run_alone_shuts_the_other_shards() {
+        let (mut engine, now) = engine_of(4, 2);
+        let (first, other) = (
+            engine.next_request(now).expect("a step").clone(),
+            engine.next_request(now).expect("a step").clone(),
+        );
+        let mut hold = answer(&first, &[]);
+        hold.hold = true;
+        engine.apply(0, hold, now);
+        let attempts = engine.apply(1, answer(&other, &[7]), now);
+        engine.wake(1);
+        let (shard, wanted) = engine
+            .next_request(now)
+            .map_or((1, 0), |step| (step.shard, step.wanted));
+        assert_eq!((shard, wanted), (1, 0), "the other claims nothing until it has run");
+        assert_eq!(attempts.len(), 1);
+    }
+}

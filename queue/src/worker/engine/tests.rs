@@ -17,6 +17,10 @@ use crate::worker::{KindSlot, SlotClass, WorkerConfig};
 const LEASE: Duration = Duration::from_secs(15);
 
 fn engine(units: u32) -> (Engine, Instant) {
+    engine_of(units, 1)
+}
+
+pub(super) fn engine_of(units: u32, shards: usize) -> (Engine, Instant) {
     let config = WorkerConfig {
         name: "w1".to_owned(),
         classes: vec![SlotClass { name: "io", units }],
@@ -30,21 +34,21 @@ fn engine(units: u32) -> (Engine, Instant) {
         drain_grace: Duration::from_secs(5),
         handlers_on: None,
     };
-    (Engine::new(config, 1), Instant::now())
+    (Engine::new(config, shards), Instant::now())
 }
 
-fn id(n: u64) -> TaskId {
+pub(super) fn id(n: u64) -> TaskId {
     TaskId::new(1_763_635_490_123, 0, n)
 }
 
 /// An answer to this request that brings these tasks.
-fn answer(request: &StepRequest, tasks: &[u64]) -> StepReply {
+pub(super) fn answer(request: &StepRequest, tasks: &[u64]) -> StepReply {
     let input = RawValue::from_string("1".to_owned()).unwrap();
     let task = NewTask::new("acme", "echo", input);
     let (options, body) = record::encode_body(&task);
     let tail = record::encode_tail(&task, options);
     let claims = tasks.iter().map(|n| Claim {
-        id: id(*n),
+        id: TaskId::new(1_763_635_490_123, request.shard, *n),
         attempt: 1,
         losses: 0,
         record: format!("Q|1||{tail}\n{body}"),
@@ -69,7 +73,7 @@ fn exchange(engine: &mut Engine, now: Instant, tasks: &[u64]) -> (StepRequest, V
     (request, attempts)
 }
 
-fn succeed() -> Outcome {
+pub(super) fn succeed() -> Outcome {
     Outcome::Succeeded(RawValue::from_string("1".to_owned()).unwrap())
 }
 
