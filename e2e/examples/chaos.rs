@@ -35,7 +35,7 @@ async fn run(seed: u64, wanted: &str) -> ExitCode {
         println!("{} {}", case.id, case.fault);
         let done = chaos::play(case, seed, Scale::Full).await;
         let word = if done.verdict.holds(true) { "kept" } else { "BROKEN" };
-        println!("  {word} in {:.1} s", done.took.as_secs_f64());
+        println!("{word}: {}", chaos::details(&done).trim_end());
         played.push(done);
     }
     let report = chaos::markdown(&played, seed, Scale::Full, &machine());

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 pub use judge::{Promise, Verdict};
 pub use random::Random;
-pub use report::markdown;
+pub use report::{details, markdown};
 
 /// Longest that a case may take.
 const LONGEST: Duration = Duration::from_secs(900);

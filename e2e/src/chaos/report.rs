@@ -81,7 +81,8 @@ fn row(played: &Played, scale: Scale) -> String {
     )
 }
 
-fn details(played: &Played) -> String {
+/// A case in a few sentences: its promise, every figure that was held against it.
+pub fn details(played: &Played) -> String {
     let verdict = &played.verdict;
     let mut text = format!(
         "**{}** ({:.1} s): {}.",
@@ -92,6 +93,17 @@ fn details(played: &Played) -> String {
     for promise in &verdict.promises {
         let mark = if promise.kept { "" } else { " **NOT KEPT**" };
         let _ = write!(text, " {}{mark}.", promise.text);
+    }
+    for (count, what) in [
+        (verdict.lost, "lost"),
+        (verdict.twice, "committed twice"),
+        (verdict.accepted, "written with a stale token"),
+        (verdict.stuck, "stuck"),
+        (verdict.failed, "ended as they should not"),
+    ] {
+        if count > 0 {
+            let _ = write!(text, " **{count} {what}**.");
+        }
     }
     if verdict.dead_by_rule > 0 {
         let _ = write!(text, " Dead letters after three workers: {}.", verdict.dead_by_rule);

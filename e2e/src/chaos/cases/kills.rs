@@ -112,6 +112,8 @@ async fn c02(mut scene: Scene) -> Verdict {
     (0..4).for_each(|place| arena.replace(place));
     let left = arena.unfinished().await;
     let mut verdict = arena.judge().await;
+    // Nobody was there to run anything: only the return counts.
+    verdict.recovery_ms.clear();
     // 16 slots, at most 200 ms a task.
     let work = Duration::from_millis(200) * u32::try_from(left / 16 + 1).expect("few tasks");
     let (took, limit) = (back.elapsed(), LEASE + Duration::from_secs(3) + work);

@@ -212,6 +212,8 @@ fn id_of(answer: Result<zoetrope_queue::Enqueued, zoetrope_queue::QueueError>) -
 async fn c36(mut scene: Scene) -> Verdict {
     let workers = scene.scale.of(200, 40);
     let mut arena = Arena::start(Durability::Always).await;
+    // The lease that a worker has by default: 200 workers in one machine's memory share its cores, too.
+    arena.settings.lease_ms = 15_000;
     arena.settings.workers = workers / 10;
     arena.settings.units = 1;
     arena.add_probes(10);
