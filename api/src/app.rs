@@ -37,12 +37,12 @@ use crate::limits::{
 use crate::link::{Link, Plain};
 use crate::live::{events, process_frame, scenes, socket};
 use crate::service::metrics::Metrics;
-use crate::service::{docs, health, hello, kinds, metrics, queue_status, voices, workers};
+use crate::service::{docs, health, hello, kinds, metrics, queue_status, rules, voices, workers};
 use crate::submit::held::Held;
 use crate::submit::idempotency::{self, Memories};
 use crate::submit::submission::Judge;
 use crate::submit::{batch, one as submit};
-use crate::tasks::{list, one as tasks};
+use crate::tasks::{list, one as tasks, why};
 use crate::tenant::Tenants;
 
 /// What all requests share. Cloning is cheap.
@@ -179,6 +179,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(batch::routes())
         .merge(tasks::routes())
         .merge(list::routes())
+        .merge(why::routes())
         .merge(events::routes())
         .merge(process_frame::routes())
         .merge(scenes::routes())
@@ -186,6 +187,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(download::routes())
         .merge(kinds::routes())
         .merge(queue_status::routes())
+        .merge(rules::routes())
         .merge(voices::routes())
         .merge(workers::routes())
         .merge(health::routes())

@@ -58,6 +58,7 @@ async fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Up(args) => up::run(args, &configuration).await,
         Command::Submit(args) => commands::submit(&client, args, output).await,
         Command::Get(args) => commands::get(&client, args, output).await,
+        Command::Why(args) => commands::why(&client, args, output).await,
         Command::Wait(args) => commands::wait(&client, args, output).await,
         Command::Cancel(args) => commands::cancel(&client, args, output).await,
         Command::List(args) => commands::list(&client, args, output).await,

@@ -2,11 +2,13 @@
 //! so that the figures are the queue's own.
 //!
 //! `bench_worker URL VERB ...` with
-//! * `batch N SIZE INFLIGHT BYTES`: enqueues N tasks in batches, INFLIGHT of them under way, specs of about BYTES
+//! * `batch N SIZE INFLIGHT BYTES KEYS`: enqueues N tasks in batches, INFLIGHT of them under way, specs of about BYTES; with
+//!   KEYS over 0 of as many fairness keys in turns, each with a limit of concurrency that is never reached
 //! * `single N CALLERS`: enqueues N tasks one by one from CALLERS concurrent callers
 //! * `rate N PER_S`: enqueues N tasks on a fixed timetable (open loop), each stamped with the time it was
 //!   due, or from 1,000 a second down with the time it was sent
 //! * `work N SLOTS`: runs tasks until N have been committed, and fails if any of them ran or was committed twice
+//! * `share MANY FEW SLOTS MS`: how long the FEW tasks of a tenant wait, of MS each, alone and after the MANY of another
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -15,12 +17,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zoetrope_queue::{
-    Attempt, ConnectOptions, Handler, KindSlot, NewTask, Outcome, Queue, SlotClass, Worker, WorkerConfig,
+    Attempt, ConnectOptions, Handler, KindSlot, NewTask, Outcome, Queue, SlotClass, Subject, Worker, WorkerConfig,
 };
 
 fn main() {
@@ -39,16 +41,22 @@ async fn run(args: &[String]) {
         .await
         .expect("redis should answer");
     let line = match args[1].as_str() {
-        "batch" => batch(&queue, number(2), number(3), number(4), number(5)).await,
+        "batch" => batch(&queue, number(2), number(3), number(4), number(5), number(6)).await,
         "single" => single(&queue, number(2), number(3)).await,
         "rate" => rate(&queue, number(2), number(3)).await,
         "work" => work(queue, number(2), number(3)).await,
+        "share" => share(queue, number(2), number(3), number(4), Duration::from_millis(number(5))).await,
         other => panic!("unknown verb {other}"),
     };
     println!("{line}");
 }
 
-async fn batch(queue: &Queue, total: u64, size: u64, in_flight: u64, bytes: u64) -> serde_json::Value {
+async fn batch(queue: &Queue, total: u64, size: u64, in_flight: u64, bytes: u64, keys: u64) -> serde_json::Value {
+    if keys > 0 {
+        let each = Subject::EachKey("default".to_owned());
+        let limited = queue.set_limits(&each, Some(1_000), None).await;
+        limited.expect("redis should answer");
+    }
     let begun = Instant::now();
     let next = Arc::new(AtomicU64::new(0));
     let mut senders = JoinSet::new();
@@ -61,7 +69,7 @@ async fn batch(queue: &Queue, total: u64, size: u64, in_flight: u64, bytes: u64)
                     return;
                 }
                 let tasks = (first..total.min(first + size))
-                    .map(|n| task(n, total, bytes))
+                    .map(|n| keyed(task(n, total, bytes), n, keys))
                     .collect();
                 queue.enqueue_batch(tasks).await.expect("redis should answer");
             }
@@ -110,9 +118,8 @@ async fn rate(queue: &Queue, total: u64, per_s: u64) -> serde_json::Value {
     per_second("enqueue_per_s", total, begun)
 }
 
-async fn work(queue: Queue, total: u64, slots: u64) -> serde_json::Value {
-    let counter = Arc::new(Counter::new(total));
-    let config = WorkerConfig {
+fn config(slots: u64) -> WorkerConfig {
+    WorkerConfig {
         name: format!("bench-{}", std::process::id()),
         classes: vec![SlotClass {
             name: "io",
@@ -127,11 +134,15 @@ async fn work(queue: Queue, total: u64, slots: u64) -> serde_json::Value {
         }],
         drain_grace: Duration::from_secs(1),
         handlers_on: None,
-    };
+    }
+}
+
+async fn work(queue: Queue, total: u64, slots: u64) -> serde_json::Value {
+    let counter = Arc::new(Counter::new(total));
     let stop = CancellationToken::new();
     let begun = Instant::now();
     let mut set = JoinSet::new();
-    set.spawn(Worker::new(queue, config, Arc::clone(&counter) as Arc<dyn Handler>).run(stop.clone()));
+    set.spawn(Worker::new(queue, config(slots), Arc::clone(&counter) as Arc<dyn Handler>).run(stop.clone()));
     counter.all.notified().await;
     stop.cancel();
     let drained = begun.elapsed();
@@ -169,6 +180,66 @@ async fn work(queue: Queue, total: u64, slots: u64) -> serde_json::Value {
     line["rss_mib"] = rss_mib().into();
     line["latency_us"] = serde_json::json!({"p50": at(0.5), "p99": at(0.99), "p999": at(0.999)});
     line
+}
+
+/// How long a few tasks of one tenant wait, alone and beside the many of another, which came before.
+async fn share(queue: Queue, many: u64, few: u64, slots: u64, run: Duration) -> serde_json::Value {
+    let of = |tenant: &str, n: u64| NewTask::new(tenant, "noop", RawValue::from_string(n.to_string()).expect("JSON"));
+    let mut p95 = Vec::new();
+    for before in [0, many] {
+        for first in (0..before).step_by(500) {
+            let tasks = (first..before.min(first + 500)).map(|n| of("many", n)).collect();
+            queue.enqueue_batch(tasks).await.expect("redis should answer");
+        }
+        let (begun, mut waits_of) = mpsc::channel(1_000);
+        let sleeper = Sleeper { run, begun };
+        let stop = CancellationToken::new();
+        let worker = Worker::new(queue.clone(), config(slots), Arc::new(sleeper));
+        let mut set = JoinSet::new();
+        set.spawn(worker.run(stop.clone()));
+        // Every slot is taken before the few come.
+        for _ in 0..before.min(2 * slots) {
+            waits_of.recv().await.expect("the worker runs");
+        }
+        let sent = Instant::now();
+        let tasks = (0..few).map(|n| of("few", n)).collect();
+        queue.enqueue_batch(tasks).await.expect("redis should answer");
+        let mut waits = Vec::new();
+        while (waits.len() as u64) < few {
+            let (tenant, at) = waits_of.recv().await.expect("the worker runs");
+            if tenant == "few" {
+                waits.push(at - sent);
+            }
+        }
+        waits.sort_unstable();
+        p95.push(waits[(waits.len() * 95).div_ceil(100) - 1].as_secs_f64() * 1e3);
+        stop.cancel();
+        waits_of.close();
+        set.join_next()
+            .await
+            .expect("the worker runs")
+            .expect("no panic")
+            .expect("redis should answer");
+    }
+    serde_json::json!({"alone_p95_ms": p95[0], "beside_p95_ms": p95[1], "ratio": p95[1] / p95[0]})
+}
+
+/// Says whose task begins, and takes its time.
+struct Sleeper {
+    run: Duration,
+    begun: mpsc::Sender<(String, Instant)>,
+}
+
+impl Handler for Sleeper {
+    fn run(&self, attempt: Attempt) -> BoxFuture<'static, Outcome> {
+        let (run, begun) = (self.run, self.begun.clone());
+        Box::pin(async move {
+            // Nobody listens once the few have begun.
+            let _ = begun.send((attempt.tenant, Instant::now())).await;
+            tokio::time::sleep(run).await;
+            Outcome::Succeeded(attempt.input)
+        })
+    }
 }
 
 /// Counts what it runs, and how long stamped tasks waited.
@@ -236,6 +307,14 @@ fn task(n: u64, total: u64, bytes: u64) -> NewTask {
         0 => plain + "}",
         _ => format!("{plain},\"f\":\"{}\"}}", "x".repeat(missing)),
     })
+}
+
+/// With one of as many fairness keys, in turns.
+fn keyed(task: NewTask, n: u64, keys: u64) -> NewTask {
+    NewTask {
+        fairness_key: (keys > 0).then(|| format!("key-{}", n % keys)),
+        ..task
+    }
 }
 
 fn new_task(input: String) -> NewTask {

@@ -3,7 +3,14 @@
 local function carry_out()
   for key, count in pairs(heads) do redis.call('ZREMRANGEBYRANK', prefix .. key, 0, count - 1) end
   for key, list in pairs(drops) do redis.call('ZREM', prefix .. key, unpack(list)) end
+  for key, name in pairs(renames) do
+    if redis.call('EXISTS', prefix .. key) == 1 then redis.call('RENAME', prefix .. key, prefix .. name) end
+  end
+  for kind, owner in pairs(owned) do
+    if owner then redis.call('HSET', prefix .. 'own', kind, owner) else redis.call('HDEL', prefix .. 'own', kind) end
+  end
   for key, list in pairs(puts) do redis.call('ZADD', prefix .. key, unpack(list)) end
+  for key, score in pairs(forgets) do redis.call('ZREMRANGEBYSCORE', prefix .. key, '-inf', score) end
   for _, trim in ipairs(trims) do redis.call('LTRIM', trim[1], trim[2], -1) end
   for moment, ids in pairs(kept) do
     redis.call('RPUSH', prefix .. 'done:' .. moment, unpack(ids))
@@ -16,5 +23,6 @@ local function carry_out()
   if #hints > 0 then
     redis.call('XADD', prefix .. 'ev', 'MAXLEN', '~', 1000, '*', 'd', table.concat(hints, ','))
   end
+  drops = {}
   keep_time()
 end

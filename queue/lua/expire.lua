@@ -6,6 +6,7 @@ local LOSS_WAITS_MS = { 0, 5000, 30000 }
 local function plan_loss(id, deadline, held)
   local header = read_header(id)
   drop('lease', id)
+  release(id, held.holds)
   if not header then return park(id) end
   held.losses = held.losses + 1
   if deadline - held.lease - held.started > 4 * held.lease then held.losses = 1 end

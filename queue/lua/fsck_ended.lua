@@ -21,12 +21,12 @@ local function read_ended(id, line)
   local finished, state, length = string.match(line, '^F|(%d+)|(%a)|.-|(%d+)\n')
   if not finished then return nil end
   local start = string.find(line, '\n', 1, true) + tonumber(length)
-  local header = parse_header(redis.call('GETRANGE', task_key .. id, start, start + 255))
+  local header = parse_header(redis.call('GETRANGE', task_key .. id, start, start + HEADER_BYTES - 1))
   return header, tonumber(finished), state
 end
 
 local function check_ended(id, header, finished, home)
-  for _, name in ipairs(places_of(id, header.kind)) do
+  for _, name in ipairs(places_of(id, header)) do
     say('ended_in_index')
     drop(name, id)
   end

@@ -1,7 +1,7 @@
 -- Checks keys that are not of one task and, if told so, mends them. KEYS: meta. ARGV: 1 to mend, then names without
 -- the prefix. Returns the fault of each, or ''.
 local STALE_MS = 60000  -- the ticker forgets a worker after this
-local LAPSING = { w = true, rp = true, rt = true, watched = true, tick = true, hold = true }
+local LAPSING = { w = true, r = true, rp = true, rt = true, watched = true, tick = true, hold = true }
 local mend, mends = ARGV[1] == '1', {}
 
 local function fault(name, ...)
@@ -39,8 +39,13 @@ local function check_key(name)
   if LAPSING[class] then
     return redis.call('PTTL', key) == -1 and fault('without_expiry', 'PEXPIRE', key, STALE_MS) or ''
   end
+  if class == 'f' then return check_turns(name, fault) end
+  if class == 'fl' then return check_away(name, fault) end
   -- A queue, plain or of tasks to run alone.
-  if redis.call('EXISTS', key) == 0 or redis.call('HEXISTS', prefix .. 'kinds', rest) == 1 then return '' end
+  if redis.call('EXISTS', key) == 0 then return '' end
+  if redis.call('HEXISTS', prefix .. 'kinds', rest) == 1 then
+    return class == 'q' and check_owner(rest, fault) or ''
+  end
   return fault('kind_not_registered', 'HSETNX', prefix .. 'kinds', rest, now)
 end
 

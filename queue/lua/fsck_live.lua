@@ -6,10 +6,16 @@ local function say(fault)
   faults[#faults + 1] = fault
 end
 
--- The state indexes that hold a task; `lease` first.
-local function places_of(id, kind)
+-- The state indexes in which a task may be.
+local function indexes_for(header)
+  local kind, lane = header.kind, ':' .. header.tenant .. ':' .. header.key
+  return { 'lease', 'q:' .. kind, 'f:' .. kind .. lane, 'f:' .. kind .. '!' .. lane, 'solo:' .. kind, 'tm', 'wait' }
+end
+
+-- Those that hold it; `lease` first.
+local function places_of(id, header)
   local found = {}
-  for _, name in ipairs({ 'lease', 'q:' .. kind, 'solo:' .. kind, 'tm', 'wait' }) do
+  for _, name in ipairs(indexes_for(header)) do
     if redis.call('ZSCORE', prefix .. name, id) then
       found[#found + 1] = name
       found[name] = true
@@ -28,7 +34,7 @@ end
 
 local function check_live(id, header)
   local held = parse_attempt(redis.call('GET', attempt_key .. id))
-  local places = places_of(id, header.kind)
+  local places = places_of(id, header)
   local claimed = held.token ~= ''
   if #places == 0 then
     say('in_no_index')
@@ -44,6 +50,7 @@ local function check_live(id, header)
   end
   if claimed and #places > 0 and not places.lease then
     say('attempt_without_lease')
+    release(id, held.holds)
     unclaim(id, held.used - 1, held.losses)
   end
 end

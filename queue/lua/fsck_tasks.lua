@@ -37,13 +37,22 @@ local function check_listed(id, header)
   end
 end
 
+-- Whether a running task counts for a limit of concurrency, of a kind or of a key.
+local function counts_for(id, name)
+  local kind, lane = string.match(parse_attempt(redis.call('GET', attempt_key .. id)).holds, '^([^/]*)/(.*)$')
+  return kind == name or lane == name
+end
+
 -- State indexes are judged with the task.
 local function check_place(id, header, home)
   if where == home or where == 'ix:' .. header.tenant or where == 'a' or where == 'o' then return end
-  for _, name in ipairs({ 'lease', 'tm', 'wait', 'q:' .. header.kind, 'solo:' .. header.kind }) do
+  for _, name in ipairs(indexes_for(header)) do
     if where == name then return end
   end
+  local limited = string.match(where, '^c:(.*)$')
+  if limited and counts_for(id, limited) then return end
   if still_there(id) then
+    if limited then freed[limited] = true end
     say(where == 'park' and 'parked' or 'in_wrong_index')
     leave_index(id)
   end

@@ -1,6 +1,6 @@
 -- Checks each task, answers what was found and carries out what was planned.
 local function check_task(id)
-  local line = redis.call('GETRANGE', task_key .. id, 0, 255)
+  local line = redis.call('GETRANGE', task_key .. id, 0, HEADER_BYTES - 1)
   if line == '' then return check_missing(id) end
   local header, finished, state = parse_header(line)
   if not header then header, finished, state = read_ended(id, line) end
@@ -25,6 +25,8 @@ for i = 4, #ARGV do
   words[#words + 1] = table.concat(faults, ',')
 end
 if mend then
+  restore_freed()
+  seat_all()
   carry_out()
   for _, removal in ipairs(removals) do
     local key = prefix .. 'done:' .. removal[1]

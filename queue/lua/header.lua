@@ -1,21 +1,22 @@
 -- Reads the first line of a live task's record. A live record is
---   Q|created|wait|kind|class|live|ttl|tenant|idem|options\n<options><input>
+--   Q|created|wait|kind|class|live|ttl|tenant:key|idem|options\n<options><input>
 -- created and wait in ms: created + wait is when it first became claimable. Class is the digit of the priority, options
 -- the length of the JSON of that name. What is empty has its default: no wait, normal priority, not live, a day, no key,
--- no options. The line fits in 255 bytes (checked in Rust).
+-- no options, no fairness key. The line fits in HEADER_BYTES (checked in Rust).
 -- Returns nil if there is no record, or it is terminal: then the caller parks the id instead of dropping it.
+local HEADER_BYTES = 384
 local OFFSETS = { ['0'] = 0, ['1'] = 15000, [''] = 60000, ['3'] = 900000 }
 
 local function parse_header(line)
-  local created, wait, kind, class, live, ttl, tenant, idem =
-    string.match(line, '^Q|(%d+)|(%d*)|([^|]*)|(%d?)|(1?)|(%d*)|([^|]*)|([^|]*)|%d*\n')
+  local created, wait, kind, class, live, ttl, tenant, key, idem =
+    string.match(line, '^Q|(%d+)|(%d*)|([^|]*)|(%d?)|(1?)|(%d*)|([^|:]*):?([^|]*)|([^|]*)|%d*\n')
   if not created then return nil end
   return {
     created = tonumber(created), kind = kind, score = created + (tonumber(wait) or 0) + OFFSETS[class],
-    live = live == '1', ttl = tonumber(ttl) or 86400000, tenant = tenant, idem = idem,
+    live = live == '1', ttl = tonumber(ttl) or 86400000, tenant = tenant, key = key, idem = idem, realtime = class == '0',
   }
 end
 
 local function read_header(id)
-  return parse_header(redis.call('GETRANGE', task_key .. id, 0, 255))
+  return parse_header(redis.call('GETRANGE', task_key .. id, 0, HEADER_BYTES - 1))
 end

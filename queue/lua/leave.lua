@@ -8,6 +8,6 @@ for _, duty in ipairs({ 'tick', 'hold' }) do
   if redis.call('GET', prefix .. duty) == worker then redis.call('DEL', prefix .. duty) end
 end
 for i = 2, #ARGV do
-  if redis.call('EXISTS', prefix .. 'q:' .. ARGV[i], prefix .. 'solo:' .. ARGV[i]) > 0 then wake(ARGV[i]) end
+  if waits(ARGV[i]) then wake(ARGV[i]) end
 end
 return 1

@@ -7,6 +7,9 @@ local claimable, parked = {}, 0             -- kinds that gained claimable tasks
 local touched = {}                          -- id -> 'ended' or 'renewed', what this script has already decided
 local lapses = {}                           -- {key, ms until it lapses}
 local kept, trims = {}, {}                  -- when results may go -> ids; {key, count taken off the front}
+local renames, forgets = {}, {}             -- key -> new name, if it still exists; key -> score up to which entries go
+
+local AWAY = 2 ^ 50                         -- added to the pass of whoever has tasks and may not run now
 
 local function list_in(lists, key)
   local list = lists[key]

@@ -7,11 +7,11 @@ local function plan_removal(id)
   gone[#gone + 1] = key
   gone[#gone + 1] = attempt_key .. id
   gone[#gone + 1] = prefix .. 'o:' .. id
-  local line = redis.call('GETRANGE', key, 0, 255)
+  local line = redis.call('GETRANGE', key, 0, HEADER_BYTES - 1)
   local length = string.match(line, '^F|.-|(%d+)\n')
   if not length then return end
   local start = string.find(line, '\n', 1, true) + tonumber(length)
-  local header = parse_header(redis.call('GETRANGE', key, start, start + 255))
+  local header = parse_header(redis.call('GETRANGE', key, start, start + HEADER_BYTES - 1))
   if not header then return end
   drop('ix:' .. header.tenant, id)
   if header.idem == '' then return end

@@ -10,10 +10,13 @@ local function describe(id)
   if redis.call('ZSCORE', prefix .. 'lease', id) then return answer('r', false) end
   local due = redis.call('ZSCORE', prefix .. 'tm', id)
   if due then return answer('d', due) end
-  local header = parse_header(string.sub(record, 1, 256))
+  local header = parse_header(string.sub(record, 1, HEADER_BYTES))
   if header then
-    local rank = redis.call('ZRANK', prefix .. 'q:' .. header.kind, id)
-    if rank then return answer('q', rank) end
+    local lane = ':' .. header.tenant .. ':' .. header.key
+    for _, queue in ipairs({ 'q:' .. header.kind, 'f:' .. header.kind .. lane, 'f:' .. header.kind .. '!' .. lane }) do
+      local rank = redis.call('ZRANK', prefix .. queue, id)
+      if rank then return answer('q', rank) end
+    end
     if redis.call('ZSCORE', prefix .. 'solo:' .. header.kind, id) then return answer('q', 0) end
   end
   return answer(redis.call('ZSCORE', prefix .. 'wait', id) and 'w' or 'q', false)

@@ -6,7 +6,7 @@ local function unclaim(id, used, losses)
   if used <= 0 and losses <= 0 then
     gone[#gone + 1] = key
   else
-    set(key, '|' .. used .. '|' .. losses)
+    set(key, '||' .. used .. '|' .. losses)
   end
 end
 
@@ -14,7 +14,8 @@ end
 -- task waits apart, to be claimed by a worker that runs nothing else: a poison pill takes no neighbour with it.
 local function requeue(id, header, losses)
   local alone = losses >= 2 and not header.live
-  put((alone and 'solo:' or 'q:') .. header.kind, header.score, id)
+  local queue = alone and 'solo:' .. header.kind
+  put(queue or queue_of(header.kind, header.tenant, header.key, header.realtime), header.score, id)
   hint(id, 'q')
   claimable[header.kind] = true
 end
@@ -29,7 +30,7 @@ end
 -- with finished in Unix ms, started in ms after it was created, and nothing for one attempt, no losses, never started.
 local function bury(id, state, reason, outcome, held)
   local live = redis.call('GET', task_key .. id)
-  local header = parse_header(string.sub(live, 1, 256))
+  local header = parse_header(string.sub(live, 1, HEADER_BYTES))
   local started = held.started and held.started - header.created or ''
   local used, losses = held.used ~= 1 and held.used or '', held.losses ~= 0 and held.losses or ''
   local line = { 'F', now, state, reason, used, losses, started, held.worker or '', '', #outcome }

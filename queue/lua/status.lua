@@ -1,4 +1,4 @@
--- Counts. KEYS: meta. ARGV: largest sample. Queued tasks are counted exactly; running, scheduled, waiting and dead
+-- Counts. KEYS: meta. ARGV: largest sample. Queued tasks are counted exactly up to that many keys; running, scheduled, waiting and dead
 -- ones are told apart by kind on a sample of their shared index, so a status never walks a long one.
 -- Returns now, a list of {kind, queued, oldest id or '', enqueued, finished}, a list of {index, size, kind, sampled, ...},
 -- and the registry of workers.
@@ -11,14 +11,29 @@ local function rate(field)
   return total
 end
 
-local function oldest(kind)
-  local first = ''
-  for _, queue in ipairs({ 'q:', 'solo:' }) do
-    for _, id in ipairs(redis.call('ZRANGE', prefix .. queue .. kind, 0, sample - 1)) do
+local function queues_of(kind)
+  local queues = { 'q:' .. kind, 'solo:' .. kind }
+  for _, flow in ipairs({ kind, kind .. '!' }) do
+    for _, tenant in ipairs(redis.call('ZRANGE', prefix .. 'fl:' .. flow, 0, sample - 1)) do
+      local lanes = flow .. ':' .. tenant
+      for _, key in ipairs(redis.call('ZRANGE', prefix .. 'fl:' .. lanes, 0, sample - #queues)) do
+        queues[#queues + 1] = 'f:' .. lanes .. ':' .. key
+      end
+      if #queues > sample then return queues end
+    end
+  end
+  return queues
+end
+
+local function count_queued(kind)
+  local count, first, queues = 0, '', queues_of(kind)
+  for _, queue in ipairs(queues) do
+    count = count + redis.call('ZCARD', prefix .. queue)
+    for _, id in ipairs(redis.call('ZRANGE', prefix .. queue, 0, math.floor(sample / #queues))) do
       if first == '' or id < first then first = id end
     end
   end
-  return first
+  return count, first
 end
 
 local function kind_of(id)
@@ -29,8 +44,8 @@ end
 local function by_kind(index)
   local counts, row = {}, { index, redis.call('ZCARD', prefix .. index) }
   for _, id in ipairs(redis.call('ZRANGE', prefix .. index, 0, sample - 1)) do
-    local kind = kind_of(id)
-    counts[kind] = (counts[kind] or 0) + 1
+    local kind = not string.find(id, '/', 1, true) and kind_of(id)  -- timers of rules are no tasks
+    if kind then counts[kind] = (counts[kind] or 0) + 1 end
   end
   for kind, count in pairs(counts) do row[#row + 1] = kind row[#row + 1] = count end
   return row
@@ -38,8 +53,8 @@ end
 
 local rows = {}
 for _, kind in ipairs(redis.call('HKEYS', prefix .. 'kinds')) do
-  local queued = redis.call('ZCARD', prefix .. 'q:' .. kind) + redis.call('ZCARD', prefix .. 'solo:' .. kind)
-  rows[#rows + 1] = { kind, queued, oldest(kind), rate('e:' .. kind), rate('f:' .. kind) }
+  local queued, oldest = count_queued(kind)
+  rows[#rows + 1] = { kind, queued, oldest, rate('e:' .. kind), rate('f:' .. kind) }
 end
 local shared = { by_kind('lease'), by_kind('tm'), by_kind('wait'), by_kind('dl') }
 return { now, rows, shared, redis.call('HGETALL', prefix .. 'workers') }

@@ -33,6 +33,8 @@ local function plan_finishes()
         gone[#gone + 1] = attempt_key .. id
         if way.ids then way.ids[#way.ids + 1] = id else put('dl', way.moment, id) end
         hint(id, way.letter)
+        -- What it holds stands behind the token and its bar; nothing does for most.
+        if string.byte(attempts[i], #ARGV[at + 1] + 1) ~= 124 then release(id, parse_attempt(attempts[i]).holds) end
       else
         plan_return(id, way, parse_attempt(attempts[i]))
       end

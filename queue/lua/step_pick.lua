@@ -1,16 +1,20 @@
 -- Chooses the tasks to claim: a merge of the kinds' queues by aged score, within the free units of each class.
 -- A kind may exceed its class by its `extra` units (claim-ahead, for kinds with very short runs).
 local BATCH = 16
-local picked, rows = {}, {}  -- ids, and the row of `kinds` of each
+local picked, rows, origins = {}, {}, {}    -- ids; the row of `kinds` of each, and the visit if it was in a ring
 local used = {}
 for class = 1, #free do used[class] = 0 end
 
-local function has_room(row)
+local function has_units(row)
   return used[row.class] + row.cost <= free[row.class] + row.extra
 end
 
+local function has_room(row)
+  return has_units(row) and not (row.room and row.room.free < 1)
+end
+
 -- Reads the queue in windows; `row.next` is the position of its head in the current one.
-local function head_score(row)
+local function plain_score(row)
   if row.window and row.next > #row.window then
     if #row.window < 2 * row.batch then return nil end
     row.window = nil
@@ -26,6 +30,16 @@ local function head_score(row)
   return tonumber(row.window[row.next + 1])
 end
 
+local function head_score(row)
+  if not row.fair then return plain_score(row) end
+  local visit = row.visit
+  if not visit or visit.entry.gone or visit.quota < 1 or visit.entry.room.free < 1 then
+    visit = next_visit(row)
+    row.visit = visit
+  end
+  return visit and tonumber(visit.window[visit.next + 1])
+end
+
 -- The kind whose head comes first, and the score of the next one: until then it stays the first.
 local function most_urgent()
   local best, best_score, limit = nil, math.huge, math.huge
@@ -38,17 +52,4 @@ local function most_urgent()
     end
   end
   return best, limit
-end
-
-local function pick_shared()
-  while #picked < wanted do
-    local row, limit = most_urgent()
-    if not row then return end
-    repeat
-      picked[#picked + 1], rows[#rows + 1] = row.window[row.next], row
-      used[row.class] = used[row.class] + row.cost
-      row.next, row.taken = row.next + 2, row.taken + 1
-    until #picked == wanted or not has_room(row) or (head_score(row) or math.huge) >= limit
-    heads['q:' .. row.kind] = row.taken
-  end
 end

@@ -9,6 +9,7 @@ end
 
 local function plan_return(id, way, held)
   local header = read_header(id)
+  release(id, held.holds)
   if not header then
     park(id)
   elseif held.canceled then

@@ -14,7 +14,7 @@ local function oldest_solo()
   local best, best_score
   for _, row in ipairs(kinds) do
     local head = {}
-    if not idle or has_room(row) then
+    if (not idle or has_room(row)) and not (row.room and row.room.free < 1) then
       head = redis.call('ZRANGE', prefix .. 'solo:' .. row.kind, 0, 0, 'WITHSCORES')
     end
     if head[1] and (not best or tonumber(head[2]) < best_score) then
@@ -24,7 +24,8 @@ local function oldest_solo()
   return best
 end
 
-if wanted > 0 then
+if wanted > 0 and #kinds > 0 then
+  prepare_kinds()
   local solo = solo_waits() and oldest_solo()
   if solo then
     local holder = redis.call('GET', prefix .. 'hold')
@@ -36,5 +37,6 @@ if wanted > 0 then
     picked[1], rows[1] = solo[1], solo[2]
     alone = true
     drop('solo:' .. solo[2].kind, solo[1])
+    if solo[2].room then spend(solo[2].room) end
   end
 end

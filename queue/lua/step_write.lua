@@ -1,7 +1,9 @@
 -- Carries the plan out, wakes others, registers the worker as idle where it has room, and answers
 --   now, acks, renewals, flags, claims, records
 -- Flags: 1 registration done, 2 claims nothing until it is empty, 4 claimed alone, 8 call again.
-local again = expired + promoted + parked > 0
+seat_rings()
+seat_all()
+local again = expired + promoted + parked + restored > 0 or visits >= MOST_VISITS
 local poke = earlier_timer()
 carry_out()
 
@@ -15,7 +17,7 @@ end
 
 for _, row in ipairs(kinds) do
   -- A worker that cannot claim must not take wake-ups from those that can.
-  local shut = hold or not has_room(row)
+  local shut = hold or not has_units(row)
   if register and not shut then
     redis.call('ZADD', prefix .. 'idle:' .. row.kind, now, worker)
   elseif register or hold then
@@ -25,10 +27,12 @@ for _, row in ipairs(kinds) do
   -- next one's.
   if row.window and row.next <= #row.window then
     claimable[row.kind] = true
-  elseif (shut and (register or hold)) or (row.window and #row.window == 2 * row.batch) then
-    local left = redis.call('EXISTS', prefix .. 'q:' .. row.kind, prefix .. 'solo:' .. row.kind)
-    if left > 0 then claimable[row.kind] = true end
+  elseif row.fair or (shut and (register or hold)) or (row.window and #row.window == 2 * row.batch) then
+    if waits(row.kind) then claimable[row.kind] = true end
   end
+end
+for kind in pairs(relieved) do
+  if waits(kind) then claimable[kind] = true end
 end
 for kind in pairs(claimable) do wake(kind) end
 if poke then wake_ticker() end

@@ -7,12 +7,14 @@ local holder = redis.call('GET', tick_key)
 if holder and holder ~= worker then return { 0 } end
 
 local expired, promoted, pruned = plan_expiries(64), plan_promotions(64), plan_prune(100)
+restore_freed()
+seat_all()
 carry_out()
 redis.call('SET', tick_key, worker, 'PX', duty_ms)
 
 -- Wake-ups can be lost with the worker that took them: whatever is claimable wakes somebody at each tick.
 for _, kind in ipairs(redis.call('HKEYS', prefix .. 'kinds')) do
-  if redis.call('EXISTS', prefix .. 'q:' .. kind, prefix .. 'solo:' .. kind) > 0 then wake(kind) end
+  if waits(kind) then wake(kind) end
 end
 
 local registry = redis.call('HGETALL', prefix .. 'workers')

@@ -11,6 +11,9 @@ pub enum QueueError {
     /// Redis has no memory left for new tasks; running ones still finish.
     #[error("redis is full: {0}")]
     Full(String),
+    /// The kind is being drained: it takes no new tasks.
+    #[error("the kind is being drained")]
+    Draining,
     /// The task breaks a limit of this crate: the field and what is wrong with it.
     #[error("invalid {field}: {detail}")]
     Invalid {
@@ -37,7 +40,7 @@ impl QueueError {
 
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Full(_))
+        matches!(self, Self::Unavailable(_) | Self::Full(_) | Self::Draining)
     }
 }
 

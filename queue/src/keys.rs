@@ -5,12 +5,19 @@
 //! |---|---|---|
 //! | `z:meta`, without a shard | HASH | how many shards the queue has |
 //! | `gate` | none | never there: what it is missing for tells that the shard's slot moves |
-//! | `meta` | HASH | highest clock reading, the server's where it is behind that, key schema version |
+//! | `meta` | HASH | highest clock reading, the server's where it is behind that, key schema version, whether any rule is in force |
 //! | `t:<id>` | STRING | a task's record: header line, body; once ended also its outcome |
-//! | `a:<id>` | STRING | while running or retried: token, attempt, losses, start, lease, worker, cancel flag, progress |
+//! | `a:<id>` | STRING | while running or retried: token, limits it counts for, attempt, losses, start, lease, worker, cancel flag, progress |
 //! | `q:<kind>` `solo:<kind>` | ZSET | queued, by enqueue time + class offset; `solo` holds those to be claimed alone |
+//! | `own` | HASH | kind -> the one tenant and key whose tasks stand in `q:<kind>` |
+//! | `f:<flow>:<tenant>:<key>` | ZSET | queued tasks of a key once a kind has several; a flow is a kind, or a kind and `!` for realtime |
+//! | `fl:<flow>` `fl:<flow>:<tenant>` | ZSET | tenants, and keys of a tenant, by tasks given; 2^50 behind: may not run now |
+//! | `fm:<flow>` | ZSET | what tenants were given that left while they were ahead |
+//! | `rules` | HASH | limits and pauses by subject |
+//! | `c:<name>` `r:<name>` | ZSET, STRING | running tasks that count for a limit of a kind or a key; state of its rate |
+//! | `b:<name>` | ZSET | flows in which a key, or a tenant, may not run now |
 //! | `lease` | ZSET | running, by lease deadline |
-//! | `tm` | ZSET | scheduled, by due time |
+//! | `tm` | ZSET | scheduled, by due time; subjects of rules, by when their rate allows for something again |
 //! | `done:<ms>` `done` | LIST, ZSET | ended tasks that may go at that moment; these moments |
 //! | `dl` | ZSET | dead letters, by the time they are pruned |
 //! | `park` | ZSET | ids found without a record, for fsck |
@@ -28,7 +35,7 @@ use sha2::{Digest, Sha256};
 use crate::error::QueueError;
 
 /// Version of the layout above. A process refuses a Redis that holds another one.
-pub(crate) const SCHEMA_VERSION: u32 = 2;
+pub(crate) const SCHEMA_VERSION: u32 = 3;
 /// Most shards of a queue: two digits of a key.
 pub(crate) const MAX_SHARDS: u16 = 64;
 /// The first shard. What spans tenants is there.
@@ -78,6 +85,10 @@ impl Keys {
 
     pub(crate) fn gate(&self) -> String {
         format!("{}gate", self.prefix)
+    }
+
+    pub(crate) fn rules(&self) -> String {
+        format!("{}rules", self.prefix)
     }
 
     pub(crate) fn events(&self) -> String {

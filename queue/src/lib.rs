@@ -18,11 +18,13 @@ mod policy;
 mod proof;
 mod reading;
 mod record;
+mod rules;
 mod scripts;
 mod status;
 mod submission;
 mod task;
 mod watch;
+mod why;
 mod worker;
 
 pub use client::Queue;
@@ -34,13 +36,16 @@ pub use failure::{ErrorClass, Failure, Outcome, TaskError};
 pub use fsck::{Fault, Finding, FsckMode, FsckReport, MAX_FINDINGS};
 pub use health::RedisHealth;
 pub use id::{InvalidTaskId, TaskId};
+pub use limits::is_fairness_key;
 pub use output::{Appended, MAX_CHUNK_BYTES, MAX_OUTPUT_CHUNKS, Output, OutputChunk};
 pub use policy::MAX_BACKOFF;
+pub use rules::{Flow, MAX_LIMIT, MAX_RATE_PERIOD, Rate, Rule, Subject};
 pub use status::{KindStatus, QueueStatus, WorkerStatus};
 pub use task::{
     CancelOutcome, Enqueued, Idempotency, ListQuery, LossPolicy, NewTask, Page, Priority, Progress, Reason, State, Task,
 };
 pub use watch::{Changes, Watch, Watcher};
+pub use why::{Cause, Why};
 pub use worker::{Attempt, Handler, KindSlot, SlotClass, StopReason, StopReport, Worker, WorkerConfig};
 
 /// Largest body of a task (input, tags, metadata), bytes. Larger inputs belong in an artifact.

@@ -1,4 +1,4 @@
-//! What a task may look like. The header line of a record must fit in the 255 bytes that the scripts read.
+//! What a task may look like. The header line of a record must fit in the 384 bytes that the scripts read.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use crate::task::NewTask;
 
 const MAX_TENANT_CHARS: usize = 64;
 const MAX_KIND_CHARS: usize = 48;
+const MAX_KEY_CHARS: usize = 64;
 const MAX_ATTEMPTS: u32 = 1_000;
 const MAX_TAGS: usize = 32;
 const MAX_TAG_BYTES: usize = 128;
@@ -22,6 +23,12 @@ pub(crate) fn check(task: &NewTask) -> Result<(), QueueError> {
     }
     if !is_kind(&task.kind) {
         return Err(QueueError::invalid("kind", "must be 1 to 48 of a-z, 0-9 and _"));
+    }
+    if task.fairness_key.as_ref().is_some_and(|key| !is_fairness_key(key)) {
+        return Err(QueueError::invalid(
+            "fairness_key",
+            "must be 1 to 64 of a-z, A-Z, 0-9, _ . : @ / + and -",
+        ));
     }
     if !(1..=MAX_ATTEMPTS).contains(&task.max_attempts) {
         return Err(QueueError::invalid(
@@ -69,6 +76,12 @@ pub(crate) fn is_kind(kind: &str) -> bool {
 pub(crate) fn is_tenant(tenant: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
     !tenant.is_empty() && tenant.len() <= MAX_TENANT_CHARS && tenant.chars().all(plain)
+}
+
+/// Whether this may be a fairness key: 1 to 64 of `a-z`, `A-Z`, `0-9` and `_.:@/+-`.
+pub fn is_fairness_key(key: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.:@/+-".contains(c);
+    !key.is_empty() && key.len() <= MAX_KEY_CHARS && key.chars().all(plain)
 }
 
 /// `version-trace-span-flags` in lower case, neither id all zeros; longer forms of later versions are not taken.

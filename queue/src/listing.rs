@@ -107,6 +107,10 @@ fn matches(task: &Task, query: &ListQuery, text: Option<&str>) -> bool {
     query.state.is_none_or(|state| task.state == state)
         && query.kind.as_ref().is_none_or(|kind| task.kind == *kind)
         && query.tag.as_ref().is_none_or(|tag| task.tags.contains(tag))
+        && query
+            .fairness_key
+            .as_ref()
+            .is_none_or(|key| task.fairness_key.as_ref() == Some(key))
         && text.is_none_or(|text| contains(task, text))
 }
 

@@ -51,11 +51,11 @@ fn unfinished(seen: &Seen, attempt: Option<&str>, live: &Live<'_>) -> Result<Tas
     Ok(task)
 }
 
-/// `token|attempt|losses|started|lease|worker|cancel|progress` of a running task, else `|attempt|losses`.
+/// `token|holds|attempt|losses|started|lease|worker|cancel|progress` of a running task, else `||attempt|losses`.
 fn read_attempt(task: &mut Task, text: &str) -> Result<(), QueueError> {
     let corrupt = || QueueError::Other(format!("corrupt attempt of task {}", task.id));
-    let fields: Vec<&str> = text.splitn(8, '|').collect();
-    let [_token, attempt, losses, running @ ..] = &fields[..] else {
+    let fields: Vec<&str> = text.splitn(9, '|').collect();
+    let [_token, _holds, attempt, losses, running @ ..] = &fields[..] else {
         return Err(corrupt());
     };
     let (attempt, losses) = (
@@ -99,6 +99,7 @@ fn base(id: &str, live: &Live<'_>) -> Result<Task, QueueError> {
         id: id.parse().map_err(|_| QueueError::Other(format!("task id {id:?}")))?,
         tenant: live.tenant.to_owned(),
         kind: live.kind.to_owned(),
+        fairness_key: live.fairness_key.map(str::to_owned),
         state: State::Queued,
         reason: None,
         priority: live.priority,

@@ -1,6 +1,6 @@
 //! The packed form of a task, as `t:<id>` holds it. The scripts read the header line; only Rust reads the body.
 //!
-//! Live: `Q|created|wait|kind|class|live|ttl|tenant|idem|length\n`, options as JSON of that length, and the input. Empty
+//! Live: `Q|created|wait|kind|class|live|ttl|tenant:key|idem|length\n`, options as JSON of that length, and the input. Empty
 //! fields have their defaults; a task with all of them costs no more than its kind, its tenant and its input.
 //! Ended: `F|finished|state|reason|attempt|losses|started|worker|token|length\n`, the outcome, and the live record.
 //! `started` is counted from the creation; nothing stands for the first attempt, for no losses, for a task never started.
@@ -86,6 +86,7 @@ pub(crate) struct Live<'a> {
     pub(crate) live: bool,
     pub(crate) result_ttl_ms: u64,
     pub(crate) tenant: &'a str,
+    pub(crate) fairness_key: Option<&'a str>,
     pub(crate) options: Options<'a>,
     /// JSON; checked when it was enqueued.
     pub(crate) input: &'a str,
@@ -144,13 +145,21 @@ pub(crate) fn encode_tail(task: &NewTask, options_length: usize) -> String {
         class_digit(task.priority),
         if task.losses == LossPolicy::Live { "1" } else { "" },
         unless(DEFAULT_TTL_MS, ttl_ms),
-        task.tenant,
+        lane(task),
         task.idempotency
             .as_ref()
             .map(|idem| key_hash(&idem.key))
             .unwrap_or_default(),
         unless(0, options_length as u64),
     )
+}
+
+/// The tenant, and behind a colon the fairness key if there is one.
+fn lane(task: &NewTask) -> Cow<'_, str> {
+    match &task.fairness_key {
+        Some(key) => Cow::Owned(format!("{}:{key}", task.tenant)),
+        None => Cow::Borrowed(&task.tenant),
+    }
 }
 
 /// A number, or nothing for its default.
@@ -259,7 +268,10 @@ pub(crate) fn decode_live(record: &str) -> Result<Live<'_>, QueueError> {
         return Err(corrupt("header of a live task"));
     }
     let (created, _wait, kind, class, live, ttl) = (next()?, next()?, next()?, next()?, next()?, next()?);
-    let (tenant, _idem, length) = (next()?, next()?, next()?);
+    let (lane, _idem, length) = (next()?, next()?, next()?);
+    let (tenant, fairness_key) = lane
+        .split_once(':')
+        .map_or((lane, None), |(tenant, key)| (tenant, Some(key)));
     let (options, input) = body
         .split_at_checked(number_or(length, 0)?)
         .ok_or_else(|| corrupt("options are cut"))?;
@@ -273,6 +285,7 @@ pub(crate) fn decode_live(record: &str) -> Result<Live<'_>, QueueError> {
         live: live == "1",
         result_ttl_ms: number_or(ttl, DEFAULT_TTL_MS)?,
         tenant,
+        fairness_key,
         options: if options.is_empty() {
             Options::default()
         } else {

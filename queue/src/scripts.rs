@@ -26,34 +26,39 @@ pub(crate) struct Scripts {
     pub(crate) watch: Script,
     pub(crate) fsck_tasks: Script,
     pub(crate) fsck_keys: Script,
+    pub(crate) set_rule: Script,
+    pub(crate) why: Script,
 }
 
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            enqueue: script!("", "clock" "plan" "carry_out" "rate" "wake" "enqueue" "enqueue_write"),
-            step: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "carry_out" "settle" "expire" "promote"
-                "rate" "wake" "step_args" "step_replay" "step_return" "step_finish" "step_renew" "step_due" "step_pick"
-                "step_solo" "step_claim" "step_write"),
-            tick: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "carry_out" "settle" "expire" "promote"
-                "prune" "wake" "tick"),
-            cancel: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "carry_out" "settle" "cancel"),
+            enqueue: script!("", "clock" "plan" "lane" "seat" "carry_out" "rate" "rule" "wake" "enqueue"
+                "enqueue_write"),
+            step: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "lane" "seat" "release" "carry_out" "settle"
+                "expire" "promote" "rate" "rule" "wake" "step_args" "step_replay" "step_return" "step_finish" "step_renew"
+                "step_due" "step_ring" "step_lane" "step_pick" "step_take" "step_solo" "step_claim" "step_seat" "step_write"),
+            tick: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "lane" "seat" "release" "carry_out" "settle"
+                "expire" "promote" "prune" "rule" "wake" "tick"),
+            cancel: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "lane" "carry_out" "settle" "cancel"),
             read: script!(" flags=no-writes", "clock" "header" "read_task" "read"),
             list: script!(" flags=no-writes", "clock" "header" "read_task" "list"),
             status: script!(" flags=no-writes", "clock" "status"),
             drain: script!(" flags=allow-oom", "clock" "drain"),
-            leave: script!(" flags=allow-oom", "clock" "wake" "leave"),
+            leave: script!(" flags=allow-oom", "clock" "plan" "rule" "wake" "leave"),
             emit: script!("", "clock" "emit"),
             output: script!(" flags=no-writes", "clock" "header" "output"),
             watch: script!(" flags=allow-oom", "clock" "watch"),
-            fsck_tasks: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "carry_out" "settle" "fsck_live"
-                "fsck_ended" "fsck_tasks" "fsck_write"),
-            fsck_keys: script!(" flags=allow-oom", "clock" "fsck_keys"),
+            fsck_tasks: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "lane" "seat" "release" "carry_out"
+                "settle" "fsck_live" "fsck_ended" "fsck_tasks" "fsck_write"),
+            fsck_keys: script!(" flags=allow-oom", "clock" "header" "plan" "fsck_turns" "fsck_keys"),
+            set_rule: script!(" flags=allow-oom", "clock" "plan" "lane" "seat" "release" "carry_out" "rule" "wake" "set_rule"),
+            why: script!(" flags=no-writes", "clock" "header" "attempt" "plan" "rule" "read_task" "why" "why_answer"),
         }
     }
 
     /// All of them, to load before the first pipeline.
-    pub(crate) fn all(&self) -> [&Script; 14] {
+    pub(crate) fn all(&self) -> [&Script; 16] {
         [
             &self.enqueue,
             &self.step,
@@ -69,6 +74,8 @@ impl Scripts {
             &self.watch,
             &self.fsck_tasks,
             &self.fsck_keys,
+            &self.set_rule,
+            &self.why,
         ]
     }
 }

@@ -23,7 +23,7 @@ const RATE_SECONDS: f64 = 60.0;
 pub struct KindStatus {
     /// Kind.
     pub kind: String,
-    /// Claimable tasks; exact.
+    /// Tasks that wait for a worker or for their turn; exact up to 1,000 fairness keys.
     pub queued: u64,
     /// Tasks under a lease; exact up to 1,000 over all kinds, as are the next three.
     pub running: u64,

@@ -51,6 +51,7 @@ impl<'a> Prepared<'a> {
 struct Header {
     tenant: String,
     kind: String,
+    fairness_key: Option<String>,
     priority: Priority,
     losses: LossPolicy,
     result_ttl: Duration,
@@ -66,6 +67,7 @@ impl Header {
         Self {
             tenant: task.tenant.clone(),
             kind: task.kind.clone(),
+            fairness_key: task.fairness_key.clone(),
             priority: task.priority,
             losses: task.losses,
             result_ttl: task.result_ttl,
@@ -83,6 +85,7 @@ impl Header {
             && task.idempotency.is_none()
             && self.tenant == task.tenant
             && self.kind == task.kind
+            && self.fairness_key == task.fairness_key
             && self.priority == task.priority
             && self.losses == task.losses
             && self.result_ttl == task.result_ttl
@@ -147,6 +150,7 @@ impl Submission {
             record::encode_tail(task, prepared.options_length),
             key,
             fingerprint,
+            task.fairness_key.clone().unwrap_or_default(),
         ];
         self.args.extend(fields.map(String::into_bytes));
         (self.size_at, self.size) = (self.args.len(), 0);
@@ -175,6 +179,7 @@ fn read_answer(id: TaskId, reply: &str) -> Result<Enqueued, QueueError> {
         Some(("c", "")) => Ok(Enqueued::Created(id)),
         Some(("r", known)) => other(known).map(Enqueued::Replayed),
         Some(("x", known)) => other(known).map(Enqueued::Conflict),
+        Some(("d", "")) => Err(QueueError::Draining),
         _ => Err(QueueError::Other(format!("enqueue answered {reply:?}"))),
     }
 }

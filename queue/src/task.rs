@@ -127,6 +127,8 @@ pub struct NewTask {
     pub tenant: String,
     /// Kind; `[a-z0-9_]{1,48}`.
     pub kind: String,
+    /// Whose turn it is among the tasks of a tenant: tasks of several keys are claimed in turns, `[a-zA-Z0-9_.:@/+-]{1,64}`.
+    pub fairness_key: Option<String>,
     /// The handler's input, any JSON.
     pub input: Box<RawValue>,
     /// Priority class.
@@ -161,6 +163,7 @@ impl NewTask {
         Self {
             tenant: tenant.into(),
             kind: kind.into(),
+            fairness_key: None,
             input,
             priority: Priority::default(),
             delay: None,
@@ -220,6 +223,8 @@ pub struct Task {
     pub tenant: String,
     /// Kind.
     pub kind: String,
+    /// Fairness key.
+    pub fairness_key: Option<String>,
     /// State.
     pub state: State,
     /// Why, where the state alone does not say.
@@ -234,7 +239,7 @@ pub struct Task {
     pub losses: u32,
     /// Progress of the running attempt.
     pub progress: Option<Progress>,
-    /// Tasks of its kind ahead of it, while queued.
+    /// Tasks ahead of it while queued: of its kind, and once several tenants or keys have tasks, of its key.
     pub queue_position: Option<u64>,
     /// Worker of the running or last attempt.
     pub worker: Option<String>,
@@ -273,6 +278,8 @@ pub struct ListQuery {
     pub kind: Option<String>,
     /// Only tasks that carry this tag.
     pub tag: Option<String>,
+    /// Only tasks with this fairness key.
+    pub fairness_key: Option<String>,
     /// Only tasks created at or after this, Unix milliseconds.
     pub created_after_ms: Option<u64>,
     /// Only tasks whose id, kind, tags or metadata contain this text, ignoring case.

@@ -152,6 +152,11 @@ impl From<QueueError> for Refusal {
                 )
                 .come_back_in(FULL)
             }
+            QueueError::Draining => Self::new(
+                ProblemCode::QueueFull,
+                "this kind is being drained and takes no new tasks",
+            )
+            .come_back_in(FULL),
             QueueError::Invalid { field, detail } => Self::invalid(format!("/{field}"), detail),
             other => Self::internal("use the queue", &other),
         }

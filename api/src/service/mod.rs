@@ -7,5 +7,6 @@ pub(crate) mod hello;
 pub(crate) mod kinds;
 pub(crate) mod metrics;
 pub(crate) mod queue_status;
+pub(crate) mod rules;
 pub(crate) mod voices;
 pub(crate) mod workers;

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use zoetrope_queue::{Enqueued, MAX_BATCH, QueueError, TaskId};
 use zoetrope_shared::artifacts::ArtifactId;
 use zoetrope_shared::tenant::Tenant;
-use zoetrope_shared::wire::{BatchItem, BatchItemError, BatchState, BatchUrls, BatchView, Problem};
+use zoetrope_shared::wire::{BatchItem, BatchItemError, BatchState, BatchUrls, BatchView, Problem, ProblemCode};
 
 use crate::app::App;
 use crate::auth::Identity;
@@ -183,6 +183,14 @@ async fn enqueue_all(
     settled: Vec<Result<Ready, Refusal>>,
 ) -> Result<Vec<Result<Enqueued, Refusal>>, Refusal> {
     let queue = app.link.queue()?;
+    // Redis is away for the whole batch, not for one of its tasks.
+    let is_away = |refusal: &Refusal| refusal.problem.code == ProblemCode::RedisUnavailable;
+    if settled
+        .iter()
+        .any(|settled| settled.as_ref().err().is_some_and(is_away))
+    {
+        return Err(Refusal::redis_unavailable());
+    }
     let mut tasks = Vec::new();
     let mut waiting = Vec::new();
     for settled in settled {

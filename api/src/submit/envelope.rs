@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use zoetrope_queue::Priority;
+use zoetrope_queue::{Priority, is_fairness_key};
 
 use crate::http::duration::{self, Span};
 use crate::http::problem::{Mistake, Mistakes};
@@ -12,7 +12,7 @@ use crate::limits::{MAX_ATTEMPTS, MAX_DELAY, MAX_METADATA_BYTES, MAX_TAG_BYTES, 
 use crate::tasks::view::OWN_TAGS;
 
 /// Fields that the design promises and this version does not have: refused, so that nobody believes they work.
-pub(crate) const NOT_YET: [&str; 4] = ["expires_in", "fairness_key", "unique_key", "webhook"];
+pub(crate) const NOT_YET: [&str; 3] = ["expires_in", "unique_key", "webhook"];
 
 /// The envelope of a task, read and checked.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -22,6 +22,7 @@ pub(crate) struct Envelope {
     pub(crate) run_at_ms: Option<u64>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) max_attempts: Option<u32>,
+    pub(crate) fairness_key: Option<String>,
     pub(crate) tags: Vec<String>,
     pub(crate) metadata: Option<Value>,
 }
@@ -46,6 +47,10 @@ pub(crate) struct EnvelopeFields {
     /// Executions before a retryable failure becomes final.
     #[schema(minimum = 1, maximum = 20, example = 3)]
     max_attempts: Option<u32>,
+    /// Whose turn it is: tasks of several keys start in turns, so that the many of one do not keep those of another
+    /// waiting. 1 to 64 letters, digits and `_.:@/+-`; limits go by it too.
+    #[schema(pattern = "^[A-Za-z0-9_.:@/+-]{1,64}$", example = "customer-42")]
+    fairness_key: Option<String>,
     /// Labels for listing: at most 16 of 1 to 64 bytes.
     #[schema(max_items = 16)]
     tags: Option<Vec<String>>,
@@ -99,6 +104,9 @@ impl Envelope {
         take("max_attempts", &mut |value| {
             attempts(&value).map(|read| envelope.max_attempts = Some(read))
         });
+        take("fairness_key", &mut |value| {
+            fairness_key(&value).map(|read| envelope.fairness_key = Some(read))
+        });
         take("tags", &mut |value| tags(&value).map(|read| envelope.tags = read));
         take("metadata", &mut |value| {
             metadata(&value).map(|()| envelope.metadata = Some(value))
@@ -148,6 +156,11 @@ fn attempts(value: &Value) -> Result<u32, String> {
     attempts
         .filter(|attempts| (1..=MAX_ATTEMPTS).contains(attempts))
         .ok_or_else(|| format!("use an integer from 1 to {MAX_ATTEMPTS}"))
+}
+
+fn fairness_key(value: &Value) -> Result<String, String> {
+    let key = value.as_str().filter(|key| is_fairness_key(key)).map(ToOwned::to_owned);
+    key.ok_or_else(|| "use a text of 1 to 64 letters, digits and _ . : @ / + -".to_owned())
 }
 
 fn tags(value: &Value) -> Result<Vec<String>, String> {
@@ -217,7 +230,8 @@ mod tests {
     #[test]
     fn every_field_is_read() {
         let (envelope, left, mistakes) = read(json!({
-            "priority": "high", "delay": "5m", "timeout": 1.5, "max_attempts": 20, "tags": ["a", "b", "a"], "metadata": {"k": [1]}
+            "priority": "high", "delay": "5m", "timeout": 1.5, "max_attempts": 20, "tags": ["a", "b", "a"],
+            "fairness_key": "customer:42", "metadata": {"k": [1]}
         }));
         let expected = Envelope {
             priority: Priority::High,
@@ -225,6 +239,7 @@ mod tests {
             run_at_ms: None,
             timeout: Some(Duration::from_millis(1_500)),
             max_attempts: Some(20),
+            fairness_key: Some("customer:42".to_owned()),
             tags: vec!["a".to_owned(), "b".to_owned()],
             metadata: Some(json!({"k": [1]})),
         };
@@ -254,6 +269,10 @@ mod tests {
             json!({"max_attempts": 21}),
             json!({"max_attempts": 1.5}),
             json!({"max_attempts": "3"}),
+            json!({"fairness_key": ""}),
+            json!({"fairness_key": "a b"}),
+            json!({"fairness_key": 7}),
+            json!({"fairness_key": "x".repeat(65)}),
             json!({"tags": "a"}),
             json!({"tags": [""]}),
             json!({"tags": ["a\nb"]}),

@@ -121,6 +121,7 @@ async fn check_artifact(app: &App, tenant: &Tenant, kind: &Kind, id: &str, at: &
 fn new_task(app: &App, tenant: &Tenant, kind: &Kind, envelope: Envelope, input: Box<RawValue>) -> NewTask {
     let policy = kind.policy;
     NewTask {
+        fairness_key: envelope.fairness_key,
         priority: envelope.priority,
         delay: envelope.delay,
         run_at_ms: envelope.run_at_ms,
@@ -150,11 +151,13 @@ pub(crate) fn outline(task: &NewTask, now_ms: u64) -> impl FnOnce(TaskId) -> Tas
         .filter(|at| *at > now_ms);
     let (tenant, kind, priority, max_attempts) =
         (task.tenant.clone(), task.kind.clone(), task.priority, task.max_attempts);
+    let fairness_key = task.fairness_key.clone();
     let (tags, metadata, traceparent) = (task.tags.clone(), task.metadata.clone(), task.traceparent.clone());
     move |id| Task {
         id,
         tenant,
         kind,
+        fairness_key,
         state: if run_at_ms.is_some() {
             State::Scheduled
         } else {

@@ -16,11 +16,12 @@ use crate::limits::DEFAULT_PAGE;
 use crate::tasks::view;
 use crate::tenant::Caller;
 
-const FILTERS: [&str; 8] = [
+const FILTERS: [&str; 9] = [
     "state",
     "kind",
     "tag",
     "batch_id",
+    "fairness_key",
     "created_after",
     "q",
     "limit",
@@ -44,6 +45,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         ("kind" = Option<String>, Query, description = "Only this kind"),
         ("tag" = Option<String>, Query, description = "Only tasks with this tag"),
         ("batch_id" = Option<String>, Query, description = "Only tasks of this batch; not with `tag`"),
+        ("fairness_key" = Option<String>, Query, description = "Only tasks with this fairness key"),
         ("created_after" = Option<String>, Query, description = "Only tasks created at or after this RFC 3339 instant"),
         ("q" = Option<String>, Query, description = "Only tasks whose id, kind, tags or metadata contain this text"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 200, description = "1 to 200, default 50"),
@@ -93,6 +95,7 @@ fn list_query(query: &Query) -> Result<ListQuery, Refusal> {
         state: query.read("state", state)?,
         kind: query.read("kind", |text| short(text).map(|kind| kind.replace('-', "_")))?,
         tag: tag.or(batch),
+        fairness_key: query.read("fairness_key", short)?,
         created_after_ms: query.read("created_after", duration::instant_ms)?,
         text: query.read("q", short)?,
         cursor: query.read("cursor", short)?,

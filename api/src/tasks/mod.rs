@@ -5,3 +5,4 @@ pub(crate) mod list;
 pub(crate) mod one;
 pub(crate) mod view;
 pub(crate) mod wait;
+pub(crate) mod why;

@@ -83,7 +83,7 @@ echo | {"message": "hi", "metadata": "x"}                            | invalid_i
 echo | {"message": "hi", "metadata": {"x": "LONG"}}                  | invalid_input | /metadata
 echo | {"message": "hi", "webhook": {"url": "http://127.0.0.1/"}}    | unknown_field | /webhook
 echo | {"message": "hi", "expires_in": 5}                            | unknown_field | /expires_in
-echo | {"message": "hi", "fairness_key": "x"}                        | unknown_field | /fairness_key
+echo | {"message": "hi", "fairness_key": "a b"}                      | invalid_input | /fairness_key
 echo | {"message": "hi", "unique_key": "x"}                          | unknown_field | /unique_key
 ocr  | {"image": PNG, "level": "sentence"}                           | invalid_input | /level
 ocr  | {"input": {"image": PNG, "languages": "eng"}}                 | invalid_input | /input/languages

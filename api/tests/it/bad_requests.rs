@@ -120,11 +120,11 @@ async fn parameters_and_headers_are_read_strictly() {
         let answer = stage.get(&format!("/api/v1/tasks?{query}")).await;
         answer.is_refused(StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", pointer, query);
     }
-    let unknown = stage.get("/api/v1/tasks?fairness_key=x").await;
+    let unknown = stage.get("/api/v1/tasks?workflow_id=x").await;
     unknown.is_refused(
         StatusCode::UNPROCESSABLE_ENTITY,
         "unknown_field",
-        "?fairness_key",
+        "?workflow_id",
         "a filter that is not there yet",
     );
     let wait = stage

@@ -19,6 +19,7 @@ mod openapi;
 mod outage;
 mod pictures;
 mod redis_server;
+mod rules;
 mod service;
 mod stage;
 mod submit;

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use self::operations::{FsckArgs, KeyCommand, KeyCreateArgs, QueueCommand, WorkerCommand, WorkerDrainArgs};
+pub(crate) use self::operations::{
+    FsckArgs, KeyCommand, KeyCreateArgs, LimitArgs, QueueCommand, Rated, WhomArgs, WorkerCommand, WorkerDrainArgs,
+};
 pub(crate) use self::streams::{StreamCommand, StreamStartArgs, StreamWatchArgs};
 
 /// States of a task, as the server spells them.
@@ -65,6 +67,8 @@ pub(crate) enum Command {
     Submit(SubmitArgs),
     /// Show a task
     Get(GetArgs),
+    /// Tell why a task does not run, or who runs it
+    Why(GetArgs),
     /// Wait until a task has ended, then show it
     Wait(WaitArgs),
     /// Cancel tasks
@@ -130,6 +134,9 @@ pub(crate) struct SubmitArgs {
     /// Start no earlier than this from now, such as 30s or 5m
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) delay: Option<Duration>,
+    /// Whose turn it is: tasks of several keys start in turns
+    #[arg(long, value_name = "KEY")]
+    pub(crate) fairness_key: Option<String>,
     /// Label for listing; may be repeated
     #[arg(long, value_name = "TAG")]
     pub(crate) tag: Vec<String>,

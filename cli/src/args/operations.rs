@@ -43,6 +43,62 @@ pub(crate) struct KeyCreateArgs {
 pub(crate) enum QueueCommand {
     /// Show for each kind what waits, what runs, and how old the oldest is
     Status,
+    /// List the limits and pauses in force
+    Rules,
+    /// Limit a kind, a fairness key of a tenant, or each of its keys; a limit that is not given is lifted
+    Limit(LimitArgs),
+    /// Begin no more tasks of a kind, a tenant or a key; new ones are taken, running ones go on
+    Pause(WhomArgs),
+    /// End a pause or a drain
+    Resume(WhomArgs),
+    /// Refuse new tasks of a kind and let the others run
+    Drain {
+        /// The kind
+        kind: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LimitArgs {
+    #[command(flatten)]
+    pub(crate) whom: WhomArgs,
+    /// Most tasks that run at once
+    #[arg(long, value_name = "N")]
+    pub(crate) concurrency: Option<u64>,
+    /// Most tasks begun in a period, such as 100/1m
+    #[arg(long, value_name = "N/DURATION", value_parser = parse_rate)]
+    pub(crate) rate: Option<Rated>,
+}
+
+/// Whom it is about.
+#[derive(Debug, Args)]
+#[group(required = true)]
+pub(crate) struct WhomArgs {
+    /// A kind
+    #[arg(conflicts_with = "tenant")]
+    pub(crate) kind: Option<String>,
+    /// A tenant; with `limit` each of its keys
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+    /// One fairness key of the tenant
+    #[arg(long, value_name = "KEY", requires = "tenant")]
+    pub(crate) fairness_key: Option<String>,
+}
+
+/// Tasks in a period.
+#[derive(Debug, Clone)]
+pub(crate) struct Rated {
+    pub(crate) count: u64,
+    pub(crate) period: Duration,
+}
+
+fn parse_rate(text: &str) -> Result<Rated, String> {
+    let wrong = || format!("`{text}` is no rate; write 100/1m");
+    let (count, period) = text.split_once('/').ok_or_else(wrong)?;
+    Ok(Rated {
+        count: count.parse().map_err(|_| wrong())?,
+        period: parse_duration(period)?,
+    })
 }
 
 #[derive(Debug, Subcommand)]

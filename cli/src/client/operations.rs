@@ -1,10 +1,15 @@
 //! Calls about the service itself: its kinds, its health, keys, the queue, workers.
 
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zoetrope_shared::wire::{HealthView, KeyMade, KeyPage, KeyView, KindView, QueueStatusView, WorkerPage, WorkerView};
+use zoetrope_shared::wire::{
+    HealthView, KeyMade, KeyPage, KeyView, KindView, QueueStatusView, RulePage, RuleView, WhyView, WorkerPage,
+    WorkerView,
+};
 
 use super::{ANSWER_LIMIT, Client, body};
+use crate::args::WhomArgs;
 use crate::exit::CliError;
 
 /// The kinds of tasks.
@@ -37,6 +42,42 @@ impl Client {
     pub(crate) async fn queue_status(&self) -> Result<QueueStatusView, CliError> {
         let request = self.http.get(self.url(&["api", "v1", "queue", "status"]));
         body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
+    }
+
+    /// Why a task does not run.
+    pub(crate) async fn why(&self, id: &str) -> Result<WhyView, CliError> {
+        let request = self.http.get(self.url(&["api", "v1", "tasks", id, "why"]));
+        body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
+    }
+
+    /// The limits and pauses in force.
+    pub(crate) async fn rules(&self) -> Result<RulePage, CliError> {
+        let request = self.http.get(self.url(&["api", "v1", "queue", "rules"]));
+        body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
+    }
+
+    /// Sets both limits.
+    pub(crate) async fn limit(&self, whom: &WhomArgs, limits: &Value) -> Result<RuleView, CliError> {
+        let request = self.http.put(self.url_of(whom, "limits")).json(limits);
+        body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
+    }
+
+    /// Pauses, resumes or drains.
+    pub(crate) async fn steer(&self, whom: &WhomArgs, action: &str) -> Result<RuleView, CliError> {
+        let request = self.http.post(self.url_of(whom, action));
+        body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
+    }
+
+    fn url_of(&self, whom: &WhomArgs, what: &str) -> Url {
+        if let Some(kind) = &whom.kind {
+            return self.url(&["api", "v1", "queue", kind, what]);
+        }
+        let tenant = whom.tenant.as_deref().unwrap_or_default();
+        let mut url = self.url(&["api", "v1", "tenants", tenant, what]);
+        if let Some(key) = &whom.fairness_key {
+            url.query_pairs_mut().append_pair("fairness_key", key);
+        }
+        url
     }
 
     /// How the server's dependencies are.

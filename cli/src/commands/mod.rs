@@ -9,10 +9,12 @@ mod key;
 mod kinds;
 mod list;
 mod queue;
+mod rules;
 mod steps;
 mod stream;
 mod submit;
 mod wait;
+mod why;
 mod worker;
 
 pub(crate) use self::cancel::cancel;
@@ -27,4 +29,5 @@ pub(crate) use self::steps::steps;
 pub(crate) use self::stream::stream;
 pub(crate) use self::submit::submit;
 pub(crate) use self::wait::{wait, wait_for};
+pub(crate) use self::why::why;
 pub(crate) use self::worker::worker;

@@ -1,10 +1,11 @@
-//! `zoetrope queue`: how busy the queue is.
+//! `zoetrope queue`: how busy the queue is, and what may run.
 
 use std::time::Duration;
 
 use zoetrope_shared::wire::{KindStatusView, QueueStatusView};
 
-use crate::args::{Output, QueueCommand};
+use super::rules;
+use crate::args::{Output, QueueCommand, WhomArgs};
 use crate::client::Client;
 use crate::exit::{CliError, Exit};
 use crate::plain::plain;
@@ -14,7 +15,24 @@ const MIB: f64 = 1_048_576.0;
 
 /// Runs one of the subcommands.
 pub(crate) async fn queue(client: &Client, command: &QueueCommand, output: Output) -> Result<Exit, CliError> {
-    let QueueCommand::Status = command;
+    match command {
+        QueueCommand::Status => status(client, output).await,
+        QueueCommand::Rules => rules::list(client, output).await,
+        QueueCommand::Limit(args) => rules::limit(client, args, output).await,
+        QueueCommand::Pause(whom) => rules::steer(client, whom, "pause", output).await,
+        QueueCommand::Resume(whom) => rules::steer(client, whom, "resume", output).await,
+        QueueCommand::Drain { kind } => {
+            let whom = WhomArgs {
+                kind: Some(kind.clone()),
+                tenant: None,
+                fairness_key: None,
+            };
+            rules::steer(client, &whom, "drain", output).await
+        }
+    }
+}
+
+async fn status(client: &Client, output: Output) -> Result<Exit, CliError> {
     let status = client.queue_status().await?;
     match output {
         Output::Json => out::json(&status)?,

@@ -55,6 +55,9 @@ fn envelope(args: &SubmitArgs) -> Map<String, Value> {
     if let Some(delay) = args.delay {
         envelope.insert("delay".to_owned(), json!(delay.as_secs_f64()));
     }
+    if let Some(key) = &args.fairness_key {
+        envelope.insert("fairness_key".to_owned(), json!(key));
+    }
     if !args.tag.is_empty() {
         envelope.insert("tags".to_owned(), json!(args.tag));
     }

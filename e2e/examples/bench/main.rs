@@ -16,6 +16,8 @@ use zoetrope_e2e::Durability;
 const TASKS: u64 = 50_000;
 const BATCH: u64 = 500;
 const CONCURRENCIES: [u64; 3] = [16, 64, 256];
+/// Fairness keys that all have tasks.
+const KEYS: u64 = 500;
 const SINGLE_TASKS: u64 = 50_000;
 const CALLERS: u64 = 64;
 /// Open loop: tasks come on a timetable, whatever the queue does.
@@ -33,6 +35,8 @@ const HALF_LOAD_SECONDS: u64 = 5;
 #[derive(Debug, Default)]
 struct Figures {
     drain_per_s: Option<f64>,
+    /// Of many fairness keys, each with a limit of concurrency; a peer's is its plain one, for it has no such thing.
+    keyed_per_s: Option<f64>,
     batch_per_s: Option<f64>,
     single_per_s: [Option<f64>; 2],
     start_ms: [Option<f64>; 2],

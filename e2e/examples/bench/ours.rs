@@ -8,7 +8,7 @@ use tokio::process::Command;
 use zoetrope_e2e::{Durability, Redis, free_port};
 
 use crate::{
-    BATCH, CALLERS, CONCURRENCIES, DURABLE, Figures, HALF_LOAD_SECONDS, LARGE_BYTES, LONG_QUEUE, RATE_PER_S,
+    BATCH, CALLERS, CONCURRENCIES, DURABLE, Figures, HALF_LOAD_SECONDS, KEYS, LARGE_BYTES, LONG_QUEUE, RATE_PER_S,
     RATE_TASKS, SHORT_QUEUE, SINGLE_TASKS, TASKS, higher, text,
 };
 
@@ -26,6 +26,10 @@ pub(crate) async fn measure(worker: &Path) -> Figures {
         }
         best.batch_per_s = higher(best.batch_per_s, batch["enqueue_per_s"].as_f64());
         best.bytes_a_task[0] = Some(bytes_a_task(&redis, before).await);
+        let redis = fresh(Durability::None).await;
+        keyed(worker, &redis, TASKS, KEYS).await;
+        let drain = bench(worker, &redis, &["work", &text(TASKS), &text(slots)]).await;
+        best.keyed_per_s = higher(best.keyed_per_s, drain["drain_per_s"].as_f64());
     }
     let redis = fresh(Durability::None).await;
     for (place, callers) in [CALLERS, 1].into_iter().enumerate() {
@@ -73,7 +77,12 @@ async fn fresh(durability: Durability) -> Redis {
 }
 
 async fn enqueue(worker: &Path, redis: &Redis, tasks: u64, bytes: u64) -> Value {
-    let arguments = ["batch", &text(tasks), &text(BATCH), "1", &text(bytes)];
+    let arguments = ["batch", &text(tasks), &text(BATCH), "1", &text(bytes), "0"];
+    bench(worker, redis, &arguments).await
+}
+
+async fn keyed(worker: &Path, redis: &Redis, tasks: u64, keys: u64) -> Value {
+    let arguments = ["batch", &text(tasks), &text(BATCH), "1", "0", &text(keys)];
     bench(worker, redis, &arguments).await
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{BATCH, CALLERS, Figures, LARGE_BYTES, LONG_QUEUE, RATE_PER_S, SHORT_QUEUE, TASKS};
+use crate::{BATCH, CALLERS, Figures, KEYS, LARGE_BYTES, LONG_QUEUE, RATE_PER_S, SHORT_QUEUE, TASKS};
 
 struct Row {
     name: String,
@@ -44,6 +44,11 @@ fn rows(ours: &Figures, peer: &Figures) -> Vec<Row> {
         row(
             format!("drain, tasks/s ({TASKS}, results kept)"),
             &|all| all.drain_per_s,
+            0,
+        ),
+        row(
+            format!("drain of {KEYS} fairness keys with a limit each"),
+            &|all| all.keyed_per_s,
             0,
         ),
         row(

@@ -71,6 +71,10 @@ pub enum Fault {
     StaleIdle,
     /// A kind has a queue but is not registered: neither the ticker nor a status sees it.
     KindNotRegistered,
+    /// A queue of one fairness key, or of one owner, that gets no turn: nobody would ever claim from it.
+    QueueWithoutTurn,
+    /// A fairness key may not run now, and nothing would let it run again.
+    AwayForEver,
     /// A key that nothing in the layout accounts for.
     UnknownKey,
 }

@@ -100,13 +100,15 @@ impl Walk<'_> {
                 "a" => self.sort_in(rest, name, &mut attempts),
                 "o" => self.sort_in(rest, name, &mut outputs),
                 "done" if !rest.is_empty() => drop(names.moments.insert(rest.to_owned())),
-                "lease" | "tm" | "wait" | "dl" | "park" | "ix" => drop(names.indexes.insert(name.to_owned())),
-                "q" | "solo" => {
+                "lease" | "tm" | "wait" | "dl" | "park" | "ix" | "c" => drop(names.indexes.insert(name.to_owned())),
+                "q" | "f" | "solo" => {
                     names.indexes.insert(name.to_owned());
                     keys.push(name.to_owned());
                 }
-                "idem" | "idle" | "w" | "rp" | "rt" | "watched" | "tick" | "hold" => keys.push(name.to_owned()),
-                "meta" | "kinds" | "workers" | "ev" | "done" => {}
+                "idem" | "idle" | "fl" | "r" | "w" | "rp" | "rt" | "watched" | "tick" | "hold" => {
+                    keys.push(name.to_owned());
+                }
+                "meta" | "kinds" | "workers" | "own" | "rules" | "fm" | "b" | "ev" | "done" => {}
                 _ => self.unknown(name),
             }
         }

@@ -27,6 +27,8 @@ pub(super) async fn compare(world: &mut World) {
     for name in &found.others {
         assert!(is_furniture(name), "nobody accounts for the key {name}");
     }
+    assert_eq!(found.own, world.model.lanes.owners);
+    assert_eq!(found.rules, rules(&world.model));
     assert_eq!(found.hold, world.model.hold);
     assert_eq!(
         found.registry,
@@ -56,6 +58,8 @@ struct Found {
     kept: BTreeMap<String, Vec<String>>,
     records: BTreeMap<String, String>,
     idle: Scores,
+    own: BTreeMap<String, String>,
+    rules: BTreeMap<String, String>,
     /// Workers whose mailbox holds something that a step follows.
     mail: BTreeSet<String>,
     hold: Option<String>,
@@ -92,7 +96,11 @@ impl Found {
                 Holds::Text => drop(found.records.insert(name, redis::from_redis_value(value).unwrap())),
                 Holds::Fields => {
                     let fields: BTreeMap<String, String> = redis::from_redis_value(value).unwrap();
-                    found.registry = fields.into_keys().collect();
+                    match name.as_str() {
+                        "own" => found.own = fields,
+                        "rules" => found.rules = fields,
+                        _ => found.registry = fields.into_keys().collect(),
+                    }
                 }
                 Holds::Mail => {
                     let items: Vec<String> = redis::from_redis_value(value).unwrap();
@@ -119,11 +127,12 @@ enum Holds {
 
 fn kind_of_key(name: &str) -> Holds {
     match name.split(':').next().unwrap_or_default() {
-        "t" | "a" | "idem" | "hold" => Holds::Text,
-        "workers" => Holds::Fields,
+        "t" | "a" | "idem" | "r" | "hold" => Holds::Text,
+        "workers" | "own" | "rules" => Holds::Fields,
         "w" => Holds::Mail,
         "done" if name.contains(':') => Holds::Results,
-        "q" | "solo" | "lease" | "tm" | "wait" | "park" | "done" | "dl" | "ix" | "idle" => Holds::Index,
+        "q" | "f" | "fl" | "fm" | "b" | "c" | "solo" | "lease" | "tm" | "wait" | "park" | "done" | "dl" | "ix"
+        | "idle" => Holds::Index,
         _ => Holds::Other,
     }
 }
@@ -139,18 +148,30 @@ fn name_of<'a>(world: &World, key: &'a str) -> &'a str {
 
 fn indexes(model: &Model) -> Scores {
     let mut indexes = Scores::new();
-    let mut add = |name: String, entries: Vec<(u64, TaskId)>| {
+    let mut add_all = |name: String, entries: Vec<(u64, String)>| {
         if !entries.is_empty() {
-            let entries = entries.into_iter().map(|(score, id)| (id.to_string(), score));
+            let entries = entries.into_iter().map(|(score, member)| (member, score));
             indexes.insert(name, entries.collect());
         }
     };
+    add_all("tm".to_owned(), model.timetable());
+    add_lanes(model, &mut add_all);
+    let mut add = |name: String, entries: Vec<(u64, TaskId)>| {
+        add_all(
+            name,
+            entries.into_iter().map(|(score, id)| (score, id.to_string())).collect(),
+        );
+    };
     for (kind, ..) in KINDS {
-        add(format!("q:{kind}"), model.queued(kind));
         add(format!("solo:{kind}"), model.solo(kind));
     }
+    for (name, entries) in model.queues() {
+        add(name, entries);
+    }
     add("lease".to_owned(), model.leased());
-    add("tm".to_owned(), model.scheduled());
+    for name in holders(model) {
+        add(format!("c:{name}"), model.holders(&name));
+    }
     add("dl".to_owned(), model.dead());
     for tenant in TENANTS {
         let created = model.index(|task| (task.spec.tenant == tenant).then_some(task.created));
@@ -161,6 +182,54 @@ fn indexes(model: &Model) -> Scores {
         indexes.insert("done".to_owned(), moments.collect());
     }
     indexes
+}
+
+fn rules(model: &Model) -> BTreeMap<String, String> {
+    model
+        .rules
+        .iter()
+        .map(|(subject, rule)| (subject.field(), rule.text()))
+        .collect()
+}
+
+/// Rings, remembered passes, and who stands away.
+fn add_lanes(model: &Model, add: &mut impl FnMut(String, Vec<(u64, String)>)) {
+    let sorted = |mut entries: Vec<(u64, String)>| {
+        entries.sort_unstable();
+        entries
+    };
+    for (name, ring) in &model.lanes.rings {
+        add(
+            name.clone(),
+            sorted(
+                ring.iter()
+                    .map(|(member, seat)| (seat.score(), member.clone()))
+                    .collect(),
+            ),
+        );
+    }
+    for (flow, passes) in &model.lanes.remembered {
+        add(
+            format!("fm:{flow}"),
+            sorted(passes.iter().map(|(member, pass)| (*pass, member.clone())).collect()),
+        );
+    }
+    for (name, flows) in &model.lanes.away {
+        add(
+            format!("b:{name}"),
+            flows.iter().map(|flow| (0, flow.clone())).collect(),
+        );
+    }
+}
+
+/// Whatever running tasks count for.
+fn holders(model: &Model) -> BTreeSet<String> {
+    let leases = model.tasks.values().filter_map(Task::lease);
+    let names = leases.filter_map(|lease| lease.holds.split_once('/'));
+    names
+        .flat_map(|(kind, lane)| [kind.to_owned(), lane.to_owned()])
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 fn kept(model: &Model) -> BTreeMap<String, Vec<String>> {
@@ -181,7 +250,11 @@ fn records(model: &Model) -> BTreeMap<String, String> {
         let key = format!("idem:{tenant}:{hash}");
         (key, format!("{id} {fingerprint}"))
     });
-    tasks.chain(attempts(model)).chain(keys).collect()
+    let allowances = model
+        .allowances
+        .iter()
+        .map(|(name, whole)| (format!("r:{name}"), whole.to_string()));
+    tasks.chain(attempts(model)).chain(keys).chain(allowances).collect()
 }
 
 /// An attempt is there exactly while a task runs or has used something up.
@@ -189,13 +262,14 @@ fn attempts(model: &Model) -> impl Iterator<Item = (String, String)> {
     let attempt = |task: &Task| {
         let counts = format!("{}|{}", task.used, task.losses);
         let Some(lease) = task.lease() else {
-            return (task.used > 0 || task.losses > 0).then(|| format!("|{counts}"));
+            return (task.used > 0 || task.losses > 0).then(|| format!("||{counts}"));
         };
         let (token, started, length, worker) = (&lease.token, lease.started, lease.length, &lease.worker);
+        let holds = &lease.holds;
         let cancel = if lease.cancel { "1" } else { "" };
         let progress = task.progress.as_deref().unwrap_or_default();
         Some(format!(
-            "{token}|{counts}|{started}|{length}|{worker}|{cancel}|{progress}"
+            "{token}|{holds}|{counts}|{started}|{length}|{worker}|{cancel}|{progress}"
         ))
     };
     let live = model.tasks.iter().filter(|(_, task)| !task.has_ended());
@@ -210,7 +284,7 @@ fn wake_ups(world: &World, found: &Found) {
     let lost = world.wakeup_lost || world.dead.iter().any(|name| found.mail.contains(name));
     for (kind, ..) in KINDS {
         let solo = !world.model.solo(kind).is_empty() && world.model.hold.is_none();
-        let claimable = solo || !world.model.queued(kind).is_empty();
+        let claimable = world.model.kind_is_open(kind) && (solo || world.model.may_run(kind));
         let waiting = found
             .idle
             .get(&format!("idle:{kind}"))

@@ -13,6 +13,7 @@ const MAX_ROUNDS: usize = 400;
 impl World {
     /// All workers come back empty; with nothing but steps, rounds and time every task must end and be pruned.
     pub(super) async fn run_dry(&mut self) {
+        self.lift_all_rules().await;
         let one_of_each = (0..KINDS.len()).map(Spec::plain).collect();
         self.play(&Op::Enqueue(one_of_each)).await;
         let plan = Plan::only(Word::Succeed, 8);

@@ -3,6 +3,8 @@
 
 use proptest::prelude::*;
 
+use crate::proof::world;
+use crate::rules::Flow;
 use crate::task::Priority;
 
 /// Longest sequence of one case.
@@ -58,6 +60,11 @@ pub(super) enum Op {
         task: usize,
         foreign: bool,
     },
+    /// Changes a rule, by position in `world.rs`.
+    Rule {
+        subject: usize,
+        change: Change,
+    },
     Advance(u64),
     Tick {
         worker: usize,
@@ -69,11 +76,20 @@ pub(super) enum Op {
     },
 }
 
+/// What of a rule changes.
+#[derive(Debug, Clone)]
+pub(super) enum Change {
+    Flow(Flow),
+    /// Concurrency; tasks in a period of milliseconds.
+    Limits(Option<u64>, Option<(u64, u64)>),
+}
+
 /// A task to enqueue.
 #[derive(Debug, Clone)]
 pub(super) struct Spec {
     pub(super) kind: usize,
     pub(super) tenant: usize,
+    pub(super) fairness: Option<u8>,
     pub(super) priority: Priority,
     pub(super) wait: Wait,
     /// Idempotency key and fingerprint.
@@ -116,6 +132,7 @@ impl Spec {
         Self {
             kind,
             tenant: 0,
+            fairness: None,
             priority: Priority::Normal,
             wait: Wait::Now,
             key: None,
@@ -170,9 +187,23 @@ fn op() -> impl Strategy<Value = Op> {
         1 => worker().prop_map(|worker| Op::Leave { worker }),
         1 => worker().prop_map(|worker| Op::Drain { worker }),
         2 => (any::<usize>(), prop::bool::weighted(0.1)).prop_map(|(task, foreign)| Op::Cancel { task, foreign }),
+        2 => (0..world::SUBJECTS, change()).prop_map(|(subject, change)| Op::Rule { subject, change }),
         5 => prop::sample::select(&ADVANCES_MS).prop_map(Op::Advance),
         4 => worker().prop_map(|worker| Op::Tick { worker }),
         1 => (any::<usize>(), prop::bool::weighted(0.2)).prop_map(|(task, foreign)| Op::Read { task, foreign }),
+    ]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let flow = prop::sample::select(&[Flow::Open, Flow::Open, Flow::Paused, Flow::Draining][..]);
+    let concurrency = prop::option::of(1_u64..3);
+    let rate = prop::option::of(prop::sample::select(
+        &[(1, 3_000), (2, 1_000), (3, 61_000), (7, 10)][..],
+    ));
+    prop_oneof![
+        flow.prop_map(Change::Flow),
+        (concurrency, rate).prop_map(|(concurrency, rate)| Change::Limits(concurrency, rate)),
+        Just(Change::Limits(None, None)),
     ]
 }
 
@@ -185,16 +216,17 @@ fn spec() -> impl Strategy<Value = Spec> {
     let key = prop::option::weighted(0.3, (0_u8..3, 0_u8..2));
     (
         0_usize..3,
-        0_usize..2,
+        (0_usize..2, prop::option::weighted(0.4, 0_u8..2)),
         prop::sample::select(&Priority::ALL[..]),
         wait,
         key,
         prop::bool::weighted(0.25),
         prop::sample::select(&[0, 3_600_000, 86_400_000][..]),
     )
-        .prop_map(|(kind, tenant, priority, wait, key, live, ttl_ms)| Spec {
+        .prop_map(|(kind, (tenant, fairness), priority, wait, key, live, ttl_ms)| Spec {
             kind,
             tenant,
+            fairness,
             priority,
             wait,
             key,

@@ -3,6 +3,7 @@
 use crate::proof::model::Place;
 use crate::proof::world::{TENANTS, World};
 use crate::task::{ListQuery, State, Task};
+use crate::why::Cause;
 
 impl World {
     /// Reads one task and lists all.
@@ -28,14 +29,35 @@ impl World {
             );
             for seen in &page.items {
                 self.read_as_modelled(seen);
+                self.why_as_modelled(seen).await;
             }
         }
+    }
+
+    /// Why a task waits, as far as rules are the reason; and who runs it.
+    async fn why_as_modelled(&self, seen: &Task) {
+        let why = self.queue.why(&seen.tenant, seen.id).await.unwrap().unwrap();
+        assert_eq!(why.state, Some(seen.state));
+        assert_eq!(
+            (why.worker, why.due_ms),
+            match seen.state {
+                State::Running => (seen.worker.clone(), None),
+                State::Scheduled => (None, seen.run_at_ms),
+                _ => (None, None),
+            }
+        );
+        let paused = [Cause::KindPaused, Cause::TenantPaused, Cause::KeyPaused];
+        let at_limit = |cause: &Cause| matches!(cause, Cause::KindAtLimit { .. } | Cause::KeyAtLimit { .. });
+        let by_rule = |cause: &Cause| paused.contains(cause) || at_limit(cause);
+        let found: Vec<Cause> = why.causes.iter().copied().filter(by_rule).collect();
+        assert_eq!(found, self.model.rules_against(seen), "{seen:?}");
+        assert_eq!(why.causes.is_empty(), seen.state != State::Queued);
     }
 
     fn read_as_modelled(&self, seen: &Task) {
         let task = &self.model.tasks[&seen.id];
         let state = match &task.place {
-            Place::Queued | Place::Solo => State::Queued,
+            Place::Queued(_) | Place::Solo => State::Queued,
             Place::Scheduled { .. } => State::Scheduled,
             Place::Running(_) => State::Running,
             Place::Ended { state, .. } => *state,
@@ -45,6 +67,7 @@ impl World {
             (state, task.used, task.losses, task.created, &task.spec.kind),
             "{seen:?}"
         );
+        assert_eq!(seen.fairness_key, task.spec.fairness_key);
         assert_eq!(seen.traceparent, task.spec.traceparent);
         let lease = task.lease();
         assert_eq!(seen.cancel_requested, lease.is_some_and(|lease| lease.cancel));
@@ -58,8 +81,8 @@ impl World {
                     (Some(&lease.worker), Some(lease.started))
                 );
             }
-            Place::Queued => {
-                let queue = self.model.queued(&task.spec.kind);
+            Place::Queued(queue) => {
+                let queue = &self.model.queues()[queue];
                 let ahead = queue.iter().position(|(_, id)| *id == seen.id).expect("it is queued");
                 assert_eq!(seen.queue_position, Some(ahead as u64));
             }

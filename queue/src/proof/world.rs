@@ -7,12 +7,14 @@ use redis::AsyncCommands;
 
 use crate::client::Queue;
 use crate::connection::ConnectOptions;
+use crate::error::QueueError;
 use crate::id::TaskId;
 use crate::keys::SHARD;
 use crate::proof::model::Model;
-use crate::proof::op::{Op, Plan, Spec, Wait, Word};
+use crate::proof::op::{Change, Op, Plan, Spec, Wait, Word};
 use crate::proof::redis_server::Redis;
 use crate::proof::sim::{KINDS, Sim};
+use crate::rules::{Flow, Rate, Subject};
 use crate::submission::{Prepared, Submission};
 use crate::task::{CancelOutcome, Enqueued, Idempotency, LossPolicy, NewTask};
 use crate::worker::step::{StepRequest, send};
@@ -21,6 +23,27 @@ use crate::worker::ticker;
 /// Where the clock stands at first: years ahead of any real one, so that only the operations move it.
 const BEGINNING_MS: u64 = 2_500_000_000_000;
 pub(super) const TENANTS: [&str; 2] = ["t1", "t2"];
+/// How many there are.
+pub(super) const SUBJECTS: usize = 8;
+
+/// Whom rules are about.
+fn subjects() -> Vec<Subject> {
+    let key = |tenant: &str, key: &str| Subject::Key {
+        tenant: tenant.to_owned(),
+        key: key.to_owned(),
+    };
+    let [first, second] = TENANTS;
+    vec![
+        Subject::Kind("a".to_owned()),
+        Subject::Kind("b".to_owned()),
+        Subject::Tenant(first.to_owned()),
+        key(first, ""),
+        key(first, "k:0"),
+        key(second, "k:1"),
+        key(second, ""),
+        Subject::EachKey(first.to_owned()),
+    ]
+}
 
 /// A case.
 pub(super) struct World {
@@ -91,16 +114,49 @@ impl World {
                 assert_eq!(known, self.model.registry.contains_key(&self.workers[*worker].name));
             }
             Op::Cancel { task, foreign } => self.cancel(*task, *foreign).await,
+            Op::Rule { subject, change } => self.set_rule(*subject, change).await,
             Op::Advance(by_ms) => self.advance(*by_ms).await,
             Op::Tick { worker } => self.tick(*worker).await,
             Op::Read { task, foreign } => self.read(*task, *foreign).await,
         }
     }
 
+    async fn set_rule(&mut self, subject: usize, change: &Change) {
+        let subject = subjects().swap_remove(subject);
+        let mut rule = self.model.rules.get(&subject).copied().unwrap_or_default();
+        let done = match change {
+            Change::Flow(flow) => {
+                rule.flow = *flow;
+                self.queue.set_flow(&subject, *flow).await
+            }
+            Change::Limits(concurrency, rate) => {
+                let rate = rate.map(|(count, period_ms)| Rate { count, period_ms });
+                (rule.concurrency, rule.rate) = (*concurrency, rate);
+                self.queue.set_limits(&subject, *concurrency, rate).await
+            }
+        };
+        match done {
+            Ok(()) => self.model.set_rule(&subject, rule),
+            // Not everything can be paused, drained, limited.
+            Err(error) => assert!(matches!(error, QueueError::Invalid { .. }), "{error:?}"),
+        }
+        assert_eq!(self.queue.rules().await.unwrap(), self.model.rules);
+    }
+
+    /// Whatever rules there are no longer hold.
+    pub(super) async fn lift_all_rules(&mut self) {
+        for subject in 0..SUBJECTS {
+            self.set_rule(subject, &Change::Flow(Flow::Open)).await;
+            self.set_rule(subject, &Change::Limits(None, None)).await;
+        }
+        assert!(self.model.rules.is_empty());
+    }
+
     fn new_task(&mut self, spec: &Spec) -> (TaskId, NewTask) {
         self.ids += 1;
         let input = serde_json::value::RawValue::from_string(format!("{{\"n\":{}}}", self.ids)).unwrap();
         let mut task = NewTask::new(TENANTS[spec.tenant], KINDS[spec.kind].0, input);
+        task.fairness_key = spec.fairness.map(|key| format!("k:{key}"));
         task.priority = spec.priority;
         match spec.wait {
             Wait::Now => {}
@@ -129,7 +185,11 @@ impl World {
             submission.push(*id, Prepared::new(task).unwrap());
         }
         let answers = submission.send(&self.queue.link).await.unwrap();
-        let answers: Vec<Enqueued> = answers.into_iter().map(Result::unwrap).collect();
+        let taken = |answer| match answer {
+            Err(QueueError::Draining) => None,
+            answer => Some(answer.unwrap()),
+        };
+        let answers: Vec<Option<Enqueued>> = answers.into_iter().map(taken).collect();
         assert_eq!(answers, self.model.enqueue(&batch));
         self.last_batch = batch;
     }
@@ -268,7 +328,7 @@ impl World {
             (expired as u64, promoted as u64, pruned as u64)
         );
         assert_eq!(round.more, expired >= 64 || promoted >= 64 || pruned >= 100);
-        assert_eq!(round.next_timer_ms, self.model.scheduled().first().map(|(due, _)| *due));
+        assert_eq!(round.next_timer_ms, self.model.timetable().first().map(|(due, _)| *due));
         self.wakeup_lost = false;
         self.keep_lapsing_keys().await;
     }

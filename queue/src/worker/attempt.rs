@@ -45,6 +45,8 @@ pub struct Attempt {
     pub tenant: String,
     /// Kind.
     pub kind: String,
+    /// The task's fairness key.
+    pub fairness_key: Option<String>,
     /// The task's input.
     pub input: Box<RawValue>,
     /// 1 for the first; a lost or released attempt is not counted.

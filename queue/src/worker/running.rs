@@ -56,6 +56,7 @@ impl Running {
             id: claim.id,
             tenant: live.tenant.to_owned(),
             kind: live.kind.to_owned(),
+            fairness_key: live.fairness_key.map(str::to_owned),
             input: record::raw(live.input)?,
             number: claim.attempt,
             max_attempts: live.options.max_attempts,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::AsyncCommands;
 use tokio::sync::mpsc;
-use zoetrope_queue::{Attempt, Failure, Fault, FsckMode, FsckReport, Idempotency, Outcome, State, TaskId};
+use zoetrope_queue::{Attempt, Failure, Fault, FsckMode, FsckReport, Idempotency, Outcome, State, Subject, TaskId};
 
 use crate::stage::{Does, Stage, TENANT, echoes, hangs, key, new_task};
 
@@ -177,7 +177,7 @@ async fn an_ended_task_leaves_state_indexes_and_attempts() {
     let mut stage = Stage::new().await;
     let id = ended(&stage).await;
     run(&mut stage, &["ZADD", &key("q:echo"), "5", id.as_str()]).await;
-    run(&mut stage, &["SET", &key(&format!("a:{id}")), "|1|0"]).await;
+    run(&mut stage, &["SET", &key(&format!("a:{id}")), "||1|0"]).await;
     let expected = [(Fault::EndedInIndex, id.as_str()), (Fault::AttemptOfEnded, id.as_str())];
     is_named_and_mended(&stage, &expected).await;
 }
@@ -251,7 +251,7 @@ async fn what_is_left_of_a_task_without_a_record_goes() {
         fingerprint: "f".to_owned(),
     });
     let id = stage.enqueue_task(task).await;
-    run(&mut stage, &["SET", &key(&format!("a:{id}")), "|1|0"]).await;
+    run(&mut stage, &["SET", &key(&format!("a:{id}")), "||1|0"]).await;
     run(&mut stage, &["XADD", &key(&format!("o:{id}")), "1-0", "d", "x"]).await;
     run(&mut stage, &["ZADD", &key("park"), "5", id.as_str()]).await;
     run(&mut stage, &["RPUSH", &key("done:1000"), id.as_str()]).await;
@@ -289,6 +289,59 @@ async fn idle_workers_that_are_gone_and_kinds_nobody_announced_are_put_right() {
     run(&mut stage, &["ZADD", &key("idle:echo"), "5", "gone"]).await;
     let expected = [(Fault::KindNotRegistered, "q:echo"), (Fault::StaleIdle, "idle:echo")];
     is_named_and_mended(&stage, &expected).await;
+}
+
+#[tokio::test]
+async fn tasks_whose_key_gets_no_turn_are_claimed_again() {
+    let mut stage = Stage::new().await;
+    for name in ["a", "b"] {
+        let mut task = new_task("echo");
+        task.fairness_key = Some(name.to_owned());
+        stage.enqueue_task(task).await;
+    }
+    stage.enqueue("other").await;
+    run(&mut stage, &["ZREM", &key(&format!("fl:echo:{TENANT}")), "a"]).await;
+    run(&mut stage, &["HDEL", &key("own"), "other"]).await;
+    let queue = format!("f:echo:{TENANT}:a");
+    let expected = [
+        (Fault::QueueWithoutTurn, queue.as_str()),
+        (Fault::QueueWithoutTurn, "q:other"),
+    ];
+    is_named_and_mended(&stage, &expected).await;
+    let worker = stage.worker("w1", &["echo", "other"], 1, echoes());
+    stage.until_kept(|count| count == 3).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_at_its_limit_comes_back_whatever_was_lost() {
+    let mut stage = Stage::new().await;
+    let tasks = Subject::EachKey(TENANT.to_owned());
+    stage.queue.set_limits(&tasks, Some(1), None).await.unwrap();
+    let (first, second) = (stage.enqueue("echo").await, stage.enqueue("echo").await);
+    let worker = stage.worker("w1", &["echo"], 4, hangs());
+    stage.reaches(first, State::Running).await;
+    worker.kill().await;
+    // A holder that does not run, and nobody to bring the key back.
+    let (ring, back) = (format!("fl:echo:{TENANT}"), format!("b:{TENANT}:"));
+    stage
+        .until(redis::cmd("EXISTS").arg(key(&back)), |there: &bool| *there)
+        .await;
+    run(&mut stage, &["DEL", &key(&back)]).await;
+    run(
+        &mut stage,
+        &["ZADD", &key(&format!("c:{TENANT}:")), "5", second.as_str()],
+    )
+    .await;
+    let expected = [
+        (Fault::InWrongIndex, second.as_str()),
+        (Fault::AwayForEver, ring.as_str()),
+    ];
+    is_named_and_mended(&stage, &expected).await;
+    stage.queue.set_limits(&tasks, None, None).await.unwrap();
+    let worker = stage.worker("w2", &["echo"], 4, echoes());
+    stage.reaches(second, State::Succeeded).await;
+    worker.stop().await;
 }
 
 #[tokio::test]

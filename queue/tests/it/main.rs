@@ -6,6 +6,7 @@
 mod cluster;
 mod drain;
 mod ends;
+mod fairness;
 mod faults;
 mod following;
 mod forms;
@@ -19,6 +20,7 @@ mod proxy;
 mod prune;
 mod recovery;
 mod redis_server;
+mod rules;
 mod scripts;
 mod sentinel;
 mod servers;

@@ -48,7 +48,10 @@ async fn a_pruned_task_leaves_no_record_no_listing_and_no_key() {
     // Counters and the word that somebody waits lapse by themselves.
     left.retain(|name| !name.contains(":rt:") && *name != key("watched"));
     left.sort();
-    assert_eq!(left, ["z:meta".to_owned(), key("ev"), key("kinds"), key("meta")]);
+    assert_eq!(
+        left,
+        ["z:meta".to_owned(), key("ev"), key("kinds"), key("meta"), key("own")]
+    );
 }
 
 #[tokio::test]

@@ -3,14 +3,17 @@
 
 mod access;
 mod problem;
+mod rules;
 mod service;
 mod stored;
 mod task;
 mod time;
+mod why;
 mod words;
 
 pub use access::{KeyMade, KeyPage, KeyState, KeyView, Scope, TicketView};
 pub use problem::{Problem, ProblemCode, ProblemField};
+pub use rules::{FlowName, RateView, RulePage, RuleView};
 pub use service::{
     HealthCheck, HealthStatus, HealthView, KindStatusView, KindView, MediaFieldView, QueueStatusView, RedisStatusView,
     WorkerPage, WorkerView,
@@ -20,4 +23,5 @@ pub use task::{
     BatchItem, BatchItemError, BatchState, BatchUrls, BatchView, ErrorView, ProgressView, TaskPage, TaskUrls, TaskView,
 };
 pub use time::{parse_rfc3339_ms, rfc3339_ms};
+pub use why::{CauseView, WhyView};
 pub use words::{TaskPriority, TaskReason, TaskState};

@@ -29,13 +29,16 @@ pub struct TaskView {
     /// `realtime`, `high`, `normal` or `low`.
     #[schema(value_type = TaskPriority)]
     pub priority: Priority,
+    /// Whose turn it is among the tasks of its tenant.
+    #[serde(default)]
+    pub fairness_key: Option<String>,
     /// Executions begun; 0 before the first.
     pub attempt: u32,
     /// Executions allowed before a retryable failure becomes final.
     pub max_attempts: u32,
     /// How far the running attempt has come.
     pub progress: Option<ProgressView>,
-    /// Tasks of its kind ahead of it, while queued.
+    /// Tasks ahead of it while queued: of its kind, or of its fairness key once several have tasks.
     pub queue_position: Option<u64>,
     /// Whether somebody asked to cancel the running attempt.
     #[serde(default)]
@@ -79,6 +82,7 @@ impl TaskView {
             state: task.state,
             reason: task.reason,
             priority: task.priority,
+            fairness_key: task.fairness_key.clone(),
             attempt: task.attempt,
             max_attempts: task.max_attempts,
             progress: task.progress.as_ref().map(|progress| ProgressView {
@@ -159,6 +163,9 @@ pub struct TaskUrls {
     /// GET follows it: server-sent events.
     #[serde(default)]
     pub events: String,
+    /// GET says why it does not run, or who runs it.
+    #[serde(default)]
+    pub why: String,
 }
 
 impl TaskUrls {
@@ -167,6 +174,7 @@ impl TaskUrls {
         Self {
             cancel: this.clone(),
             events: format!("{this}/events"),
+            why: format!("{this}/why"),
             this,
         }
     }

@@ -16,6 +16,7 @@ fn task(state: State) -> Task {
         id: TaskId::new(1_795_176_000_000, 0, 7),
         tenant: "default".to_owned(),
         kind: "echo".to_owned(),
+        fairness_key: None,
         state,
         reason: None,
         priority: Priority::Normal,
@@ -66,11 +67,12 @@ fn a_succeeded_task_looks_as_the_design_says() {
         "cancel_requested": false, "created_at": "2026-11-20T12:00:00.000Z", "run_at": null,
         "started_at": "2026-11-20T12:00:00.001Z", "finished_at": "2026-11-20T12:00:00.500Z",
         "expires_at": "2026-11-21T12:00:00.500Z", "result": {"message": "hello"}, "error": null, "tags": ["nightly"],
-        "metadata": {"order": 7}, "batch_id": null, "workflow_id": null,
+        "metadata": {"order": 7}, "fairness_key": null, "batch_id": null, "workflow_id": null,
         "urls": {
             "self": format!("/api/v1/tasks/{id}"),
             "cancel": format!("/api/v1/tasks/{id}"),
             "events": format!("/api/v1/tasks/{id}/events"),
+            "why": format!("/api/v1/tasks/{id}/why"),
         }
     });
     assert_eq!(seen(&done, None), expected);

@@ -26,7 +26,8 @@ impl Model {
         let (used, live) = (task.used, task.is_live_kind());
         let last_renewal = lease.deadline - lease.length;
         let long_life = last_renewal.saturating_sub(lease.started) > 4 * lease.length;
-        let losses = if long_life { 1 } else { task.losses + 1 };
+        self.release(id);
+        let losses = if long_life { 1 } else { self.tasks[&id].losses + 1 };
         if lease.cancel {
             self.tasks.get_mut(&id).expect("it was just read").losses = losses;
             self.bury_canceled(id, Some(&lease));
@@ -46,20 +47,33 @@ impl Model {
         }
     }
 
-    /// Queues the due ones among the first `limit` of `timers`; returns how many.
-    pub(super) fn promote(&mut self, timers: &[(u64, TaskId)], limit: usize) -> usize {
+    /// Does what the due ones among the first `limit` of `timers` ask for; returns how many.
+    pub(super) fn promote(&mut self, timers: &[(u64, String)], limit: usize) -> usize {
         let now = self.now;
         let due = timers.iter().take_while(|(due, _)| *due <= now).take(limit);
-        due.map(|(_, id)| self.requeue(*id)).count()
+        let due: Vec<&String> = due.map(|(_, name)| name).collect();
+        for name in &due {
+            match name.parse() {
+                Ok(id) => self.requeue(id),
+                Err(_) => {
+                    self.timers.remove(*name);
+                    self.let_run(name);
+                }
+            }
+        }
+        due.len()
     }
 
     /// One round of the ticker: how many it expired, promoted, pruned.
     pub(in crate::proof) fn tick(&mut self) -> (usize, usize, usize) {
-        let (leases, timers) = (self.leased(), self.scheduled());
+        self.begin();
+        let (leases, timers) = (self.leased(), self.timetable());
         // All three are planned on what was there before the round.
         let pruned = self.prune(100);
         let expired = self.expire(&leases, 64, &BTreeSet::new());
         let promoted = self.promote(&timers, 64);
+        self.restore_freed();
+        self.seat_all();
         let now = self.now;
         self.registry.retain(|_, seen| now.saturating_sub(*seen) <= 60_000);
         (expired, promoted, pruned)
@@ -72,9 +86,34 @@ impl Model {
     }
 
     pub(super) fn requeue(&mut self, id: TaskId) {
-        let task = self.tasks.get_mut(&id).expect("a live task exists");
+        let task = &self.tasks[&id];
         let alone = task.losses >= 2 && !task.is_live_kind();
-        task.place = if alone { Place::Solo } else { Place::Queued };
+        let place = if alone {
+            Place::Solo
+        } else {
+            Place::Queued(self.queue_for(id))
+        };
+        self.tasks.get_mut(&id).expect("a live task exists").place = place;
+    }
+
+    /// What is due when: scheduled tasks, and rates that allow for something again.
+    pub(in crate::proof) fn timetable(&self) -> Vec<(u64, String)> {
+        let tasks = self.scheduled().into_iter().map(|(due, id)| (due, id.to_string()));
+        let timers = self.timers.iter().map(|(subject, due)| (*due, subject.clone()));
+        let mut all: Vec<(u64, String)> = tasks.chain(timers).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// What a lease held goes back.
+    pub(super) fn release(&mut self, id: TaskId) {
+        let holds = self.tasks[&id]
+            .lease()
+            .map(|lease| lease.holds.clone())
+            .unwrap_or_default();
+        if let Some((_, lane)) = holds.split_once('/').filter(|(_, lane)| !lane.is_empty()) {
+            self.script.freed.insert(lane.to_owned());
+        }
     }
 
     pub(super) fn schedule(&mut self, id: TaskId, wait: u64) {

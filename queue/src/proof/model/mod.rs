@@ -3,13 +3,17 @@
 //! the two is wrong.
 
 mod due;
+mod lanes;
 mod pick;
+mod rules;
 mod step;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::id::TaskId;
 use crate::record;
+use crate::rules::{Flow, Rule, Subject};
 use crate::task::{CancelOutcome, Enqueued, LossPolicy, NewTask, State};
 
 /// An ended task is kept at least as long as its idempotency key may be repeated.
@@ -31,6 +35,13 @@ pub(in crate::proof) struct Model {
     pub(in crate::proof) registry: BTreeMap<String, u64>,
     /// When results may go -> these tasks, in the order in which they ended.
     pub(in crate::proof) kept: BTreeMap<u64, VecDeque<TaskId>>,
+    pub(in crate::proof) lanes: lanes::Lanes,
+    pub(in crate::proof) rules: BTreeMap<Subject, Rule>,
+    /// Kind or `tenant:key` -> when its rate allows for everything again, microseconds.
+    pub(in crate::proof) allowances: BTreeMap<String, u64>,
+    /// Subject of a rule -> when its rate allows for something again.
+    pub(in crate::proof) timers: BTreeMap<String, u64>,
+    script: lanes::Script,
     /// Tasks whose outcome was accepted.
     committed: BTreeSet<TaskId>,
     /// By worker, of even and odd seq apart.
@@ -54,11 +65,18 @@ pub(in crate::proof) struct Task {
 /// Where a task is: by being one value, this is the invariant that a task is in one place.
 #[derive(Debug, Clone)]
 pub(in crate::proof) enum Place {
-    Queued,
+    /// In the queue of this name.
+    Queued(String),
     Solo,
-    Scheduled { due: u64 },
+    Scheduled {
+        due: u64,
+    },
     Running(Lease),
-    Ended { state: State, until: u64, token: String },
+    Ended {
+        state: State,
+        until: u64,
+        token: String,
+    },
 }
 
 /// A claim.
@@ -70,6 +88,8 @@ pub(in crate::proof) struct Lease {
     pub(in crate::proof) length: u64,
     pub(in crate::proof) deadline: u64,
     pub(in crate::proof) cancel: bool,
+    /// `kind/tenant:key`, the limits of concurrency that it counts for; or nothing.
+    pub(in crate::proof) holds: String,
 }
 
 impl Task {
@@ -85,7 +105,7 @@ impl Task {
     pub(in crate::proof) fn lease(&self) -> Option<&Lease> {
         match &self.place {
             Place::Running(lease) => Some(lease),
-            Place::Queued | Place::Solo | Place::Scheduled { .. } | Place::Ended { .. } => None,
+            Place::Queued(_) | Place::Solo | Place::Scheduled { .. } | Place::Ended { .. } => None,
         }
     }
 
@@ -109,10 +129,6 @@ impl Model {
             .collect();
         entries.sort_unstable();
         entries
-    }
-
-    pub(in crate::proof) fn queued(&self, kind: &str) -> Vec<(u64, TaskId)> {
-        self.index(|task| (task.spec.kind == kind && matches!(task.place, Place::Queued)).then(|| task.score()))
     }
 
     pub(in crate::proof) fn solo(&self, kind: &str) -> Vec<(u64, TaskId)> {
@@ -153,8 +169,11 @@ impl Model {
         moment
     }
 
-    pub(in crate::proof) fn enqueue(&mut self, batch: &[(TaskId, NewTask)]) -> Vec<Enqueued> {
-        batch.iter().map(|(id, spec)| self.enqueue_one(*id, spec)).collect()
+    pub(in crate::proof) fn enqueue(&mut self, batch: &[(TaskId, NewTask)]) -> Vec<Option<Enqueued>> {
+        self.begin();
+        let answers = batch.iter().map(|(id, spec)| self.enqueue_one(*id, spec)).collect();
+        self.seat_all();
+        answers
     }
 
     /// Whether this enqueue, if it came again, would meet its own traces.
@@ -166,20 +185,28 @@ impl Model {
         }
     }
 
-    fn enqueue_one(&mut self, id: TaskId, spec: &NewTask) -> Enqueued {
+    /// `None`: refused, the kind is being drained.
+    fn enqueue_one(&mut self, id: TaskId, spec: &NewTask) -> Option<Enqueued> {
+        let refused = self.rule(&Subject::Kind(spec.kind.clone())).flow == Flow::Draining;
         if let Some(idem) = &spec.idempotency {
             let key = (spec.tenant.clone(), record::key_hash(&idem.key));
             if let Some((known, fingerprint)) = self.keys.get(&key) {
-                return match *fingerprint == idem.fingerprint {
+                return Some(match *fingerprint == idem.fingerprint {
                     true if *known == id => Enqueued::Created(id),
                     true => Enqueued::Replayed(*known),
                     false => Enqueued::Conflict(*known),
-                };
+                });
+            }
+            if refused {
+                return None;
             }
             self.keys.insert(key, (id, idem.fingerprint.clone()));
         }
         if self.tasks.contains_key(&id) {
-            return Enqueued::Created(id);
+            return Some(Enqueued::Created(id));
+        }
+        if refused {
+            return None;
         }
         let delayed = spec.delay.map(|delay| self.now + record::millis(delay));
         let due = delayed.or(spec.run_at_ms).unwrap_or_default();
@@ -202,11 +229,14 @@ impl Model {
             place: if due > self.now {
                 Place::Scheduled { due }
             } else {
-                Place::Queued
+                Place::Solo
             },
         };
         self.tasks.insert(id, task);
-        Enqueued::Created(id)
+        if due <= self.now {
+            self.requeue(id);
+        }
+        Some(Enqueued::Created(id))
     }
 
     pub(in crate::proof) fn cancel(&mut self, tenant: &str, id: TaskId) -> CancelOutcome {
@@ -222,7 +252,7 @@ impl Model {
                 lease.cancel = true;
                 CancelOutcome::Requested
             }
-            Place::Queued | Place::Solo | Place::Scheduled { .. } => {
+            Place::Queued(_) | Place::Solo | Place::Scheduled { .. } => {
                 self.bury_canceled(id, None);
                 CancelOutcome::Canceled
             }

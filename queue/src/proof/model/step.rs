@@ -20,8 +20,8 @@ pub(super) struct Answered {
 /// What a step reads before it writes.
 pub(super) struct Before {
     leased: Vec<(u64, TaskId)>,
-    scheduled: Vec<(u64, TaskId)>,
-    pub(super) queued: BTreeMap<String, Vec<(u64, TaskId)>>,
+    timetable: Vec<(u64, String)>,
+    pub(super) queues: BTreeMap<String, Vec<(u64, TaskId)>>,
     pub(super) solo: BTreeMap<String, Vec<(u64, TaskId)>>,
 }
 
@@ -31,6 +31,7 @@ impl Model {
             return reply;
         }
         let before = self.before(request);
+        self.begin();
         let mut touched = BTreeSet::new();
         let accepted = request
             .finishes
@@ -52,8 +53,11 @@ impl Model {
             .map(|renewal| self.renew(renewal, &mut touched))
             .collect();
         let expired = self.expire(&before.leased, 64, &touched);
-        let promoted = self.promote(&before.scheduled, 64);
+        let promoted = self.promote(&before.timetable, 64);
+        self.restore_freed();
         let picked = self.pick(worker, request, &before);
+        self.settle_rooms();
+        self.seat_all();
         if !request.info.is_empty() {
             self.registry.insert(worker.to_owned(), self.now);
         }
@@ -64,7 +68,7 @@ impl Model {
             registered: request.register,
             hold: picked.hold && !picked.alone,
             alone: picked.alone,
-            again: expired + promoted > 0,
+            again: expired + promoted + self.script.restored > 0,
             claims: picked.claims,
         };
         let answered = Answered {
@@ -107,8 +111,8 @@ impl Model {
         };
         Before {
             leased: self.leased(),
-            scheduled: self.scheduled(),
-            queued: by_kind(&|kind| self.queued(kind)),
+            timetable: self.timetable(),
+            queues: self.queues(),
             solo: by_kind(&|kind| self.solo(kind)),
         }
     }
@@ -128,6 +132,8 @@ impl Model {
             return !winner.is_empty() && finish.token.starts_with(winner);
         };
         touched.insert(finish.id);
+        self.release(finish.id);
+        let task = self.tasks.get_mut(&finish.id).expect("it was just read");
         let (used, losses) = (task.used, task.losses);
         match &finish.verdict {
             Verdict::End { letter, ttl_ms, record } => {

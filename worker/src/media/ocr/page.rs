@@ -224,7 +224,7 @@ fn has_underscore(left: Bounds, right: Bounds, ink: &Ink) -> bool {
         ink.share_of_row(*y, start..end) > UNDERSCORE_SHARE && beside < UNDERSCORE_SHARE
     };
     let empty_above = (top..feet.start).all(|y| ink.share_of_row(y, start + 1..end - 1) == 0.0);
-    empty_above && feet.clone().any(|y| stroke(&y))
+    empty_above && feet.into_iter().any(|y| stroke(&y))
 }
 
 /// The surer words of two readings of one line.
