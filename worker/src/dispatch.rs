@@ -11,11 +11,10 @@ use zoetrope_shared::config::Settings;
 use zoetrope_shared::offload;
 use zoetrope_shared::tasks::{self, KINDS, Kind, Slot};
 use zoetrope_shared::telemetry::{self, Span};
-use zoetrope_shared::tenant::Tenant;
 
 use crate::handlers::{
-    content_generation, echo, image_analysis, ocr, scene_description, step_detection, stream_ingest, transcription,
-    voice_synthesis, voices,
+    self, content_generation, echo, image_analysis, ocr, scene_description, step_detection, stream_ingest,
+    transcription, voice_synthesis, voices,
 };
 use crate::services::Services;
 
@@ -207,8 +206,7 @@ async fn work(
     kind: &'static Kind,
     mut attempt: Attempt,
 ) -> Result<Box<RawValue>, Failure> {
-    let tenant = Tenant::parse(&attempt.tenant)
-        .map_err(|error| Failure::non_retryable("input_invalid", format!("the task's tenant is not valid: {error}")))?;
+    let tenant = handlers::tenant_of(&attempt)?;
     attempt.input = offload::load(&services.artifacts, &tenant, attempt.input)
         .await
         .map_err(|error| match error {

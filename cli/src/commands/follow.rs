@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use serde_json::value::RawValue;
-use tokio::time::sleep;
 use zoetrope_shared::tasks::content_generation::ContentChunk;
 use zoetrope_shared::wire::TaskView;
 
-use super::wait::gave_up;
+use super::wait::{gave_up, passed};
 use crate::args::Output;
 use crate::client::Client;
 use crate::exit::{CliError, Exit};
@@ -26,17 +25,11 @@ pub(crate) async fn follow(
         Some(chunk) => told.print(chunk, output),
         None => Ok(()),
     });
-    let limit_passed = async {
-        match limit {
-            Some(limit) => sleep(limit).await,
-            None => std::future::pending().await,
-        }
-    };
     let left = tokio::select! {
         biased;
         ended = pieces => { ended?; None }
         _ = tokio::signal::ctrl_c() => Some((Exit::Interrupted, "interrupted")),
-        () = limit_passed => Some((Exit::Timeout, "timeout")),
+        () = passed(limit) => Some((Exit::Timeout, "timeout")),
     };
     told.end_line()?;
     if let Some((exit, why)) = left {

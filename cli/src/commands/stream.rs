@@ -5,11 +5,11 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use tokio::time::sleep;
 use zoetrope_shared::tasks::stream_ingest;
 use zoetrope_shared::wire::TaskView;
 
 use super::submit::read_text;
+use super::wait::passed;
 use crate::args::{Output, PageArgs, StreamCommand, StreamStartArgs, StreamWatchArgs};
 use crate::client::{Client, Submission};
 use crate::exit::{CliError, Exit};
@@ -135,17 +135,11 @@ async fn watch(client: &Client, args: &StreamWatchArgs, output: Output) -> Resul
         seen = event.seq;
         Ok(())
     });
-    let limit_passed = async {
-        match args.timeout {
-            Some(limit) => sleep(limit).await,
-            None => std::future::pending().await,
-        }
-    };
     let left = tokio::select! {
         biased;
         ended = scenes => { ended?; None }
         _ = tokio::signal::ctrl_c() => Some((Exit::Interrupted, "interrupted")),
-        () = limit_passed => Some((Exit::Timeout, "timeout")),
+        () = passed(args.timeout) => Some((Exit::Timeout, "timeout")),
     };
     bar.finish_and_clear();
     if let Some((exit, why)) = left {

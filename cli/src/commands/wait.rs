@@ -50,20 +50,22 @@ pub(crate) async fn wait_for(
 pub(super) async fn ended(client: &Client, task: TaskView, limit: Option<Duration>) -> Result<TaskView, CliError> {
     let id = task.id.clone();
     let bar = progress_bar();
-    let limit_passed = async {
-        match limit {
-            Some(limit) => sleep(limit).await,
-            None => std::future::pending().await,
-        }
-    };
     let ended = tokio::select! {
         biased;
         ended = follow(client, task, &bar) => ended,
         _ = tokio::signal::ctrl_c() => Err(gave_up(Exit::Interrupted, "interrupted", &id)),
-        () = limit_passed => Err(gave_up(Exit::Timeout, "timeout", &id)),
+        () = passed(limit) => Err(gave_up(Exit::Timeout, "timeout", &id)),
     };
     bar.finish_and_clear();
     ended
+}
+
+/// Returns when the limit has passed; never without one.
+pub(super) async fn passed(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => sleep(limit).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn follow(client: &Client, mut task: TaskView, bar: &ProgressBar) -> Result<TaskView, CliError> {

@@ -32,8 +32,7 @@ const MAX_STEPS: usize = 500;
 pub async fn run(services: Services, attempt: Attempt) -> Result<Box<RawValue>, Failure> {
     let started = Instant::now();
     let input: ContentGenerationInput = super::parse(&attempt.input)?;
-    let tenant = Tenant::parse(&attempt.tenant)
-        .map_err(|error| Failure::non_retryable("input_invalid", format!("the task's tenant is not valid: {error}")))?;
+    let tenant = super::tenant_of(&attempt)?;
     let steps = match (&input.steps, &input.steps_task) {
         (Some(steps), _) => steps.clone(),
         (None, Some(id)) => steps_of_task(&services, &tenant, id).await?,

@@ -7,7 +7,6 @@ use serde_json::value::RawValue;
 use zoetrope_queue::{Attempt, Failure};
 use zoetrope_shared::media::MediaRef;
 use zoetrope_shared::tasks;
-use zoetrope_shared::tenant::Tenant;
 
 use crate::media_source;
 use crate::protocol::Request;
@@ -37,14 +36,12 @@ pub async fn answer<Output: DeserializeOwned>(
 ) -> Result<Output, Failure> {
     let answer = services.media.run(request, bytes, on_progress).await?;
     // A child that was taken over by what it decoded can at most answer a false result of the right shape.
-    serde_json::from_slice(&answer)
-        .map_err(|error| Failure::retryable("media_crashed", format!("the media child answered nonsense: {error}")))
+    serde_json::from_slice(&answer).map_err(|error| super::nonsense(&error))
 }
 
 /// Reads the media of the attempt's kind.
 pub async fn fetch(services: &Services, attempt: &Attempt, media: &MediaRef) -> Result<Bytes, Failure> {
-    let tenant = Tenant::parse(&attempt.tenant)
-        .map_err(|error| Failure::non_retryable("input_invalid", format!("the task's tenant is not valid: {error}")))?;
+    let tenant = super::tenant_of(attempt)?;
     let field = tasks::find(&attempt.kind).and_then(|kind| kind.media.as_ref());
     let field = field.ok_or_else(|| Failure::non_retryable("input_invalid", "this kind takes no media"))?;
     attempt.progress(0, "reading the media");

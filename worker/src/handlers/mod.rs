@@ -15,10 +15,13 @@ pub mod voices;
 mod describing;
 mod telling;
 
+use std::fmt::Display;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
-use zoetrope_queue::Failure;
+use zoetrope_queue::{Attempt, Failure};
+use zoetrope_shared::tenant::Tenant;
 
 /// The input as the kind's type. The api has checked it; tasks may come from other versions and other clients.
 fn parse<T: DeserializeOwned>(input: &RawValue) -> Result<T, Failure> {
@@ -28,6 +31,17 @@ fn parse<T: DeserializeOwned>(input: &RawValue) -> Result<T, Failure> {
             format!("the input is not what this kind takes: {error}"),
         )
     })
+}
+
+/// Whose task it is. The api has checked it; tasks may come from other versions and other clients.
+pub(crate) fn tenant_of(attempt: &Attempt) -> Result<Tenant, Failure> {
+    Tenant::parse(&attempt.tenant)
+        .map_err(|error| Failure::non_retryable("input_invalid", format!("the task's tenant is not valid: {error}")))
+}
+
+/// The failure of a child whose answer makes no sense.
+fn nonsense(error: &dyn Display) -> Failure {
+    Failure::retryable("media_crashed", format!("the media child answered nonsense: {error}"))
 }
 
 /// A result as JSON.

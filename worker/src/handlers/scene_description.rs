@@ -4,7 +4,6 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 use zoetrope_queue::{Attempt, Failure};
 use zoetrope_shared::tasks::scene_description::{FRAME, SceneDescriptionInput, SceneDescriptionOutput};
-use zoetrope_shared::tenant::Tenant;
 
 use super::describing::{self, Wish};
 use crate::media_source;
@@ -14,8 +13,7 @@ use crate::services::Services;
 pub async fn run(services: Services, attempt: Attempt) -> Result<Box<RawValue>, Failure> {
     let started = Instant::now();
     let input: SceneDescriptionInput = super::parse(&attempt.input)?;
-    let tenant = Tenant::parse(&attempt.tenant)
-        .map_err(|error| Failure::non_retryable("input_invalid", format!("the task's tenant is not valid: {error}")))?;
+    let tenant = super::tenant_of(&attempt)?;
     let wish = Wish {
         prompt: input.prompt.as_deref(),
         schema: input.schema.as_ref(),

@@ -27,8 +27,7 @@ const PROVIDER: &str = "local";
 pub async fn run(services: Services, attempt: Attempt) -> Result<Box<RawValue>, Failure> {
     let started = Instant::now();
     let input: StepDetectionInput = super::parse(&attempt.input)?;
-    let tenant = Tenant::parse(&attempt.tenant)
-        .map_err(|error| Failure::non_retryable("input_invalid", format!("the task's tenant is not valid: {error}")))?;
+    let tenant = super::tenant_of(&attempt)?;
     attempt.progress(0, "reading the recording");
     let folder = media_file::folder(&services)?;
     let request = Request {
@@ -49,8 +48,7 @@ pub async fn run(services: Services, attempt: Attempt) -> Result<Box<RawValue>, 
     if let Some(failure) = failed {
         return Err(failure);
     }
-    let found: StepsFound = serde_json::from_slice(&answer)
-        .map_err(|error| Failure::retryable("media_crashed", format!("the media child answered nonsense: {error}")))?;
+    let found: StepsFound = serde_json::from_slice(&answer).map_err(|error| super::nonsense(&error))?;
     super::result(&output(found, &kept, started))
 }
 

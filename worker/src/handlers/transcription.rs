@@ -39,8 +39,7 @@ const LOCAL_PIECE: (u64, u64) = (300_000, 6_000);
 pub async fn run(services: Services, attempt: Attempt) -> Result<Box<RawValue>, Failure> {
     let started = Instant::now();
     let input: TranscriptionInput = super::parse(&attempt.input)?;
-    let tenant = Tenant::parse(&attempt.tenant)
-        .map_err(|error| Failure::non_retryable("input_invalid", format!("the task's tenant is not valid: {error}")))?;
+    let tenant = super::tenant_of(&attempt)?;
     let field = KIND.media.as_ref();
     let field = field.ok_or_else(|| Failure::non_retryable("input_invalid", "this kind takes no media"))?;
     attempt.progress(0, "reading the media");
@@ -121,7 +120,7 @@ impl Work<'_> {
         let nowhere = Pieces::nowhere();
         for from_ms in (0..).step_by((length_ms - overlap_ms) as usize) {
             let body = self.child(AUDIO_PIECE, from_ms, length_ms).await?;
-            let (piece, flac) = split_audio::<PieceAnswer>(body).map_err(|error| nonsense(&error))?;
+            let (piece, flac) = split_audio::<PieceAnswer>(body).map_err(|error| super::nonsense(&error))?;
             all.duration_ms = all.duration_ms.max(from_ms + piece.duration_ms);
             // Nobody is paid for silence, in which models hear things.
             if !piece.is_silent {
@@ -180,7 +179,7 @@ impl Work<'_> {
         };
         for from_ms in (0..).step_by((length_ms - overlap_ms) as usize) {
             let body = self.child(LISTEN, from_ms, length_ms).await?;
-            let heard: Listened = serde_json::from_slice(&body).map_err(|error| nonsense(&error))?;
+            let heard: Listened = serde_json::from_slice(&body).map_err(|error| super::nonsense(&error))?;
             all.duration_ms = all.duration_ms.max(from_ms + heard.duration_ms);
             let segments = overlap::segments_of(&utterances(&heard));
             let later = segments.into_iter().map(|segment| segment.later(from_ms)).collect();
@@ -246,10 +245,6 @@ impl Work<'_> {
         let stored = stored.map_err(|error| Failure::retryable("artifacts_unavailable", error.to_string()))?;
         Ok(stored.artifact)
     }
-}
-
-fn nonsense(error: &dyn std::fmt::Display) -> Failure {
-    Failure::retryable("media_crashed", format!("the media child answered nonsense: {error}"))
 }
 
 /// Words between the ends of utterances.

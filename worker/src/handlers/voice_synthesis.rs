@@ -35,8 +35,7 @@ const LOCAL_CHARS: usize = 1_000;
 pub async fn run(services: Services, attempt: Attempt) -> Result<Box<RawValue>, Failure> {
     let started = Instant::now();
     let input: VoiceSynthesisInput = super::parse(&attempt.input)?;
-    let tenant = Tenant::parse(&attempt.tenant)
-        .map_err(|error| Failure::non_retryable("input_invalid", format!("the task's tenant is not valid: {error}")))?;
+    let tenant = super::tenant_of(&attempt)?;
     let parts = match (&input.text, &input.segments) {
         (Some(text), _) => vec![SpokenPart {
             text: text.clone(),
@@ -194,12 +193,9 @@ impl Work<'_> {
         let (request, body) = self.request(&speech)?;
         let on_progress = |percent, message: &str| self.attempt.progress(percent, message);
         let answer = self.services.media.run(&request, body, on_progress).await?;
-        let nonsense = |error: &dyn std::fmt::Display| {
-            Failure::retryable("media_crashed", format!("the media child answered nonsense: {error}"))
-        };
-        let (answer, audio) = split_audio::<SpeechAnswer>(answer).map_err(|error| nonsense(&error))?;
+        let (answer, audio) = split_audio::<SpeechAnswer>(answer).map_err(|error| super::nonsense(&error))?;
         if answer.pieces.len() != speech.pieces.len() {
-            return Err(nonsense(&"it lost a piece"));
+            return Err(super::nonsense(&"it lost a piece"));
         }
         let segments = segments(&speech.pieces, &answer);
         let cues: Vec<Cue> = segments.iter().map(cue).collect();

@@ -68,6 +68,5 @@ async fn local(services: &Services) -> Result<Vec<LocalVoice>, Failure> {
         input: RawValue::NULL.to_owned(),
     };
     let answer = services.media.run(&request, Bytes::new(), |_, _| {}).await?;
-    serde_json::from_slice(&answer)
-        .map_err(|error| Failure::retryable("media_crashed", format!("the media child answered nonsense: {error}")))
+    serde_json::from_slice(&answer).map_err(|error| super::nonsense(&error))
 }
