@@ -30,8 +30,6 @@ test: setup-tests build ## run every test, the chaos tests over real processes i
 	$(CARGO) test --workspace
 
 chaos: setup-tests build ## bring faults upon real processes for about ten minutes (CHAOS_SEED=, CHAOS_CASES=C01,C02)
-	@# Primaries that are killed, stopped and shut down: C11, C12 and C14 are tests of the queue.
-	$(CARGO) test --workspace --test it -- sentinel:: cluster::
 	$(TARGET_DIR)/debug/examples/chaos '$(CHAOS_SEED)' '$(CHAOS_CASES)'
 
 docker-test: ## run docker-compose.yml for real with three workers; skipped where no Docker engine answers

@@ -27,6 +27,15 @@ impl Ledger {
         Self { path, file }
     }
 
+    /// Another handle on it.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            file: self.file.try_clone().expect("a file can be opened twice"),
+        }
+    }
+
     /// Writes ids down; they are on the disk when this returns.
     pub fn acknowledge(&mut self, ids: &[String]) {
         let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();

@@ -4,11 +4,15 @@
 //! Tests are in `tests/it`; the benchmark's driver is `examples/bench/`. A harness may panic: it runs in tests only.
 
 pub mod chaos;
+#[allow(clippy::unwrap_used, reason = "the tests of the queue have it, too")]
+#[path = "../../queue/tests/it/cluster_servers.rs"]
+mod cluster_servers;
 mod collector;
 mod events;
 mod http;
 mod ledger;
 mod orphan;
+mod page;
 mod process;
 #[allow(dead_code, reason = "the tests of the queue use the rest")]
 #[path = "../../queue/tests/it/proxy.rs"]
@@ -16,6 +20,9 @@ mod proxy;
 pub mod recording;
 mod redis;
 mod rtsp;
+#[allow(dead_code, clippy::unwrap_used, reason = "the tests of the queue have it, too")]
+#[path = "../../queue/tests/it/servers.rs"]
+mod servers;
 mod site;
 mod stage;
 mod tree;
@@ -24,6 +31,7 @@ pub use collector::{Collector, SeenSpan};
 pub use events::{Event, Events};
 pub use http::{Answer, Http};
 pub use ledger::{Deed, Diary, Entry, Ledger};
+pub use page::huge_page;
 pub use process::{Process, executable, free_port};
 pub use redis::{Durability, Redis};
 pub use rtsp::RtspServer;

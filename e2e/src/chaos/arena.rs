@@ -10,9 +10,10 @@ use redis::{AsyncConnectionConfig, RedisResult};
 use serde_json::value::RawValue;
 use tempfile::TempDir;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
-use zoetrope_queue::{Clock, ConnectOptions, Enqueued, Idempotency, NewTask, Queue, SystemClock};
+use zoetrope_queue::{Clock, ConnectOptions, Idempotency, NewTask, Queue, SystemClock};
 
 use super::judge::{self, Kill, PREFIX, Verdict};
+use super::load::id_of;
 use super::probe::{Dies, KIND, ProbeInput, ProbeSettings};
 use crate::ledger::{Diary, Ledger};
 use crate::process::{Process, executable};
@@ -25,10 +26,12 @@ pub(crate) const BEYOND_LEASE: Duration = Duration::from_secs(2);
 /// Tasks of one submit.
 const BATCH: usize = 250;
 /// How often somebody looks whether all is over, or whether a probe has died.
-const LOOK: Duration = Duration::from_millis(20);
+pub(crate) const LOOK: Duration = Duration::from_millis(20);
 /// Longest wait for tasks to end after the last fault.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
-const TENANT: &str = "chaos";
+pub(crate) const TENANT: &str = "chaos";
+/// Whoever else has tasks in a case.
+pub(crate) const OTHER_TENANT: &str = "other";
 
 /// The place and everybody on it.
 pub(crate) struct Arena {
@@ -90,17 +93,7 @@ impl Arena {
     }
 
     fn new_probe(&self, place: usize) -> Process {
-        let settings = serde_json::to_string(&self.settings).expect("settings are JSON");
-        let own = executable("examples/probe").display().to_string();
-        let mut words = self.launcher.iter().cloned().chain([own, settings]);
-        let program = words.next().expect("at least the probe").into();
-        Process::start_with(
-            &format!("probe-{place}"),
-            program,
-            words.collect(),
-            &BTreeMap::new(),
-            self.dir.path(),
-        )
+        start_probe(&self.settings, &self.launcher, self.dir.path(), place)
     }
 
     /// SIGKILL, written down.
@@ -190,11 +183,7 @@ impl Arena {
                 repeats += 1;
                 pauses.tick().await;
             };
-            let id = |answer| match answer {
-                Ok(Enqueued::Created(id) | Enqueued::Replayed(id)) => id,
-                other => panic!("{other:?} should be accepted"),
-            };
-            let ids: Vec<String> = answers.into_iter().map(|answer| id(answer).to_string()).collect();
+            let ids: Vec<String> = answers.into_iter().map(|answer| id_of(answer).to_string()).collect();
             self.ledger.acknowledge(&ids);
         }
         repeats
@@ -222,6 +211,8 @@ impl Arena {
         for index in [
             format!("q:{KIND}"),
             format!("solo:{KIND}"),
+            format!("f:{KIND}:{TENANT}:"),
+            format!("f:{KIND}:{OTHER_TENANT}:"),
             "lease".to_owned(),
             "tm".to_owned(),
         ] {
@@ -270,6 +261,21 @@ impl Arena {
         }
         verdict
     }
+}
+
+/// A probe, with these words before its executable.
+pub(crate) fn start_probe(settings: &ProbeSettings, launcher: &[String], dir: &Path, place: usize) -> Process {
+    let settings = serde_json::to_string(settings).expect("settings are JSON");
+    let own = executable("examples/probe").display().to_string();
+    let mut words = launcher.iter().cloned().chain([own, settings]);
+    let program = words.next().expect("at least the probe").into();
+    Process::start_with(
+        &format!("probe-{place}"),
+        program,
+        words.collect(),
+        &BTreeMap::new(),
+        dir,
+    )
 }
 
 /// The task with this number.

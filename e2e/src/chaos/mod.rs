@@ -2,13 +2,15 @@
 //! product: Redis, api and workers are real, and a witness outside of Redis knows what was promised and done.
 //!
 //! `cases/` has one file for each family, each case a function in a table; `arena.rs` is where a case is played,
-//! `probe.rs` the light worker that keeps a diary, `judge.rs` what is held against the promises, `report.rs` what is
-//! published. `make chaos` plays all of them, `make test` the short ones.
+//! `load.rs` the submitters that never pause, `probe.rs` the light worker that keeps a diary, `judge.rs` what is held
+//! against the promises, `pulse.rs` how busy the machine is, `report.rs` what is published. `make chaos` plays all of them, `make test` the short ones.
 
 mod arena;
 pub mod cases;
 mod judge;
+mod load;
 pub mod probe;
+mod pulse;
 mod random;
 mod report;
 
@@ -19,11 +21,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 pub use judge::{Promise, Verdict};
+use pulse::Pulse;
 pub use random::Random;
 pub use report::{details, markdown};
 
-/// Longest that a case may take.
-const LONGEST: Duration = Duration::from_secs(900);
+/// Longest that a case may take. The longest, M1, takes a third of it.
+const LONGEST: Duration = Duration::from_secs(1_500);
 
 /// How much of a case is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,12 +78,14 @@ pub struct Played {
     pub verdict: Verdict,
     /// How long it took.
     pub took: Duration,
+    /// Longest time that the machine let a thread wait that could run.
+    pub stalled: Duration,
 }
 
 /// Plays a case. One that cannot go on has broken its promise. The same seed plays the same case the same way,
 /// whichever others are played.
 pub async fn play(case: Case, seed: u64, scale: Scale) -> Played {
-    let begun = Instant::now();
+    let (begun, pulse) = (Instant::now(), Pulse::start());
     let number = case.id.bytes().fold(0_u64, |sum, byte| sum * 31 + u64::from(byte));
     let scene = Scene {
         random: Random::new(seed ^ (number << 20)),
@@ -103,6 +108,7 @@ pub async fn play(case: Case, seed: u64, scale: Scale) -> Played {
         case,
         verdict,
         took: begun.elapsed(),
+        stalled: pulse.worst(),
     }
 }
 

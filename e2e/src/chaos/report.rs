@@ -38,11 +38,12 @@ pub fn markdown(played: &[Played], seed: u64, scale: Scale, machine: &str) -> St
         sum(|case| usize::try_from(case.verdict.fsck).unwrap_or(usize::MAX)),
     );
     text.push_str(
-        "Recovery: from the kill of a worker to the next start of what it held, first losses; leases of 2 s.\n\n",
+        "Recovery: from the kill of a worker to the next start of what it held, first losses; leases of 2 s. \
+         The machine's stall: the longest that a thread which could run had to wait for a core.\n\n",
     );
     text.push_str(
-        "| case | what is done | tasks | lost | twice | stale refused | re-runs | recovery ms p50, p99, max | stuck | fsck | |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|\n",
+        "| case | what is done | tasks | lost | twice | stale refused | re-runs | recovery ms p50, p99, max | stuck | fsck | \
+         machine's stall ms | |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for case in played {
         text.push_str(&row(case, scale));
@@ -67,7 +68,7 @@ fn row(played: &Played, scale: Scale) -> String {
         (None, false) => "BROKEN",
     };
     format!(
-        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {word} |\n",
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {word} |\n",
         case.id,
         case.fault,
         verdict.tasks,
@@ -77,7 +78,8 @@ fn row(played: &Played, scale: Scale) -> String {
         verdict.reruns,
         percentiles(&verdict.recovery_ms),
         verdict.stuck,
-        verdict.fsck
+        verdict.fsck,
+        played.stalled.as_millis()
     )
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests await the tasks that they spawn")]
 
 mod cluster;
+mod cluster_servers;
 mod drain;
 mod ends;
 mod fairness;

@@ -61,13 +61,6 @@ impl Redis {
     }
 }
 
-/// A port that was free a moment ago.
-#[allow(dead_code, reason = "used by the integration tests, not by the crate's own")]
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 fn socket(dir: &tempfile::TempDir) -> std::path::PathBuf {
     dir.path().join("redis.sock")
 }

@@ -1,13 +1,16 @@
 //! Servers that belong together: a primary with replicas and sentinels, each a process of its own on a free port.
+//! Also compiled into the chaos cases of `e2e`.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisResult};
 
-use crate::redis_server::free_port;
-use crate::stage::LIMIT;
+/// Longer than any wait that ends well.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Milliseconds without an answer after which a sentinel takes a server for dead.
 pub(crate) const DOWN_AFTER_MS: u64 = 1_000;
@@ -78,6 +81,12 @@ pub(crate) async fn until<T: FromRedisValue>(port: u16, command: &str, wanted: i
     };
     let answered = tokio::time::timeout(LIMIT, asking).await;
     answered.unwrap_or_else(|_| panic!("{command} on {port} should come to the wanted answer"))
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 fn texts(words: &[&str]) -> Vec<String> {

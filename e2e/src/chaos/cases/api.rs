@@ -13,9 +13,11 @@ use zoetrope_queue::{ConnectOptions, FsckMode, Queue};
 use crate::chaos::judge::{self, Verdict};
 use crate::chaos::{Case, Scene, lasts};
 use crate::http::{Answer, Http};
+use crate::page::huge_page;
 use crate::process::{Process, executable, free_port};
 use crate::redis::{Durability, Redis};
 use crate::stage::{Stage, StageBuilder};
+use crate::tree::{ended, until_children_of};
 
 pub(super) const CASES: &[Case] = &[
     Case {
@@ -44,13 +46,15 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "C40",
-        fault: "cancels that race with the ends of their tasks",
-        promise: "one end each, and the one that the canceller was told",
+        fault: "cancels that race with the ends of their tasks, and cancels of what a media child works on",
+        promise: "one end each, and the one that the canceller was told; the child is gone within 2 s",
         play: |scene| c40(scene).boxed(),
     },
 ];
 
 const SUBMITTERS: usize = 8;
+/// Longest that the child of a canceled task may go on.
+const CHILD_ENDS: Duration = Duration::from_secs(2);
 
 fn stage() -> StageBuilder {
     Stage::builder()
@@ -279,6 +283,46 @@ async fn c39(_scene: Scene) -> Verdict {
 }
 
 async fn c40(mut scene: Scene) -> Verdict {
+    let rounds = scene.scale.of(5, 1);
+    let mut verdict = races(&mut scene).await;
+    let slowest = children_of_canceled(rounds).await;
+    verdict.promise_in_time(
+        slowest <= CHILD_ENDS,
+        format!("media children gone after {rounds} cancels within {CHILD_ENDS:?}: {slowest:?}"),
+    );
+    verdict
+}
+
+/// Cancels tasks that a media child works on; the longest that a child went on.
+async fn children_of_canceled(rounds: usize) -> Duration {
+    let stage = Stage::builder()
+        .env("WORKER_KINDS", "ocr")
+        .env("MAX_WORKERS", "1")
+        .env("RUST_LOG", "warn")
+        .start()
+        .await;
+    let (page, mut slowest) = (huge_page(), Duration::ZERO);
+    for _ in 0..rounds {
+        let answer = stage
+            .http
+            .post_file("/api/v1/tasks/ocr", "huge.png", page.clone())
+            .await;
+        let id = answer.id();
+        stage.http.until(&id, |task| task["state"] == "running").await;
+        let children = until_children_of(stage.workers[0].pid(), "zoetrope-media").await;
+        let asked = Instant::now();
+        stage.http.delete(&format!("/api/v1/tasks/{id}")).await;
+        for child in children {
+            ended(child).await;
+        }
+        slowest = slowest.max(asked.elapsed());
+        let task = stage.http.until_ended(&id).await;
+        assert_eq!(task["state"], "canceled", "{task}");
+    }
+    slowest
+}
+
+async fn races(scene: &mut Scene) -> Verdict {
     let stage = stage().workers(2).start().await;
     let count = scene.scale.of(1_000, 100);
     let mut racers = JoinSet::new();

@@ -2,6 +2,8 @@
 
 mod api;
 mod clock;
+mod failover;
+mod fairness;
 mod kills;
 mod million;
 mod store;
@@ -14,9 +16,11 @@ pub fn all() -> Vec<Case> {
     [
         kills::CASES,
         store::CASES,
+        failover::CASES,
         wire::CASES,
         clock::CASES,
         api::CASES,
+        fairness::CASES,
         million::CASES,
     ]
     .concat()
