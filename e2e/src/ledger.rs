@@ -120,6 +120,11 @@ impl Diary {
 
     /// All diaries of a folder, in the order of time.
     pub fn read_all(dir: &Path) -> Vec<Entry> {
+        Self::read_some(dir, |_| true)
+    }
+
+    /// The same for lines that are `wanted`.
+    pub fn read_some(dir: &Path, wanted: impl Fn(&str) -> bool) -> Vec<Entry> {
         let mut entries = Vec::new();
         for file in std::fs::read_dir(dir).expect("the folder should be readable").flatten() {
             let name = file.file_name().to_string_lossy().into_owned();
@@ -127,7 +132,8 @@ impl Diary {
                 continue;
             };
             let text = std::fs::read_to_string(file.path()).expect("a diary should be readable");
-            entries.extend(text.lines().map(|line| entry(line, pid)));
+            let lines = text.lines().filter(|line| wanted(line));
+            entries.extend(lines.map(|line| entry(line, pid)));
         }
         entries.sort_by_key(|entry| entry.at_ms);
         entries

@@ -33,6 +33,11 @@ pub(crate) const TENANT: &str = "chaos";
 /// Whoever else has tasks in a case.
 pub(crate) const OTHER_TENANT: &str = "other";
 
+/// Longest recovery that is promised, milliseconds.
+pub(crate) fn limit_ms() -> u64 {
+    u64::try_from((LEASE + BEYOND_LEASE).as_millis()).expect("a short time")
+}
+
 /// The place and everybody on it.
 pub(crate) struct Arena {
     pub(crate) redis: Redis,

@@ -160,8 +160,12 @@ pub(crate) async fn all_ended(redis: &mut MultiplexedConnection) -> HashMap<Stri
         .await
         .expect("redis should answer");
     dead.into_iter().for_each(|id| *kept.entry(id).or_default() += 1);
-    let mut ended = HashMap::with_capacity(kept.len());
-    let ids: Vec<(String, usize)> = kept.into_iter().collect();
+    read_ended(redis, &kept.into_iter().collect::<Vec<_>>()).await
+}
+
+/// How these tasks ended, each with the number of places where it is kept.
+pub(crate) async fn read_ended(redis: &mut MultiplexedConnection, ids: &[(String, usize)]) -> HashMap<String, Ended> {
+    let mut ended = HashMap::with_capacity(ids.len());
     for piece in ids.chunks(usize::try_from(PIECE).expect("a small number")) {
         let mut heads = redis::pipe();
         for (id, _) in piece {
@@ -240,6 +244,11 @@ pub(crate) async fn judge(
         );
     }
     verdict
+}
+
+/// From each kill to the next start of what it held, as the diary has it, milliseconds, ascending.
+pub(crate) fn recoveries(diary: &[Entry], kills: &[Kill], ended: &HashMap<String, Ended>) -> Vec<u64> {
+    Runs::of(diary).recoveries(kills, ended)
 }
 
 /// The attempts of each task in the order in which they began.

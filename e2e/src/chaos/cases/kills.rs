@@ -7,7 +7,7 @@ use redis::AsyncCommands;
 use rustix::process::Signal;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::chaos::arena::{Arena, BEYOND_LEASE, LEASE};
+use crate::chaos::arena::{Arena, LEASE, limit_ms};
 use crate::chaos::judge::{self, PREFIX, Verdict};
 use crate::chaos::probe::{Dies, POINTS, ProbeInput};
 use crate::chaos::{Case, Scene, lasts};
@@ -72,10 +72,6 @@ fn works(scene: &mut Scene) -> impl FnMut(u64) -> ProbeInput {
         works_ms: 50 + random.below(151) as u64,
         ..ProbeInput::default()
     }
-}
-
-fn limit_ms() -> u64 {
-    u64::try_from((LEASE + BEYOND_LEASE).as_millis()).expect("a short time")
 }
 
 async fn c01(mut scene: Scene) -> Verdict {

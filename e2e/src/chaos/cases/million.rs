@@ -1,8 +1,8 @@
 //! One long run: a million tasks, a worker killed every five seconds, and the memory afterwards.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::FutureExt;
@@ -13,10 +13,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use zoetrope_queue::{Enqueued, FsckMode, NewTask, Queue};
 
-use crate::chaos::arena::Arena;
-use crate::chaos::judge::{PREFIX, Verdict};
+use crate::chaos::arena::{Arena, limit_ms};
+use crate::chaos::judge::{self, PREFIX, Verdict};
 use crate::chaos::probe::KIND;
 use crate::chaos::{Case, Scene};
+use crate::ledger::{Deed, Diary};
 use crate::redis::Durability;
 
 pub(super) const CASES: &[Case] = &[Case {
@@ -46,9 +47,9 @@ async fn m1(mut scene: Scene) -> Verdict {
     arena.settings.claim_ahead = true;
     arena.add_probes(PROBES);
     // A first round, so that whatever is made once is there.
-    submit(&mut arena, BATCH).await;
+    submit_batch(arena.queue().await, 0, Duration::from_secs(1)).await;
     arena.until_left(0).await;
-    prune(&mut arena).await;
+    until_pruned(&arena).await;
     let baseline = arena.redis.used_memory().await;
 
     let begun = Instant::now();
@@ -62,9 +63,15 @@ async fn m1(mut scene: Scene) -> Verdict {
         format!("{kills} workers killed in {:.0} s", took.as_secs_f64()),
     );
     let queue = arena.queue().await;
+    let checked = Instant::now();
     verdict.fsck = queue.fsck(FsckMode::Check).await.expect("redis should answer").found;
-    let pruned = Instant::now();
-    prune(&mut arena).await;
+    verdict.promise(
+        verdict.fsck == 0,
+        format!("fsck is clean, in {:.0} s", checked.elapsed().as_secs_f64()),
+    );
+    verdict.promise_recovery(limit_ms());
+    let pruning = Instant::now();
+    prune(&arena).await;
     let left = settled_memory(&arena, baseline + SLACK_BYTES).await;
     verdict.promise(
         left <= baseline + SLACK_BYTES,
@@ -73,26 +80,18 @@ async fn m1(mut scene: Scene) -> Verdict {
             mib(baseline),
             mib(full),
             mib(left),
-            pruned.elapsed().as_secs_f64()
+            pruning.elapsed().as_secs_f64()
         ),
     );
     verdict.fsck += queue.fsck(FsckMode::Check).await.expect("redis should answer").found;
     verdict
 }
 
-async fn submit(arena: &mut Arena, count: usize) {
-    let queue = arena.queue().await;
-    for first in (0..count).step_by(BATCH) {
-        let ids = submit_batch(queue.clone(), first).await;
-        arena.ledger.acknowledge(&ids);
-    }
-}
-
-async fn submit_batch(queue: Queue, first: usize) -> Vec<String> {
+async fn submit_batch(queue: Queue, first: usize, kept: Duration) -> Vec<String> {
     let task = |number: usize| {
         let input = RawValue::from_string(format!("{{\"i\":{number}}}")).expect("JSON");
         let mut task = NewTask::new("chaos", KIND, input);
-        task.result_ttl = KEPT;
+        task.result_ttl = kept;
         task
     };
     let tasks = (first..first + BATCH).map(task).collect();
@@ -110,7 +109,7 @@ async fn submit_and_kill(arena: &mut Arena, count: usize, scene: &mut Scene) -> 
     let mut firsts = (0..count).step_by(BATCH);
     let mut submitting = JoinSet::new();
     for first in firsts.by_ref().take(SUBMITTERS) {
-        submitting.spawn(submit_batch(queue.clone(), first));
+        submitting.spawn(submit_batch(queue.clone(), first, KEPT));
     }
     let mut kills = 0;
     let mut due = interval(Duration::from_secs(5));
@@ -127,7 +126,7 @@ async fn submit_and_kill(arena: &mut Arena, count: usize, scene: &mut Scene) -> 
             Some(ids) = submitting.join_next() => {
                 arena.ledger.acknowledge(&ids.expect("a submit should not panic"));
                 if let Some(first) = firsts.next() {
-                    submitting.spawn(submit_batch(queue.clone(), first));
+                    submitting.spawn(submit_batch(queue.clone(), first, KEPT));
                 }
             }
             _ = looks.tick(), if submitting.is_empty() => {
@@ -141,48 +140,69 @@ async fn submit_and_kill(arena: &mut Arena, count: usize, scene: &mut Scene) -> 
 
 /// Compares the ledger, the diaries and the lists of results, each read as a stream.
 async fn delivered(arena: &Arena) -> Verdict {
-    let acknowledged = ids_of_lines(&arena.dir().join("acknowledged"), 0);
-    let mut runs = 0;
-    let mut ran = HashSet::with_capacity(acknowledged.len());
-    for file in std::fs::read_dir(arena.dir())
-        .expect("the folder should be readable")
-        .flatten()
-    {
-        if file.file_name().to_string_lossy().starts_with("diary-") {
-            for id in ids_of_lines(&file.path(), 2) {
-                runs += 1;
-                ran.insert(id);
-            }
-        }
+    let known: HashSet<Id> = lines(&arena.dir().join("acknowledged"), |line| id(line, 0)).collect();
+    let mut ran: HashMap<Id, u32> = HashMap::with_capacity(known.len());
+    for diary in diaries(arena) {
+        lines(&diary, began).for_each(|id| *ran.entry(id).or_default() += 1);
     }
-    // A line when it began and one when it was over.
-    let reruns = (runs / 2usize).saturating_sub(ran.len());
     let mut witness = arena.witness().await;
     let kept = kept_ids(&mut witness).await;
-    let dead: usize = witness.zcard(format!("{PREFIX}dl")).await.expect("redis should answer");
     let distinct: HashSet<&Id> = kept.iter().collect();
-    let known: HashSet<&Id> = acknowledged.iter().collect();
+    let dead: Vec<String> = witness
+        .zrange(format!("{PREFIX}dl"), 0, -1)
+        .await
+        .expect("redis should answer");
+    let dead: HashSet<Id> = dead.iter().filter_map(|id| id.as_bytes().try_into().ok()).collect();
     Verdict {
         tasks: known.len(),
-        // The first round was pruned.
         lost: known
             .iter()
-            .filter(|id| !distinct.contains(**id))
-            .count()
-            .saturating_sub(BATCH + dead),
+            .filter(|id| !distinct.contains(*id) && !dead.contains(*id))
+            .count(),
         twice: kept.len() - distinct.len(),
-        accepted: distinct.iter().filter(|id| !ran.contains(**id)).count(),
-        reruns,
-        dead_by_rule: dead,
+        accepted: distinct.iter().filter(|id| !ran.contains_key(**id)).count(),
+        reruns: ran.values().map(|runs| *runs as usize - 1).sum(),
+        recovery_ms: recoveries(arena, &ran, &mut witness).await,
+        dead_by_rule: dead.len(),
         ..Verdict::default()
     }
 }
 
-fn ids_of_lines(path: &Path, word: usize) -> Vec<Id> {
+/// How long what the killed workers held waited: only those that ran again are read whole.
+async fn recoveries(arena: &Arena, ran: &HashMap<Id, u32>, witness: &mut MultiplexedConnection) -> Vec<u64> {
+    let again = |id: &Id| ran.get(id).is_some_and(|runs| *runs > 1);
+    let mut diary = Diary::read_some(arena.dir(), |line| began(line).is_some_and(|id| again(&id)));
+    diary.retain(|entry| entry.deed == Deed::Ran);
+    let ids: HashSet<&String> = diary.iter().map(|entry| &entry.id).collect();
+    let ids: Vec<(String, usize)> = ids.into_iter().map(|id| (id.clone(), 1)).collect();
+    let ended = judge::read_ended(witness, &ids).await;
+    judge::recoveries(&diary, &arena.kills, &ended)
+}
+
+fn diaries(arena: &Arena) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(arena.dir()).expect("the folder should be readable");
+    let paths = files.flatten().map(|file| file.path());
+    paths
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("diary-"))
+        })
+        .collect()
+}
+
+fn lines<'a>(path: &Path, read: impl Fn(&str) -> Option<Id> + 'a) -> impl Iterator<Item = Id> + 'a {
     let file = std::fs::File::open(path).expect("the file should be readable");
     let lines = BufReader::new(file).lines().map_while(Result::ok);
-    let id = |line: String| line.split(' ').nth(word)?.as_bytes().try_into().ok();
-    lines.filter_map(id).collect()
+    lines.filter_map(move |line| read(&line))
+}
+
+fn id(line: &str, word: usize) -> Option<Id> {
+    line.split(' ').nth(word)?.as_bytes().try_into().ok()
+}
+
+/// The task, if this line of a diary says that an attempt began.
+fn began(line: &str) -> Option<Id> {
+    (line.split(' ').nth(1)? == "r").then(|| id(line, 2))?
 }
 
 async fn kept_ids(witness: &mut MultiplexedConnection) -> Vec<Id> {
@@ -209,13 +229,18 @@ async fn kept_ids(witness: &mut MultiplexedConnection) -> Vec<Id> {
     kept
 }
 
-/// Moves the queue's time on until results may go, and waits until they have gone.
-async fn prune(arena: &mut Arena) {
+/// Moves the queue's time on until results may go, and waits until they have gone. It goes on at half speed afterwards:
+/// nothing that is timed may follow.
+async fn prune(arena: &Arena) {
     let later = (KEPT.as_millis() + 120_000).to_string();
     arena
         .redis
         .run(&["HINCRBY", &format!("{PREFIX}meta"), "now", &later])
         .await;
+    until_pruned(arena).await;
+}
+
+async fn until_pruned(arena: &Arena) {
     let mut witness = arena.witness().await;
     let (mut looks, give_up) = (interval(Duration::from_millis(100)), Instant::now() + PRUNE_LIMIT);
     loop {
