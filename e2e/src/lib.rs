@@ -13,6 +13,8 @@ mod http;
 mod ledger;
 mod orphan;
 mod page;
+#[path = "../../queue/tests/it/ports.rs"]
+mod ports;
 mod process;
 #[allow(dead_code, reason = "the tests of the queue use the rest")]
 #[path = "../../queue/tests/it/proxy.rs"]
@@ -32,7 +34,8 @@ pub use events::{Event, Events};
 pub use http::{Answer, Http};
 pub use ledger::{Deed, Diary, Entry, Ledger};
 pub use page::huge_page;
-pub use process::{Process, executable, free_port};
+pub use ports::free_port;
+pub use process::{Process, executable};
 pub use redis::{Durability, Redis};
 pub use rtsp::RtspServer;
 pub use site::Site;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -129,15 +128,6 @@ pub fn executable(name: &str) -> PathBuf {
         .map(|folder| folder.join(name))
         .find(|path| path.is_file());
     path.unwrap_or_else(|| panic!("{name} should be built first: `cargo build --workspace --bins`, or `make test`"))
-}
-
-/// A port that nobody listens on.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("some port should be free");
-    listener
-        .local_addr()
-        .expect("a bound listener should know its address")
-        .port()
 }
 
 fn spawn(program: &Path, args: &[String], env: &BTreeMap<String, String>, log: &Path) -> Child {

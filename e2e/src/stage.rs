@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::http::Http;
-use crate::process::{Process, executable, free_port};
+use crate::ports::free_port;
+use crate::process::{Process, executable};
 use crate::redis::{Durability, Redis};
 use crate::site::Site;
 

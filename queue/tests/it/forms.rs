@@ -63,7 +63,7 @@ async fn tls_redis(dir: &Path, clients: &str) -> (Redis, ConnectOptions) {
     certificates(dir);
     let path = |name: &str| dir.join(name).display().to_string();
     let (cert, key, ca) = (path("server.crt"), path("server.key"), path("ca.crt"));
-    let port = crate::servers::free_port().to_string();
+    let port = crate::ports::free_port().to_string();
     let redis = Redis::start(&[
         "--tls-port",
         &port,
@@ -89,7 +89,7 @@ async fn tls_redis(dir: &Path, clients: &str) -> (Redis, ConnectOptions) {
 
 #[tokio::test]
 async fn a_unix_socket_and_a_port_lead_to_the_same_queue() {
-    let port = crate::servers::free_port().to_string();
+    let port = crate::ports::free_port().to_string();
     let redis = Redis::start(&["--port", &port]).await;
     for (url, form) in [
         (redis.url(), "unix socket"),

@@ -16,6 +16,8 @@ mod lifecycle;
 mod limits;
 mod load;
 mod output;
+#[allow(unreachable_pub, reason = "e2e hands it on")]
+mod ports;
 #[allow(dead_code, reason = "the chaos cases of e2e use all of it")]
 mod proxy;
 mod prune;

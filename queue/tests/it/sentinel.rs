@@ -39,7 +39,7 @@ async fn a_primary_that_is_killed_under_load_loses_nothing_and_commits_nothing_t
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_hangs_is_left_at_once_by_blocking_reads_too() {
-    let sentinels = Sentinels::start(&["--min-replicas-to-write", "1", "--min-replicas-max-lag", "2"]).await;
+    let sentinels = Sentinels::start(&[]).await;
     let old = sentinels.servers[0].port;
     let queue = connect(&sentinels).await;
     let worker = worker_on(&queue, config("w1", &["echo"], 4), echoes());
@@ -73,15 +73,7 @@ async fn a_planned_shutdown_of_the_primary_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strict_submit_is_acknowledged_once_a_replica_has_it() {
-    let settings = [
-        "--appendonly",
-        "yes",
-        "--min-replicas-to-write",
-        "1",
-        "--min-replicas-max-lag",
-        "2",
-    ];
-    let sentinels = Sentinels::start(&settings).await;
+    let sentinels = Sentinels::start(&["--appendonly", "yes"]).await;
     let options = |durability| ConnectOptions {
         durability: Some(durability),
         ..ConnectOptions::new(sentinels.url())

@@ -1,7 +1,6 @@
 //! Servers that belong together: a primary with replicas and sentinels, each a process of its own on a free port.
 //! Also compiled into the chaos cases of `e2e`.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -9,11 +8,16 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisResult};
 
+use crate::ports::free_port;
+
 /// Longer than any wait that ends well.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Milliseconds without an answer after which a sentinel takes a server for dead.
-pub(crate) const DOWN_AFTER_MS: u64 = 1_000;
+/// Milliseconds without an answer after which a sentinel takes a server for dead. It asks once a second: with no more
+/// than that, a machine that is busy for a moment makes the sentinels replace a primary that lives.
+pub(crate) const DOWN_AFTER_MS: u64 = 2_000;
+/// As the manual says: a primary without a replica takes no writes, which nobody else would have.
+const PROTECTED: [&str; 4] = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "2"];
 
 /// One `redis-server` on a port.
 pub(crate) struct Server {
@@ -83,12 +87,6 @@ pub(crate) async fn until<T: FromRedisValue>(port: u16, command: &str, wanted: i
     answered.unwrap_or_else(|_| panic!("{command} on {port} should come to the wanted answer"))
 }
 
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 fn texts(words: &[&str]) -> Vec<String> {
     words.iter().map(ToString::to_string).collect()
 }
@@ -101,10 +99,10 @@ pub(crate) struct Sentinels {
 }
 
 impl Sentinels {
-    /// `settings` are those of the primary and the replicas.
+    /// `settings` are those of the primary and the replicas, beside `PROTECTED`.
     pub(crate) async fn start(settings: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let settings = texts(settings);
+        let settings = [texts(&PROTECTED), texts(settings)].concat();
         let mut servers = vec![Server::start(dir.path(), &settings)];
         let primary = servers[0].port.to_string();
         for _ in 0..2 {
