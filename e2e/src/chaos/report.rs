@@ -87,9 +87,10 @@ fn row(played: &Played, scale: Scale) -> String {
 pub fn details(played: &Played) -> String {
     let verdict = &played.verdict;
     let mut text = format!(
-        "**{}** ({:.1} s): {}.",
+        "**{}** ({:.1} s, stall {} ms): {}.",
         played.case.id,
         played.took.as_secs_f64(),
+        played.stalled.as_millis(),
         played.case.promise
     );
     for promise in &verdict.promises {
