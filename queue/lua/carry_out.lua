@@ -11,6 +11,7 @@ local function carry_out()
   end
   for key, list in pairs(puts) do redis.call('ZADD', prefix .. key, unpack(list)) end
   for key, score in pairs(forgets) do redis.call('ZREMRANGEBYSCORE', prefix .. key, '-inf', score) end
+  for key, score in pairs(raises) do redis.call('ZADD', prefix .. key, 'GT', score, '') end
   for _, trim in ipairs(trims) do redis.call('LTRIM', trim[1], trim[2], -1) end
   for moment, ids in pairs(kept) do
     redis.call('RPUSH', prefix .. 'done:' .. moment, unpack(ids))

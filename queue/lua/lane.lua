@@ -4,6 +4,8 @@
 -- (their pass); those that may not run now stand AWAY behind.
 local owners, owned, fair = {}, {}, {}      -- kind -> its owner or false; owners to write; whether any of its flows exists
 local joins, returns = {}, {}               -- flow -> tenant -> key: queues that gained tasks; those that may run again
+local splits = {}                           -- kind -> tenant that owned it until now
+local CREDIT = 16                           -- tasks of a tenant that had none, before it takes turns
 
 local function split_lane(lane)
   return string.match(lane, '^([^:]*):(.*)$')
@@ -31,6 +33,7 @@ end
 -- The owner becomes one of several: its queue takes the name that queues of keys have.
 local function split_kind(kind)
   local queue = 'f:' .. kind .. ':' .. owners[kind]
+  splits[kind] = split_lane(owners[kind])
   join(kind, split_lane(owners[kind]))
   renames['q:' .. kind] = queue
   puts[queue], puts['q:' .. kind] = puts['q:' .. kind], nil

@@ -8,6 +8,7 @@ local touched = {}                          -- id -> 'ended' or 'renewed', what 
 local lapses = {}                           -- {key, ms until it lapses}
 local kept, trims = {}, {}                  -- when results may go -> ids; {key, count taken off the front}
 local renames, forgets = {}, {}             -- key -> new name, if it still exists; key -> score up to which entries go
+local raises = {}                           -- key -> score of its entry without a name, unless it is higher
 
 local AWAY = 2 ^ 50                         -- added to the pass of whoever has tasks and may not run now
 

@@ -1,5 +1,6 @@
--- Plans the places of queues that gained tasks or may run again. One that was empty begins at the lowest pass there is:
--- neither behind the others nor with a claim to what it did not use. A tenant's pass is remembered while it is ahead.
+-- Plans the places of queues that gained tasks or may run again. A tenant that had none begins CREDIT tasks ahead of the
+-- turns, so that its few are not behind the many of others; what it was given counts until the turns have caught up with
+-- it, or it would gain by sending little at a time. A key that had none begins at the lowest pass of its tenant's.
 local function first_pass(ring)
   local head = redis.call('ZRANGE', prefix .. ring, 0, 0, 'WITHSCORES')
   return head[1] and tonumber(head[2]) % AWAY
@@ -9,9 +10,10 @@ local function seat_tenant(flow, tenant)
   local pass = redis.call('ZSCORE', prefix .. 'fl:' .. flow, tenant)
   if not pass then
     local kind = string.match(flow, '^[^!]*')
-    local remembered = tonumber(redis.call('ZSCORE', prefix .. 'fm:' .. flow, tenant) or 0)
-    local least = first_pass('fl:' .. kind) or first_pass('fl:' .. kind .. '!') or 0
-    put('fl:' .. flow, math.max(least, remembered), tenant)
+    local turn = tonumber(redis.call('ZSCORE', prefix .. 'fm:' .. kind, '') or CREDIT)
+    local given = tonumber(redis.call('ZSCORE', prefix .. 'fm:' .. flow, tenant) or 0)
+    -- An owner has been given tasks all the time, without a pass.
+    put('fl:' .. flow, math.max(splits[kind] == tenant and turn or turn - CREDIT, given), tenant)
   elseif tonumber(pass) >= AWAY then
     put('fl:' .. flow, tonumber(pass) - AWAY, tenant)
   end

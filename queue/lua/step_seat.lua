@@ -23,7 +23,7 @@ local function seat_tenant_of(flow, ring, tenant)
   keep_or_leave(ring, tenant, joined and not tenant.paused, 'fm:' .. flow)
 end
 
--- A tenant's pass is remembered while it is ahead of whoever is next.
+-- A tenant's pass is remembered while it tells more than CREDIT, and whose turn it is with them.
 local function seat_row(row)
   local usual, fast = row.kind, row.kind .. '!'
   for flow, ring in pairs({ [usual] = row.usual, [fast] = row.fast }) do
@@ -34,11 +34,12 @@ local function seat_row(row)
   end
   local first = front(row.usual) or front(row.fast)
   local stays = row.usual.away or row.fast.away or joins[usual] or joins[fast]
+  if first then raises['fm:' .. usual] = string.format('%d', first.pass) end
   for _, flow in ipairs({ usual, fast }) do
-    if first then
-      forgets['fm:' .. flow] = string.format('%d', first.pass)
-    elseif not stays then
+    if not first and not stays then
       gone[#gone + 1] = prefix .. 'fm:' .. flow
+    elseif first and first.pass >= CREDIT then
+      forgets['fm:' .. flow] = string.format('%d', first.pass - CREDIT)
     end
   end
 end

@@ -12,7 +12,7 @@
 //! | `own` | HASH | kind -> the one tenant and key whose tasks stand in `q:<kind>` |
 //! | `f:<flow>:<tenant>:<key>` | ZSET | queued tasks of a key once a kind has several; a flow is a kind, or a kind and `!` for realtime |
 //! | `fl:<flow>` `fl:<flow>:<tenant>` | ZSET | tenants, and keys of a tenant, by tasks given; 2^50 behind: may not run now |
-//! | `fm:<flow>` | ZSET | what tenants were given that left while they were ahead |
+//! | `fm:<flow>` | ZSET | what tenants were given that left, until the turns are past it; under the empty name, where these are |
 //! | `rules` | HASH | limits and pauses by subject |
 //! | `c:<name>` `r:<name>` | ZSET, STRING | running tasks that count for a limit of a kind or a key; state of its rate |
 //! | `b:<name>` | ZSET | flows in which a key, or a tenant, may not run now |

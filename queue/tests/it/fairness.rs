@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use redis::AsyncCommands;
+use tokio::sync::{Semaphore, mpsc};
 use zoetrope_queue::{Attempt, Enqueued, MAX_BATCH, NewTask, Outcome, Priority, State, TaskId};
 
 use crate::stage::{Does, Stage, TENANT, json, key, new_task};
@@ -61,15 +62,40 @@ async fn ten_thousand_tasks_of_one_tenant_hardly_delay_ten_of_another() {
     let worker = stage.worker("w1", &["echo"], 4, order.handler());
     stage.until_kept(|count| count >= 100).await;
     worker.stop().await;
-    // Alone the nth would be the nth to begin. Its tenant has every second turn, and a turn is up to eight tasks.
-    for (n, position) in order.positions(OTHER).into_iter().enumerate() {
-        assert!(
-            position <= 2 * (n + 1) + 8,
-            "number {} began as number {position}",
-            n + 1
-        );
+    // As if they were alone.
+    assert_eq!(order.positions(OTHER), (1..=10).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_tenant_that_sends_little_at_a_time_gets_no_more_than_its_turns() {
+    let stage = Stage::new().await;
+    enqueue(&stage, vec![of(TENANT, None); 200]).await;
+    let (begun, mut begins) = mpsc::unbounded_channel();
+    let gate = Arc::new(Semaphore::new(0));
+    let may_end = Arc::clone(&gate);
+    let one_by_one = Does(move |attempt: Attempt| {
+        let (begun, may_end) = (begun.clone(), Arc::clone(&may_end));
+        async move {
+            begun.send(attempt.tenant).unwrap();
+            may_end.acquire().await.unwrap().forget();
+            Outcome::Succeeded(attempt.input)
+        }
+    });
+    let worker = stage.worker("w1", &["echo"], 1, one_by_one);
+    let mut little = 0;
+    for turn in 0..120 {
+        // One task of the other tenant always waits.
+        let is_other = begins.recv().await.unwrap() == OTHER;
+        little += u32::from(is_other);
+        if turn == 0 || is_other {
+            enqueue(&stage, vec![of(OTHER, None)]).await;
+        }
+        gate.add_permits(1);
     }
-    assert_eq!(order.positions(OTHER).len(), 10);
+    // Sixteen once, and every second turn.
+    assert!((60..=70).contains(&little), "{little} of 120");
+    gate.add_permits(1_000);
+    worker.stop().await;
 }
 
 #[tokio::test]

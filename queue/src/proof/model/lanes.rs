@@ -8,6 +8,8 @@ use crate::id::TaskId;
 
 /// Added to the score of whoever may not run now.
 const AWAY: u64 = 1 << 50;
+/// Tasks of a tenant that had none, before it takes turns.
+pub(super) const CREDIT: u64 = 16;
 
 /// Tenants of a flow, or keys of a tenant: name -> seat.
 pub(in crate::proof) type Ring = BTreeMap<String, Seat>;
@@ -31,7 +33,8 @@ pub(in crate::proof) struct Lanes {
     pub(in crate::proof) owners: BTreeMap<String, String>,
     /// By name of key.
     pub(in crate::proof) rings: BTreeMap<String, Ring>,
-    /// Flow -> passes of tenants that left while they were ahead.
+    /// Flow -> passes of tenants that left while they told more than their credit, and as the empty name the highest pass
+    /// whose turn it was.
     pub(in crate::proof) remembered: BTreeMap<String, BTreeMap<String, u64>>,
     /// `tenant:key`, or tenant -> flows in which it stands away.
     pub(in crate::proof) away: BTreeMap<String, BTreeSet<String>>,
@@ -46,6 +49,8 @@ pub(super) struct Script {
     standing: BTreeSet<String>,
     /// Kinds known to have rings, or not.
     fair: BTreeMap<String, bool>,
+    /// Kind -> tenant that owned it until now.
+    splits: BTreeMap<String, String>,
     /// (flow, tenant) -> keys that gained tasks.
     pub(super) joins: BTreeMap<(String, String), BTreeSet<String>>,
     /// (flow, name) of those that may run again.
@@ -120,6 +125,7 @@ impl Model {
     pub(super) fn split(&mut self, kind: &str, owner: &str) {
         let (tenant, key) = owner.split_once(':').expect("a tenant and a key");
         self.join(kind, tenant, Some(key));
+        self.script.splits.insert(kind.to_owned(), tenant.to_owned());
         let (plain, queue) = (format!("q:{kind}"), format!("f:{kind}:{owner}"));
         for task in self.tasks.values_mut() {
             if matches!(&task.place, Place::Queued(name) if *name == plain) {
@@ -162,7 +168,7 @@ impl Model {
         }
     }
 
-    /// Gives those that gained tasks their seats: at the lowest pass if they had none.
+    /// Gives those that gained tasks their seats: a key at the lowest pass if it had none.
     pub(super) fn seat_all(&mut self) {
         for ((flow, tenant), keys) in std::mem::take(&mut self.script.joins) {
             let ring = format!("fl:{flow}:{tenant}");
@@ -194,10 +200,11 @@ impl Model {
             Some(_) => return,
             None => {
                 let kind = flow.trim_end_matches('!');
-                let mut rings = [ring(format!("fl:{kind}")), ring(format!("fl:{kind}!"))].into_iter();
-                let least = rings.find_map(|ring| ring.into_values().min_by_key(|seat| seat.score()));
-                let remembered = before.remembered.get(flow).and_then(|passes| passes.get(tenant));
-                least.map_or(0, |seat| seat.pass).max(remembered.copied().unwrap_or(0))
+                let remembered = |flow: &str, name: &str| before.remembered.get(flow)?.get(name).copied();
+                let turn = remembered(kind, "").unwrap_or(CREDIT);
+                let owned = self.script.splits.get(kind).is_some_and(|owner| owner == tenant);
+                let first = if owned { turn } else { turn.saturating_sub(CREDIT) };
+                first.max(remembered(flow, tenant).unwrap_or(0))
             }
         };
         let seats = self.lanes.rings.entry(format!("fl:{flow}")).or_default();

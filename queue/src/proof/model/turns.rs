@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Model;
-use super::lanes::{Ring, Seat, lane};
+use super::lanes::{CREDIT, Ring, Seat, lane};
 use super::rules::Room;
 use super::step::Before;
 use crate::id::TaskId;
@@ -228,10 +228,16 @@ impl Turns {
         for flow in flows {
             let remembered = model.lanes.remembered.entry(flow).or_default();
             match next {
-                Some(pass) => remembered.retain(|_, theirs| *theirs > pass),
+                Some(pass) if pass >= CREDIT => remembered.retain(|_, theirs| *theirs > pass - CREDIT),
+                Some(_) => {}
                 None if !stays => remembered.clear(),
                 None => {}
             }
+        }
+        if let Some(pass) = next {
+            let turn = model.lanes.remembered.entry(self.kind).or_default();
+            let highest = turn.entry(String::new()).or_insert(pass);
+            *highest = pass.max(*highest);
         }
     }
 }
