@@ -13,8 +13,11 @@ use super::shared::Opener;
 
 /// Pauses between attempts at a slot that moves, or at a cluster that chooses a new primary, milliseconds.
 const RETRY_MS: (u64, u64) = (20, 500);
-/// Attempts; the response timeout ends them earlier.
-const RETRIES: u32 = 64;
+const RETRY_BASE: u64 = 2;
+/// Attempts. The response timeout ends the wait of whoever asked, but not the attempts of the connection itself.
+const RETRIES: u32 = 24;
+/// The client computes this power without a check: beyond 63 attempts it took the connection's task with it.
+const _: () = assert!(RETRY_BASE.checked_pow(RETRIES).is_some(), "the longest pause must be a number");
 
 pub(super) async fn open(opener: &Opener) -> RedisResult<ClusterConnection> {
     let mut builder = ClusterClientBuilder::new(opener.address.nodes.clone())
@@ -23,7 +26,7 @@ pub(super) async fn open(opener: &Opener) -> RedisResult<ClusterConnection> {
         .overall_response_timeout(Some(opener.response_timeout))
         .min_retry_wait(RETRY_MS.0)
         .max_retry_wait(RETRY_MS.1)
-        .retry_wait_formula(1, 2)
+        .retry_wait_formula(1, RETRY_BASE)
         .retries(RETRIES);
     if opener.address.is_tls() {
         builder = builder.certs(opener.certificates.for_redis());
