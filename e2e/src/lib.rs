@@ -33,6 +33,7 @@ pub use collector::{Collector, SeenSpan};
 pub use events::{Event, Events};
 pub use http::{Answer, Http};
 pub use ledger::{Deed, Diary, Entry, Ledger};
+pub use orphan::ends_with_its_test;
 pub use page::huge_page;
 pub use ports::free_port;
 pub use process::{Process, executable};

@@ -6,7 +6,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use tokio::process::Command;
 
 /// Has the kernel kill the child when the thread that starts it ends: the thread of the test.
-pub(crate) fn ends_with_its_test(command: &mut Command) -> &mut Command {
+pub fn ends_with_its_test(command: &mut Command) -> &mut Command {
     let in_child = || set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from);
     #[expect(
         unsafe_code,

@@ -5,8 +5,9 @@
 //! * `batch N SIZE INFLIGHT BYTES KEYS`: enqueues N tasks in batches, INFLIGHT of them under way, specs of about BYTES; with
 //!   KEYS over 0 of as many fairness keys in turns, each with a limit of concurrency that is never reached
 //! * `single N CALLERS`: enqueues N tasks one by one from CALLERS concurrent callers
-//! * `rate N PER_S`: enqueues N tasks on a fixed timetable (open loop), each stamped with the time it was
-//!   due, or from 1,000 a second down with the time it was sent
+//! * `rate N PER_S`: once a first task has run, enqueues the others of N on a fixed timetable (open loop), each stamped with
+//!   the time it was due, or from 1,000 a second down with the time it was sent
+//! * `held N`: enqueues N tasks of a fairness key that is at its limit and stays there
 //! * `work N SLOTS`: runs tasks until N have been committed, and fails if any of them ran or was committed twice
 //! * `share MANY FEW SLOTS MS`: how long the FEW tasks of a tenant wait, of MS each, alone and after the MANY of another
 
@@ -22,7 +23,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zoetrope_queue::{
-    Attempt, ConnectOptions, Handler, KindSlot, NewTask, Outcome, Queue, SlotClass, Subject, Worker, WorkerConfig,
+    Attempt, ConnectOptions, Enqueued, Handler, KindSlot, NewTask, Outcome, Queue, Rate, SlotClass, Subject, Worker,
+    WorkerConfig,
 };
 
 fn main() {
@@ -44,6 +46,7 @@ async fn run(args: &[String]) {
         "batch" => batch(&queue, number(2), number(3), number(4), number(5), number(6)).await,
         "single" => single(&queue, number(2), number(3)).await,
         "rate" => rate(&queue, number(2), number(3)).await,
+        "held" => held(&queue, number(2)).await,
         "work" => work(queue, number(2), number(3)).await,
         "share" => share(queue, number(2), number(3), number(4), Duration::from_millis(number(5))).await,
         other => panic!("unknown verb {other}"),
@@ -100,10 +103,11 @@ async fn single(queue: &Queue, total: u64, callers: u64) -> serde_json::Value {
 }
 
 async fn rate(queue: &Queue, total: u64, per_s: u64) -> serde_json::Value {
+    run_one(queue, task(0, total, 0)).await;
     let begun = Instant::now();
     let begun_us = now_us();
     let mut senders = JoinSet::new();
-    for n in 0..total {
+    for n in 1..total {
         // The timer counts in milliseconds: what is due within one goes together. Its lateness counts as waiting where
         // the rate is high enough to hide a queue that falls behind; at a few a second peers do not count it either.
         let due_us = n * 1_000_000 / per_s;
@@ -115,6 +119,52 @@ async fn rate(queue: &Queue, total: u64, per_s: u64) -> serde_json::Value {
         while senders.try_join_next().is_some() {}
     }
     senders.join_all().await;
+    per_second("enqueue_per_s", total, begun)
+}
+
+/// Until it has run: the worker is there then.
+async fn run_one(queue: &Queue, task: NewTask) {
+    let (watch, watcher) = queue.watch();
+    let stop = CancellationToken::new();
+    let mut watching = JoinSet::new();
+    watching.spawn(watcher.run(stop.clone()));
+    let Ok(Enqueued::Created(id)) = queue.enqueue(task).await else {
+        panic!("redis should take a task");
+    };
+    let ended = watch.wait_until("default", id, Duration::from_secs(60), |task| task.state.is_terminal());
+    let ended = ended.await.expect("redis should answer").expect("the task is there");
+    assert!(ended.state.is_terminal(), "a worker should run it");
+    stop.cancel();
+    watching.join_all().await;
+}
+
+/// Numbers of held tasks, above those of the tasks that are measured.
+const HELD_FROM: u64 = 1_000_000;
+
+async fn held(queue: &Queue, total: u64) -> serde_json::Value {
+    let key = "held".to_owned();
+    let subject = Subject::Key {
+        tenant: "default".to_owned(),
+        key: key.clone(),
+    };
+    // The first runs, the others wait till tomorrow.
+    let once = Rate {
+        count: 1,
+        period_ms: 86_400_000,
+    };
+    queue
+        .set_limits(&subject, None, Some(once))
+        .await
+        .expect("redis should answer");
+    let begun = Instant::now();
+    for first in (0..total).step_by(500) {
+        let of_key = |n| NewTask {
+            fairness_key: Some(key.clone()),
+            ..task(HELD_FROM + n, total, 0)
+        };
+        let tasks = (first..total.min(first + 500)).map(of_key).collect();
+        queue.enqueue_batch(tasks).await.expect("redis should answer");
+    }
     per_second("enqueue_per_s", total, begun)
 }
 

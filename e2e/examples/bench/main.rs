@@ -3,8 +3,10 @@
 //! Both sides run one after the other on one machine, each with its own worker process, a fresh Redis on TCP, and the
 //! same number of no-op tasks with the same payload and results kept; of several concurrencies the best counts on
 //! either side. Our worker fails a run in which a task was lost or ran twice. Only ratios travel between machines.
-//! `BENCH_QUICK=1` leaves out what is ours alone: the long queue, the open loop, the append-only file.
+//! `BENCH_RUNS=3` measures everything three times, both sides in turns, and prints medians. `BENCH_QUICK=1` leaves out
+//! what takes long: the long queue, the open loop, the append-only file, the far Redis, fairness.
 
+mod far;
 mod ours;
 mod peer;
 mod table;
@@ -30,6 +32,10 @@ const LONG_QUEUE: u64 = 1_000_000;
 const SHORT_QUEUE: u64 = 10_000;
 /// Seconds of the open loop at half the drain rate.
 const HALF_LOAD_SECONDS: u64 = 5;
+/// Fairness: tasks of one tenant, tasks of another that come after them, slots, milliseconds that a task takes.
+const SHARE: [u64; 4] = [10_000, 10, 16, 10];
+/// Tasks of a key that stands at its limit.
+const HELD_TASKS: u64 = 10_000;
 
 /// One side's figures; what is not measured is `None`.
 #[derive(Debug, Default)]
@@ -37,13 +43,22 @@ struct Figures {
     drain_per_s: Option<f64>,
     /// Of many fairness keys, each with a limit of concurrency; a peer's is its plain one, for it has no such thing.
     keyed_per_s: Option<f64>,
+    /// The same beside another key's tasks, which its limit holds back.
+    keyed_beside_per_s: Option<f64>,
     batch_per_s: Option<f64>,
+    /// Of many callers, of one.
     single_per_s: [Option<f64>; 2],
+    /// Of one caller on the unix socket.
+    socket_single_per_s: Option<f64>,
     start_ms: [Option<f64>; 2],
     bytes_a_task: [Option<f64>; 2],
     rss_mib: Option<f64>,
     /// With the append-only file synced every second, and always.
     durable_per_s: [Option<f64>; 2],
+    /// With a millisecond of network in between.
+    far_per_s: Option<f64>,
+    /// p95 of what the few tasks of a tenant wait: alone, and behind the many of another.
+    share_ms: [Option<f64>; 2],
     /// At half the drain rate: p50, p99, p99.9.
     half_load_ms: [Option<f64>; 3],
     /// Drain with few and with many tasks behind those that are taken.
@@ -62,27 +77,36 @@ fn variable(name: &str) -> Option<String> {
 #[tokio::main]
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints figures")]
 async fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("far", server)) = words.split_first().map(|(verb, rest)| (verb.as_str(), rest)) {
+        return far::stand_in(server).await;
+    }
     let worker =
         PathBuf::from(variable("BENCH_WORKER").expect("BENCH_WORKER should name bench_worker: use `make bench`"));
     let quick = variable("BENCH_QUICK").is_some();
-    let mut ours = ours::measure(&worker).await;
-    if !quick {
-        ours::measure_more(&worker, &mut ours).await;
+    let runs = variable("BENCH_RUNS").map_or(1, |runs| runs.parse().expect("BENCH_RUNS should be a number"));
+    let peers = variable("BENCH_PEERS").map(PathBuf::from);
+    let peers = peers.filter(|folder| folder.join("run.py").is_file());
+    if peers.is_none() {
+        eprintln!("bench: no folder of peers (set BENCH_PEERS); only our own figures follow");
     }
-    let peer = match variable("BENCH_PEERS").map(PathBuf::from) {
-        Some(folder) if folder.join("run.py").is_file() => match peer::measure(&folder, &worker, quick) {
-            Ok(figures) => Some(figures),
-            Err(why) => {
-                eprintln!("bench: the peer could not be measured: {why}");
-                None
-            }
-        },
-        _ => {
-            eprintln!("bench: no folder of peers (set BENCH_PEERS); only our own figures follow");
-            None
+    let mut measured = Vec::new();
+    for run in 1..=runs {
+        eprintln!("bench: run {run} of {runs}");
+        let mut ours = ours::measure(&worker).await;
+        if !quick {
+            ours::measure_more(&worker, &mut ours).await;
         }
-    };
-    println!("{}", table::print(&ours, &peer.unwrap_or_default()));
+        let peer = match &peers {
+            Some(folder) => peer::measure(folder, &worker, quick).await.unwrap_or_else(|why| {
+                eprintln!("bench: the peer could not be measured: {why}");
+                Figures::default()
+            }),
+            None => Figures::default(),
+        };
+        measured.push((ours, peer));
+    }
+    println!("{}", table::print(&measured));
 }
 
 fn higher(one: Option<f64>, other: Option<f64>) -> Option<f64> {

@@ -8,8 +8,8 @@ use tokio::process::Command;
 use zoetrope_e2e::{Durability, Redis, free_port};
 
 use crate::{
-    BATCH, CALLERS, CONCURRENCIES, DURABLE, Figures, HALF_LOAD_SECONDS, KEYS, LARGE_BYTES, LONG_QUEUE, RATE_PER_S,
-    RATE_TASKS, SHORT_QUEUE, SINGLE_TASKS, TASKS, higher, text,
+    BATCH, CALLERS, CONCURRENCIES, DURABLE, Figures, HALF_LOAD_SECONDS, HELD_TASKS, KEYS, LARGE_BYTES, LONG_QUEUE,
+    RATE_PER_S, RATE_TASKS, SHARE, SHORT_QUEUE, SINGLE_TASKS, TASKS, far, higher, text,
 };
 
 /// What is measured beside a peer.
@@ -19,7 +19,7 @@ pub(crate) async fn measure(worker: &Path) -> Figures {
         let redis = fresh(Durability::None).await;
         let before = redis.used_memory().await;
         let batch = enqueue(worker, &redis, TASKS, 0).await;
-        let drain = bench(worker, &redis, &["work", &text(TASKS), &text(slots)]).await;
+        let drain = bench(worker, redis.url(), &["work", &text(TASKS), &text(slots)]).await;
         if drain["drain_per_s"].as_f64() > best.drain_per_s {
             best.drain_per_s = drain["drain_per_s"].as_f64();
             best.rss_mib = drain["rss_mib"].as_f64();
@@ -28,41 +28,45 @@ pub(crate) async fn measure(worker: &Path) -> Figures {
         best.bytes_a_task[0] = Some(bytes_a_task(&redis, before).await);
         let redis = fresh(Durability::None).await;
         keyed(worker, &redis, TASKS, KEYS).await;
-        let drain = bench(worker, &redis, &["work", &text(TASKS), &text(slots)]).await;
+        let drain = bench(worker, redis.url(), &["work", &text(TASKS), &text(slots)]).await;
         best.keyed_per_s = higher(best.keyed_per_s, drain["drain_per_s"].as_f64());
     }
     let redis = fresh(Durability::None).await;
     for (place, callers) in [CALLERS, 1].into_iter().enumerate() {
-        let single = bench(worker, &redis, &["single", &text(SINGLE_TASKS), &text(callers)]).await;
+        let single = bench(worker, redis.url(), &["single", &text(SINGLE_TASKS), &text(callers)]).await;
         best.single_per_s[place] = single["enqueue_per_s"].as_f64();
     }
+    let redis = Redis::start(Durability::None).await;
+    let single = bench(worker, redis.url(), &["single", &text(SINGLE_TASKS), "1"]).await;
+    best.socket_single_per_s = single["enqueue_per_s"].as_f64();
     let worked = open_loop(worker, RATE_TASKS, RATE_PER_S, CONCURRENCIES[0]).await;
     best.start_ms = ["p50", "p99"].map(|share| milliseconds(&worked, share));
     best
 }
 
-/// What no peer is measured for, or takes long.
+/// What takes long.
 pub(crate) async fn measure_more(worker: &Path, best: &mut Figures) {
     let most = CONCURRENCIES[CONCURRENCIES.len() - 1];
     let redis = fresh(Durability::None).await;
     let before = redis.used_memory().await;
     enqueue(worker, &redis, TASKS, LARGE_BYTES).await;
-    bench(worker, &redis, &["work", &text(TASKS), &text(most)]).await;
+    bench(worker, redis.url(), &["work", &text(TASKS), &text(most)]).await;
     best.bytes_a_task[1] = Some(bytes_a_task(&redis, before).await);
 
-    for (place, durability) in DURABLE.into_iter().enumerate() {
-        for slots in CONCURRENCIES {
+    for slots in CONCURRENCIES {
+        for (place, durability) in DURABLE.into_iter().enumerate() {
             let redis = fresh(durability).await;
             enqueue(worker, &redis, TASKS, 0).await;
-            let drain = bench(worker, &redis, &["work", &text(TASKS), &text(slots)]).await;
+            let drain = bench(worker, redis.url(), &["work", &text(TASKS), &text(slots)]).await;
             best.durable_per_s[place] = higher(best.durable_per_s[place], drain["drain_per_s"].as_f64());
         }
+        best.far_per_s = higher(best.far_per_s, far_drain(worker, slots).await);
     }
 
     for (place, queued) in [SHORT_QUEUE, LONG_QUEUE].into_iter().enumerate() {
         let redis = fresh(Durability::None).await;
         enqueue(worker, &redis, queued, 0).await;
-        let drain = bench(worker, &redis, &["work", &text(SHORT_QUEUE), &text(most)]).await;
+        let drain = bench(worker, redis.url(), &["work", &text(SHORT_QUEUE), &text(most)]).await;
         best.length_per_s[place] = drain["drain_per_s"].as_f64();
     }
 
@@ -70,6 +74,32 @@ pub(crate) async fn measure_more(worker: &Path, best: &mut Figures) {
     let half = (best.drain_per_s.unwrap_or_default() / 2.0) as u64;
     let worked = open_loop(worker, half * HALF_LOAD_SECONDS, half, most).await;
     best.half_load_ms = ["p50", "p99", "p999"].map(|share| milliseconds(&worked, share));
+    fairness(worker, best).await;
+}
+
+/// What tenants and keys do to each other.
+async fn fairness(worker: &Path, best: &mut Figures) {
+    let redis = fresh(Durability::None).await;
+    let [many, few, slots, run] = SHARE.map(text);
+    let share = bench(worker, redis.url(), &["share", &many, &few, &slots, &run]).await;
+    best.share_ms = ["alone_p95_ms", "beside_p95_ms"].map(|name| share[name].as_f64());
+    for slots in CONCURRENCIES {
+        let redis = fresh(Durability::None).await;
+        bench(worker, redis.url(), &["held", &text(HELD_TASKS)]).await;
+        keyed(worker, &redis, TASKS, KEYS).await;
+        let drain = bench(worker, redis.url(), &["work", &text(TASKS), &text(slots)]).await;
+        best.keyed_beside_per_s = higher(best.keyed_beside_per_s, drain["drain_per_s"].as_f64());
+    }
+}
+
+/// A drain with a millisecond of network between the worker and Redis.
+async fn far_drain(worker: &Path, slots: u64) -> Option<f64> {
+    let (near, port) = (free_port(), free_port());
+    let redis = Redis::start_on_port(near, Durability::None).await;
+    enqueue(worker, &redis, TASKS, 0).await;
+    far::listen(port, near);
+    let url = format!("redis://127.0.0.1:{port}");
+    bench(worker, url, &["work", &text(TASKS), &text(slots)]).await["drain_per_s"].as_f64()
 }
 
 async fn fresh(durability: Durability) -> Redis {
@@ -78,12 +108,12 @@ async fn fresh(durability: Durability) -> Redis {
 
 async fn enqueue(worker: &Path, redis: &Redis, tasks: u64, bytes: u64) -> Value {
     let arguments = ["batch", &text(tasks), &text(BATCH), "1", &text(bytes), "0"];
-    bench(worker, redis, &arguments).await
+    bench(worker, redis.url(), &arguments).await
 }
 
 async fn keyed(worker: &Path, redis: &Redis, tasks: u64, keys: u64) -> Value {
     let arguments = ["batch", &text(tasks), &text(BATCH), "1", "0", &text(keys)];
-    bench(worker, redis, &arguments).await
+    bench(worker, redis.url(), &arguments).await
 }
 
 #[expect(clippy::cast_precision_loss, reason = "bytes a task")]
@@ -96,7 +126,7 @@ async fn open_loop(worker: &Path, tasks: u64, per_s: u64, slots: u64) -> Value {
     let redis = fresh(Durability::None).await;
     let (tasks, per_s, slots) = (text(tasks), text(per_s), text(slots));
     let (work, rate) = (["work", &tasks, &slots], ["rate", &tasks, &per_s]);
-    tokio::join!(bench(worker, &redis, &work), bench(worker, &redis, &rate)).0
+    tokio::join!(bench(worker, redis.url(), &work), bench(worker, redis.url(), &rate)).0
 }
 
 fn milliseconds(worked: &Value, share: &str) -> Option<f64> {
@@ -104,9 +134,9 @@ fn milliseconds(worked: &Value, share: &str) -> Option<f64> {
 }
 
 /// Runs our worker program and reads its line.
-async fn bench(worker: &Path, redis: &Redis, arguments: &[&str]) -> Value {
+async fn bench(worker: &Path, url: String, arguments: &[&str]) -> Value {
     let output = Command::new(worker)
-        .arg(redis.url())
+        .arg(url)
         .args(arguments)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())

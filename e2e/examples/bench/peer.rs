@@ -1,45 +1,39 @@
 //! A peer's figures, by the script of its folder.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use zoetrope_e2e::Durability;
+use tokio::time::Instant;
+use zoetrope_e2e::{Durability, Redis, free_port};
 
-use crate::{CONCURRENCIES, DURABLE, Figures, RATE_PER_S, RATE_TASKS, TASKS, higher, text, variable};
+use crate::{
+    CONCURRENCIES, DURABLE, Figures, LARGE_BYTES, RATE_PER_S, RATE_TASKS, SINGLE_TASKS, TASKS, higher, text, variable,
+};
 
 const PEER: &str = "bullmq-rs";
 
-/// Builds the peer into our own target folder and runs the folder's script at each concurrency.
-pub(crate) fn measure(folder: &Path, worker: &Path, quick: bool) -> Result<Figures, String> {
+/// The folder's programs that add tasks one by one, with the words that make them.
+const SINGLES: [(&str, &[&str]); 3] = [
+    ("bullmq_rs", &["rate", "TASKS", "1000000"]),
+    ("apalis", &["enqueue", "TASKS"]),
+    ("sidekiq", &["enqueue", "TASKS"]),
+];
+/// Processes that add tasks side by side, for the programs have no other way: more only wait for the processor.
+const SIDE_BY_SIDE: u64 = 16;
+
+/// Builds the peers into our own target folder and runs the folder's script at each concurrency.
+pub(crate) async fn measure(folder: &Path, worker: &Path, quick: bool) -> Result<Figures, String> {
     // The script changes its working folder.
     let target = std::path::absolute(worker.with_file_name("peers")).map_err(|error| error.to_string())?;
-    let manifest = folder.join("rust").join("Cargo.toml");
-    let mut build = Command::new("cargo");
-    build
-        .args([
-            "build",
-            "--release",
-            "--locked",
-            "--bin",
-            "bullmq_rs",
-            "--manifest-path",
-        ])
-        .arg(manifest);
-    let built = build
-        .arg("--target-dir")
-        .arg(&target)
-        .status()
-        .map_err(|error| format!("cargo: {error}"))?;
-    if !built.success() {
-        return Err(format!("it does not build: {built}"));
-    }
+    let wide = build_wide(folder, &target)?;
+    build(&folder.join("rust"), &target)?;
     let target = target.join("release");
     let mut best = Figures::default();
     for concurrency in CONCURRENCIES {
-        let line = run(folder, &target, concurrency, Durability::None)?;
+        let line = run(folder, &target, concurrency, &Server::Near(Durability::None))?;
         if line["drain_per_s"].as_f64() > best.drain_per_s {
             best.drain_per_s = line["drain_per_s"].as_f64();
             best.rss_mib = line["worker_rss_mib"].as_f64();
@@ -50,26 +44,123 @@ pub(crate) fn measure(folder: &Path, worker: &Path, quick: bool) -> Result<Figur
             best.start_ms[0].or(line["lat_p50_ms"].as_f64()),
             best.start_ms[1].or(line["lat_p99_ms"].as_f64()),
         ];
-        let all = (TASKS + line["lat_n"].as_u64().unwrap_or_default()) as f64;
-        // An empty Redis takes about a megabyte.
-        best.bytes_a_task[0] = line["redis_mib"].as_f64().map(|mib| (mib - 1.0) * 1_048_576.0 / all);
-        for (place, durability) in DURABLE.into_iter().enumerate().filter(|_| !quick) {
-            let line = run(folder, &target, concurrency, durability)?;
+        best.bytes_a_task[0] = bytes_a_task(&line);
+        if quick {
+            continue;
+        }
+        for (place, durability) in DURABLE.into_iter().enumerate() {
+            let line = run(folder, &target, concurrency, &Server::Near(durability))?;
             best.durable_per_s[place] = higher(best.durable_per_s[place], line["drain_per_s"].as_f64());
         }
+        let line = run(folder, &target, concurrency, &Server::Far)?;
+        best.far_per_s = higher(best.far_per_s, line["drain_per_s"].as_f64());
     }
+    if !quick {
+        let line = run(folder, &wide, CONCURRENCIES[0], &Server::Near(Durability::None))?;
+        best.bytes_a_task[1] = bytes_a_task(&line);
+    }
+    for (place, processes) in [SIDE_BY_SIDE, 1].into_iter().enumerate() {
+        for (program, words) in SINGLES {
+            let rate = one_by_one(&target.join(program), words, processes).await;
+            best.single_per_s[place] = higher(best.single_per_s[place], rate.ok());
+        }
+    }
+    best.socket_single_per_s = best.single_per_s[1];
     Ok(best)
 }
 
-/// The folder's script starts `redis-server` as it finds it: a stand-in before it adds the durability.
-fn stand_in(durability: Durability) -> std::io::Result<TempDir> {
+fn build(sources: &Path, target: &Path) -> Result<(), String> {
+    let mut build = Command::new("cargo");
+    build.args(["build", "--release", "--locked", "--bins", "--manifest-path"]);
+    build.arg(sources.join("Cargo.toml")).arg("--target-dir").arg(target);
+    let built = build.status().map_err(|error| format!("cargo: {error}"))?;
+    if built.success() {
+        Ok(())
+    } else {
+        Err(format!("they do not build: {built}"))
+    }
+}
+
+/// The peer's payload is fixed: builds a copy of its sources in which it is as large as ours; the folder it is in.
+fn build_wide(folder: &Path, target: &Path) -> Result<PathBuf, String> {
+    const PAYLOAD: &str = "json!({\"i\": i, \"n\": n}))";
+    let text = |error: std::io::Error| error.to_string();
+    let copy = target.join("wide-sources");
+    let main = Path::new("src").join("bin").join("bullmq_rs.rs");
+    std::fs::create_dir_all(copy.join("src").join("bin")).map_err(text)?;
+    for file in ["Cargo.toml", "Cargo.lock"] {
+        std::fs::copy(folder.join("rust").join(file), copy.join(file)).map_err(text)?;
+    }
+    let source = std::fs::read_to_string(folder.join("rust").join(&main)).map_err(text)?;
+    if !source.contains(PAYLOAD) {
+        return Err("its source has another payload than is known here".to_owned());
+    }
+    // It stands below our own workspace, and is none of it.
+    let manifest = std::fs::read_to_string(copy.join("Cargo.toml")).map_err(text)?;
+    std::fs::write(copy.join("Cargo.toml"), manifest + "\n[workspace]\n").map_err(text)?;
+    let filler = "x".repeat(usize::try_from(LARGE_BYTES).expect("a few bytes") - 25);
+    let wide = format!("json!({{\"i\": i, \"n\": n, \"f\": \"{filler}\"}}))");
+    std::fs::write(copy.join(&main), source.replace(PAYLOAD, &wide)).map_err(text)?;
+    build(&copy, target)?;
+    let wide = target.join("wide");
+    std::fs::create_dir_all(&wide).map_err(text)?;
+    std::fs::copy(target.join("release").join("bullmq_rs"), wide.join("bullmq_rs")).map_err(text)?;
+    Ok(wide)
+}
+
+/// Tasks a second that processes of this program add one by one, side by side.
+#[expect(clippy::cast_precision_loss, reason = "a rate of a benchmark")]
+async fn one_by_one(program: &Path, words: &[&str], processes: u64) -> std::io::Result<f64> {
+    let port = free_port();
+    let _redis = Redis::start_on_port(port, Durability::None).await;
+    let each = SINGLE_TASKS / processes;
+    let words = words.iter().map(|word| word.replace("TASKS", &text(each)));
+    let mut command = Command::new(program);
+    command
+        .args(words)
+        .env("REDIS_PORT", port.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    let begun = Instant::now();
+    let started: Result<Vec<_>, _> = (0..processes).map(|_| command.spawn()).collect();
+    for mut process in started? {
+        if !process.wait()?.success() {
+            return Err(std::io::Error::other("it failed"));
+        }
+    }
+    Ok((each * processes) as f64 / begun.elapsed().as_secs_f64())
+}
+
+fn bytes_a_task(line: &Value) -> Option<f64> {
+    let all = (TASKS + line["lat_n"].as_u64().unwrap_or_default()) as f64;
+    // An empty Redis takes about a megabyte.
+    line["redis_mib"].as_f64().map(|mib| (mib - 1.0) * 1_048_576.0 / all)
+}
+
+/// Which Redis the script finds.
+#[derive(Debug, PartialEq)]
+enum Server {
+    Near(Durability),
+    /// A millisecond away.
+    Far,
+}
+
+/// The folder's script starts `redis-server` as it finds it: a stand-in before it, which starts the one that is asked for.
+fn stand_in(server: &Server) -> std::io::Result<TempDir> {
     let dir = tempfile::tempdir()?;
     let path = variable("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join("redis-server"));
-    let server = found.into_iter().find(|file| file.is_file()).unwrap_or_default();
+    let program = found.into_iter().find(|file| file.is_file()).unwrap_or_default();
+    let (durability, launcher) = match server {
+        Server::Near(durability) => (*durability, String::new()),
+        Server::Far => (
+            Durability::None,
+            format!("'{}' far ", std::env::current_exe()?.display()),
+        ),
+    };
     let text = format!(
-        "#!/bin/sh\nexec '{}' \"$@\" --dir '{}' {}\n",
-        server.display(),
+        "#!/bin/sh\nexec {launcher}'{}' \"$@\" --dir '{}' {}\n",
+        program.display(),
         dir.path().display(),
         durability.arguments().join(" ")
     );
@@ -79,29 +170,20 @@ fn stand_in(durability: Durability) -> std::io::Result<TempDir> {
     Ok(dir)
 }
 
-fn run(folder: &Path, target: &Path, concurrency: u64, durability: Durability) -> Result<Value, String> {
-    let server = stand_in(durability).map_err(|error| error.to_string())?;
-    let mut path = server.path().as_os_str().to_owned();
+fn run(folder: &Path, target: &Path, concurrency: u64, server: &Server) -> Result<Value, String> {
+    let stand_in = stand_in(server).map_err(|error| error.to_string())?;
+    let mut path = stand_in.path().as_os_str().to_owned();
     path.push(":");
     path.push(variable("PATH").unwrap_or_default());
-    let mut run = Command::new("python3");
-    run.env("PATH", path).arg(folder.join("run.py")).args([
-        "--peers",
-        PEER,
-        "--n",
-        &text(TASKS),
-        "--c",
-        &text(concurrency),
-    ]);
     // The timetable only once: it takes its time, and its result does not depend on the concurrency.
-    let rate_tasks = if (concurrency, durability) == (CONCURRENCIES[0], Durability::None) {
-        RATE_TASKS
-    } else {
-        1
-    };
-    run.args(["--rate-n", &text(rate_tasks), "--rate", &text(RATE_PER_S), "--target"])
-        .arg(target);
+    let on_timetable = (concurrency, server) == (CONCURRENCIES[0], &Server::Near(Durability::None));
+    let rate_tasks = if on_timetable { RATE_TASKS } else { 1 };
+    let mut run = Command::new("python3");
+    run.env("PATH", path).arg(folder.join("run.py"));
+    run.args(["--peers", PEER, "--n", &text(TASKS), "--c", &text(concurrency)]);
+    run.args(["--rate-n", &text(rate_tasks), "--rate", &text(RATE_PER_S), "--target"]);
     let output = run
+        .arg(target)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

@@ -2,117 +2,66 @@
 
 use std::fmt::Write as _;
 
-use crate::{BATCH, CALLERS, Figures, KEYS, LARGE_BYTES, LONG_QUEUE, RATE_PER_S, SHORT_QUEUE, TASKS};
+use crate::{
+    BATCH, CALLERS, Figures, HELD_TASKS, KEYS, LARGE_BYTES, LONG_QUEUE, RATE_PER_S, SHARE, SHORT_QUEUE, TASKS,
+};
 
 struct Row {
     name: String,
-    ours: Option<f64>,
-    peer: Option<f64>,
+    figure: fn(&Figures) -> Option<f64>,
     digits: usize,
 }
 
-pub(crate) fn print(ours: &Figures, peer: &Figures) -> String {
-    let mut text = format!("{:<56} {:>12} {:>14} {:>10}\n", "", "zoetrope", "BullMQ Rust", "ratio");
-    for row in rows(ours, peer).into_iter().filter(|row| row.ours.is_some()) {
-        let digits = row.digits;
+/// Medians of the runs, ours and the peer's in each.
+pub(crate) fn print(runs: &[(Figures, Figures)]) -> String {
+    let mut text = format!("{:<60} {:>12} {:>14} {:>10}\n", "", "zoetrope", "best peer", "ratio");
+    for Row { name, figure, digits } in rows() {
+        let ours = median(runs.iter().filter_map(|(ours, _)| figure(ours)));
+        let peer = median(runs.iter().filter_map(|(_, peer)| figure(peer)));
+        let ratios = runs
+            .iter()
+            .filter_map(|(ours, peer)| Some(figure(ours)? / figure(peer)?));
         let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"));
-        let ratio = row
-            .ours
-            .zip(row.peer)
-            .map_or_else(|| "-".to_owned(), |(ours, peer)| format!("{:.2}x", ours / peer));
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "{:<56} {:>12} {:>14} {ratio:>10}",
-            row.name,
-            cell(row.ours),
-            cell(row.peer)
-        );
+        let ratio = median(ratios).map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}x"));
+        if ours.is_some() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{name:<60} {:>12} {:>14} {ratio:>10}", cell(ours), cell(peer));
+        }
     }
     text
 }
 
-fn rows(ours: &Figures, peer: &Figures) -> Vec<Row> {
-    let row = |name: String, figure: &dyn Fn(&Figures) -> Option<f64>, digits: usize| Row {
-        name,
-        ours: figure(ours),
-        peer: figure(peer),
-        digits,
-    };
-    let named = |name: &str| name.to_owned();
+fn median(figures: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut sorted: Vec<f64> = figures.collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied()
+}
+
+#[rustfmt::skip] // A table.
+fn rows() -> Vec<Row> {
+    let row = |name: &str, digits, figure| Row { name: name.to_owned(), figure, digits };
     vec![
-        row(
-            format!("drain, tasks/s ({TASKS}, results kept)"),
-            &|all| all.drain_per_s,
-            0,
-        ),
-        row(
-            format!("drain of {KEYS} fairness keys with a limit each"),
-            &|all| all.keyed_per_s,
-            0,
-        ),
-        row(
-            named("drain, append-only file every second"),
-            &|all| all.durable_per_s[0],
-            0,
-        ),
-        row(named("drain, append-only file always"), &|all| all.durable_per_s[1], 0),
-        row(format!("drain of {SHORT_QUEUE}"), &|all| all.length_per_s[0], 0),
-        row(
-            format!("drain of {SHORT_QUEUE} of {LONG_QUEUE} queued"),
-            &|all| all.length_per_s[1],
-            0,
-        ),
-        row(
-            format!("enqueue in batches of {BATCH}, tasks/s"),
-            &|all| all.batch_per_s,
-            0,
-        ),
-        row(
-            format!("enqueue one by one, {CALLERS} callers, tasks/s"),
-            &|all| all.single_per_s[0],
-            0,
-        ),
-        row(
-            named("enqueue one by one, 1 caller, tasks/s"),
-            &|all| all.single_per_s[1],
-            0,
-        ),
-        row(
-            format!("submit to start at {RATE_PER_S}/s, p50, ms"),
-            &|all| all.start_ms[0],
-            2,
-        ),
-        row(
-            format!("submit to start at {RATE_PER_S}/s, p99, ms"),
-            &|all| all.start_ms[1],
-            2,
-        ),
-        row(
-            named("due to start at half the drain rate, p50, ms"),
-            &|all| all.half_load_ms[0],
-            2,
-        ),
-        row(
-            named("due to start at half the drain rate, p99, ms"),
-            &|all| all.half_load_ms[1],
-            2,
-        ),
-        row(
-            named("due to start at half the drain rate, p99.9, ms"),
-            &|all| all.half_load_ms[2],
-            2,
-        ),
-        row(
-            named("Redis bytes a finished task, payload of 20 bytes"),
-            &|all| all.bytes_a_task[0],
-            0,
-        ),
-        row(
-            format!("Redis bytes a finished task, payload of {LARGE_BYTES}"),
-            &|all| all.bytes_a_task[1],
-            0,
-        ),
-        row(named("worker's resident memory, MiB"), &|all| all.rss_mib, 0),
+        row(&format!("drain, tasks/s ({TASKS}, results kept)"), 0, |all| all.drain_per_s),
+        row(&format!("drain of {KEYS} fairness keys with a limit each"), 0, |all| all.keyed_per_s),
+        row(&format!("the same beside {HELD_TASKS} of a key at its limit"), 0, |all| all.keyed_beside_per_s),
+        row("drain, append-only file every second", 0, |all| all.durable_per_s[0]),
+        row("drain, append-only file always", 0, |all| all.durable_per_s[1]),
+        row("drain, 1 ms added to each round trip", 0, |all| all.far_per_s),
+        row(&format!("drain of {SHORT_QUEUE}"), 0, |all| all.length_per_s[0]),
+        row(&format!("drain of {SHORT_QUEUE} of {LONG_QUEUE} queued"), 0, |all| all.length_per_s[1]),
+        row(&format!("enqueue in batches of {BATCH}, tasks/s"), 0, |all| all.batch_per_s),
+        row(&format!("enqueue one by one, {CALLERS} callers, tasks/s"), 0, |all| all.single_per_s[0]),
+        row("enqueue one by one, 1 caller, tasks/s", 0, |all| all.single_per_s[1]),
+        row("enqueue one by one, 1 caller on the unix socket, tasks/s", 0, |all| all.socket_single_per_s),
+        row(&format!("submit to start at {RATE_PER_S}/s, p50, ms"), 2, |all| all.start_ms[0]),
+        row(&format!("submit to start at {RATE_PER_S}/s, p99, ms"), 2, |all| all.start_ms[1]),
+        row("due to start at half the drain rate, p50, ms", 2, |all| all.half_load_ms[0]),
+        row("due to start at half the drain rate, p99, ms", 2, |all| all.half_load_ms[1]),
+        row("due to start at half the drain rate, p99.9, ms", 2, |all| all.half_load_ms[2]),
+        row(&format!("wait of {} tasks of a tenant alone, p95, ms", SHARE[1]), 1, |all| all.share_ms[0]),
+        row(&format!("wait of {} behind {} of another tenant, p95, ms", SHARE[1], SHARE[0]), 1, |all| all.share_ms[1]),
+        row("Redis bytes a finished task, payload of 20 bytes", 0, |all| all.bytes_a_task[0]),
+        row(&format!("Redis bytes a finished task, payload of {LARGE_BYTES}"), 0, |all| all.bytes_a_task[1]),
+        row("worker's resident memory, MiB", 0, |all| all.rss_mib),
     ]
 }

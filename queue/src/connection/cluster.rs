@@ -17,7 +17,10 @@ const RETRY_BASE: u64 = 2;
 /// Attempts. The response timeout ends the wait of whoever asked, but not the attempts of the connection itself.
 const RETRIES: u32 = 24;
 /// The client computes this power without a check: beyond 63 attempts it took the connection's task with it.
-const _: () = assert!(RETRY_BASE.checked_pow(RETRIES).is_some(), "the longest pause must be a number");
+const _: () = assert!(
+    RETRY_BASE.checked_pow(RETRIES).is_some(),
+    "the longest pause must be a number"
+);
 
 pub(super) async fn open(opener: &Opener) -> RedisResult<ClusterConnection> {
     let mut builder = ClusterClientBuilder::new(opener.address.nodes.clone())
