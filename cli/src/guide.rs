@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use zoetrope_shared::tasks::step_detection::{Step, StepDetectionOutput};
 
-use crate::plain::{one_line, plain};
+use crate::plain::{escaped, one_line, plain};
 
 const SENTENCE_WIDTH: usize = 160;
 
@@ -78,22 +78,6 @@ fn sentence(step: &Step) -> String {
 /// Minutes and seconds of a time of the recording.
 fn clock(ms: u64) -> String {
     format!("{}:{:02}.{}", ms / 60_000, ms / 1_000 % 60, ms / 100 % 10)
-}
-
-/// Text that means nothing but itself in a page.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            _ => safe.push(letter),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

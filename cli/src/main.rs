@@ -12,6 +12,7 @@ mod guide;
 mod out;
 mod plain;
 mod show;
+mod transcript;
 mod up;
 
 use std::process::ExitCode;
@@ -63,6 +64,7 @@ async fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Cancel(args) => commands::cancel(&client, args, output).await,
         Command::List(args) => commands::list(&client, args, output).await,
         Command::Kinds(args) => commands::kinds(&client, args, output).await,
+        Command::Ocr(args) => commands::ocr(&client, args, output).await,
         Command::Steps(args) => commands::steps(&client, args, output).await,
         Command::Stream(command) => commands::stream(&client, command, output).await,
         Command::Queue(command) => commands::queue(&client, command, output).await,

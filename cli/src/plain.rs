@@ -1,4 +1,5 @@
-//! Makes text that others wrote safe to print: what was read in a picture may hold terminal commands.
+//! Makes text that others wrote safe to print and to put on a page: what was read in a picture may hold terminal
+//! commands, or markup.
 
 /// The text without terminal escape sequences and control characters; newlines and tabs stay.
 pub(crate) fn plain(text: &str) -> String {
@@ -15,6 +16,22 @@ pub(crate) fn one_line(text: &str, width: usize) -> String {
         None => joined,
         Some(_) => joined.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
     }
+}
+
+/// Text that means nothing but itself in a page.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            _ => safe.push(letter),
+        }
+    }
+    safe
 }
 
 /// Characters that let text show in another order than it is written in.

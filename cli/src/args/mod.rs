@@ -77,6 +77,8 @@ pub(crate) enum Command {
     List(ListArgs),
     /// List the kinds of tasks, or show what one takes
     Kinds(KindsArgs),
+    /// Read the text of an image or a document
+    Ocr(OcrArgs),
     /// Find the steps of a screen recording and print them as a guide
     Steps(StepsArgs),
     /// Start, list, watch and stop live streams
@@ -151,6 +153,21 @@ pub(crate) struct SubmitArgs {
     pub(crate) follow: bool,
     /// With --wait or --follow: give up after this, such as 90s or 10m; the task goes on
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "patience")]
+    pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OcrArgs {
+    /// The image: PNG, JPEG, WebP, BMP, GIF, TIFF or PDF
+    pub(crate) image: PathBuf,
+    /// Write a page with the image, its words boxed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Language of the text, such as eng or deu; may be repeated [default: eng]
+    #[arg(long, value_name = "LANGUAGE")]
+    pub(crate) language: Vec<String>,
+    /// Give up after this, such as 90s or 10m; the task goes on
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
 }
 

@@ -8,6 +8,7 @@ mod get;
 mod key;
 mod kinds;
 mod list;
+mod ocr;
 mod queue;
 mod rules;
 mod steps;
@@ -17,6 +18,13 @@ mod wait;
 mod why;
 mod worker;
 
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use zoetrope_shared::wire::TaskView;
+
+use crate::exit::CliError;
+
 pub(crate) use self::cancel::cancel;
 pub(crate) use self::doctor::doctor;
 pub(crate) use self::fsck::fsck;
@@ -24,6 +32,7 @@ pub(crate) use self::get::get;
 pub(crate) use self::key::key;
 pub(crate) use self::kinds::kinds;
 pub(crate) use self::list::list;
+pub(crate) use self::ocr::ocr;
 pub(crate) use self::queue::queue;
 pub(crate) use self::steps::steps;
 pub(crate) use self::stream::stream;
@@ -31,3 +40,16 @@ pub(crate) use self::submit::submit;
 pub(crate) use self::wait::{wait, wait_for};
 pub(crate) use self::why::why;
 pub(crate) use self::worker::worker;
+
+/// The result of a task that succeeded, in its kind's form.
+fn result<T: DeserializeOwned>(task: &TaskView) -> Result<T, CliError> {
+    let result = task.result.as_deref().map_or("null", |result| result.get());
+    serde_json::from_str(result)
+        .map_err(|error| CliError::unavailable(format!("the server's result cannot be understood: {error}")))
+}
+
+/// Writes a page to where it was asked for.
+async fn write_file(path: &Path, page: String) -> Result<(), CliError> {
+    let written = tokio::fs::write(path, page).await;
+    written.map_err(|error| CliError::usage(format!("{} cannot be written: {error}", path.display())))
+}

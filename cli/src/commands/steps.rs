@@ -5,7 +5,6 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use zoetrope_shared::tasks::step_detection::StepDetectionOutput;
-use zoetrope_shared::wire::TaskView;
 
 use super::wait::ended;
 use crate::args::{Output, StepsArgs};
@@ -26,7 +25,7 @@ pub(crate) async fn steps(client: &Client, args: &StepsArgs, output: Output) -> 
         show::task(&task, output)?;
         return Ok(Exit::Failed);
     }
-    let found = found(&task)?;
+    let found: StepDetectionOutput = super::result(&task)?;
     if let Some(path) = &args.html {
         write_page(client, &found, &args.recording, path).await?;
     }
@@ -48,12 +47,6 @@ fn input(args: &StepsArgs) -> Map<String, Value> {
     input
 }
 
-fn found(task: &TaskView) -> Result<StepDetectionOutput, CliError> {
-    let result = task.result.as_deref().map_or("null", |result| result.get());
-    serde_json::from_str(result)
-        .map_err(|error| CliError::unavailable(format!("the server's steps cannot be understood: {error}")))
-}
-
 async fn write_page(
     client: &Client,
     found: &StepDetectionOutput,
@@ -66,6 +59,5 @@ async fn write_page(
     }
     let name = recording.file_name().unwrap_or_default().to_string_lossy();
     let page = guide::html(&format!("Steps of {name}"), found, &pictures);
-    let written = tokio::fs::write(path, page).await;
-    written.map_err(|error| CliError::usage(format!("{} cannot be written: {error}", path.display())))
+    super::write_file(path, page).await
 }

@@ -3,6 +3,7 @@
 mod chaos;
 mod chaos_cases;
 mod cli;
+mod cli_media;
 mod contract;
 mod drain;
 mod failures;
