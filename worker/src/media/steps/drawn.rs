@@ -52,6 +52,15 @@ impl Drawing {
         self
     }
 
+    /// A filled circle; nothing at all if its radius is 0.
+    pub(super) fn disc(mut self, x: i32, y: i32, radius: i32, level: u8) -> Self {
+        for row in -radius..radius {
+            let reach = f64::from(radius * radius - row * row).sqrt() as i32;
+            self = self.rect(x - reach, y + row, 2 * reach, 1, level);
+        }
+        self
+    }
+
     pub(super) fn screen(&self) -> Screen {
         self.after(None)
     }

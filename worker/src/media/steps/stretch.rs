@@ -6,7 +6,7 @@ use zoetrope_worker::protocol_steps::StepsInput;
 use super::find::{Draft, Scene, Surface};
 use super::geometry::Rect;
 use super::pictures;
-use super::pointer::{self, Mark, Shape};
+use super::pointer::{self, Mark, Ripples, Shape};
 use super::reading::{Reader, Words};
 use super::screen::Screen;
 use super::timeline::{Restless, Timeline};
@@ -118,13 +118,14 @@ impl<'a> Detector<'a> {
     fn tell(&mut self, until: usize) -> Result<(), Fault> {
         let restless = Restless::of(&self.timeline);
         // Marks name shapes by their numbers: what is known stays where it is.
-        let learned = pointer::learn(&self.timeline, &restless);
+        let ripples = Ripples::of(&self.timeline, &restless);
+        let learned = pointer::learn(&self.timeline, &restless, &ripples);
         let room = MOST_SHAPES.saturating_sub(self.shapes.len());
         self.shapes.extend(learned.into_iter().take(room));
-        let track = pointer::track(&self.timeline, &restless, &self.shapes, self.mark.take());
+        let track = pointer::track(&self.timeline, &restless, &ripples, &self.shapes, self.mark.take());
         self.pointer |= track.exists();
         self.mark = track.mark(until.saturating_sub(self.timeline.pictures_in(BEHIND_MS)));
-        let mut scene = Scene::new(&self.timeline, &restless, &track);
+        let mut scene = Scene::new(&self.timeline, &restless, &ripples, &track);
         let drafts = scene.steps(self.told..until, &mut self.open);
         let mut reader = Reader {
             engine: self.engine,

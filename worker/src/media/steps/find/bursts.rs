@@ -1,6 +1,7 @@
 //! Bursts: changes that belong together because nothing calm lies between them.
 
 use super::super::changes::Part;
+use super::super::pointer::Ripple;
 use super::Scene;
 
 /// Longest calm inside a burst, ms: usually, and where most of the screen changes, for a page may be blank meanwhile.
@@ -21,6 +22,8 @@ pub(super) struct Burst {
     pub(super) parts: Vec<Part>,
     /// Largest share of the screen that changed at once.
     pub(super) share: f32,
+    /// What the recorder drew when a button was pressed.
+    pub(super) ripple: Option<Ripple>,
 }
 
 /// The bursts in the pictures that no step explains yet.
@@ -53,7 +56,36 @@ pub(super) fn of(scene: &Scene<'_>) -> Vec<Burst> {
             end: index,
             parts: parts.clone(),
             share,
+            ripple: None,
         });
     }
+    press(scene, &mut bursts);
     bursts
+}
+
+/// Gives each ripple the burst that it led to: the one it is part of, or the next one, or one without changes. What changed
+/// before the press is not its doing.
+fn press(scene: &Scene<'_>, bursts: &mut Vec<Burst>) {
+    /// Longest between a press and what it does, ms.
+    const SOON_MS: u64 = 700;
+    let soon = scene.timeline.pictures_in(SOON_MS);
+    for ripple in scene.ripples.iter().filter(|ripple| !scene.is_dragged(ripple.at)) {
+        let led_to = |burst: &&mut Burst| {
+            burst.ripple.is_none() && burst.end + 1 >= ripple.at && burst.start <= ripple.at + soon
+        };
+        if let Some(burst) = bursts.iter_mut().find(led_to) {
+            burst.start = ripple.at;
+            burst.end = burst.end.max(ripple.at);
+            burst.ripple = Some(*ripple);
+        } else {
+            bursts.push(Burst {
+                start: ripple.at,
+                end: ripple.at,
+                parts: Vec::new(),
+                share: 0.0,
+                ripple: Some(*ripple),
+            });
+        }
+    }
+    bursts.sort_by_key(|burst| burst.start);
 }

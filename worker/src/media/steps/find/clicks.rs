@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use zoetrope_shared::tasks::step_detection::{StepDetail, StepType};
 
+use super::super::changes::CHANGED;
 use super::super::geometry::{Point, Rect};
 use super::bursts::{self, Burst};
 use super::surfaces::{self, Around, Effect, Surface};
@@ -38,7 +39,11 @@ pub(super) fn find(scene: &Scene<'_>, range: Range<usize>, open: &mut Vec<Surfac
         let around = Around::of(scene, &burst);
         let effects = surfaces::effects(scene, &burst, &around, open);
         let found = click(scene, &burst, &effects, open, &around);
-        if let Some(click) = found.filter(|click| !is_same(scene, &drafts, click)) {
+        let control = found.as_ref().and_then(|click| match click.label {
+            Label::Control(control) => Some(control),
+            _ => None,
+        });
+        if let Some(click) = found.filter(|click| burst.ripple.is_some() || !is_same(scene, &drafts, click)) {
             drafts.push(click);
         }
         for effect in effects {
@@ -51,7 +56,11 @@ pub(super) fn find(scene: &Scene<'_>, range: Range<usize>, open: &mut Vec<Surfac
             let (step, detail, rect, surface) = match effect {
                 Effect::Open(rect, detail) => {
                     let t_ms = scene.timeline.moments[burst.start].t_ms;
-                    open.push(Surface::new(t_ms, rect, detail, &around));
+                    let hangs = control.is_some_and(|control| control.holds_value);
+                    let detail = if hangs { StepDetail::Dropdown } else { detail };
+                    // A field is not much narrower than its list; the name of a menu is.
+                    let is_loose = control.is_none_or(|control| !control.exact || control.rect.w * 2 >= rect.w);
+                    open.push(Surface::new(t_ms, rect, detail, is_loose, &around));
                     if open.len() > MOST_OPEN {
                         open.remove(0);
                     }
@@ -103,8 +112,9 @@ fn is_same(scene: &Scene<'_>, drafts: &[Draft], click: &Draft) -> bool {
 /// The click that began a burst, if it was one.
 fn click(scene: &Scene<'_>, burst: &Burst, effects: &[Effect], open: &[Surface], around: &Around<'_>) -> Option<Draft> {
     let start = burst.start;
-    let Some(pointer) = scene.pointer(start) else {
-        return (!scene.track.exists()).then(|| unseen(scene, burst, effects))?;
+    let pressed = burst.ripple.map(|ripple| ripple.centre);
+    let Some(pointer) = pressed.or_else(|| scene.pointer(start)) else {
+        return (!scene.track.exists()).then(|| unseen(scene, burst, effects, open, around))?;
     };
     let typed = scene.typed.iter().rev().find(|(_, end)| *end < start);
     let at_keys = typed.is_some_and(|(began, end)| {
@@ -117,10 +127,11 @@ fn click(scene: &Scene<'_>, burst: &Burst, effects: &[Effect], open: &[Surface],
                 && (part.rect.centre().y - pointer.y).abs() <= 14
                 && part.rect.holds(pointer, FAR_IN_ROW))
     });
-    if effects.is_empty() && (moving || !near) {
+    if pressed.is_none() && effects.is_empty() && (moving || !near) {
         return None;
     }
-    if at_keys && !scene.is_pressed(start, pointer) {
+    let by_key = pressed.is_none() && !scene.is_pressed(start, pointer);
+    if at_keys && by_key {
         return Some(key(burst, pointer, "Enter"));
     }
     // Closed from afar and nothing else changed: a key.
@@ -130,11 +141,27 @@ fn click(scene: &Scene<'_>, burst: &Burst, effects: &[Effect], open: &[Surface],
     });
     if let (Some(surface), 1) = (closed, effects.len())
         && surfaces::distance(surface, pointer) > 4
-        && !scene.is_pressed(start, pointer)
+        && by_key
     {
         return Some(key(burst, pointer, "Escape"));
     }
-    let picked = closed.filter(|surface| surfaces::distance(surface, pointer) <= 4 && surface.is_choice(around));
+    if pressed.is_none() && effects.is_empty() && scene.ripples.mark_clicks() {
+        return None;
+    }
+    let picked = closed.is_some_and(|surface| surfaces::distance(surface, pointer) <= 4 && surface.is_choice(around));
+    let confidence = match pressed {
+        Some(_) => 0.95,
+        None => 0.5 + if effects.is_empty() { 0.0 } else { 0.2 } + if near { 0.2 } else { 0.0 },
+    };
+    Some(Draft {
+        confidence,
+        ..on_control(scene, burst, effects, pointer, picked)
+    })
+}
+
+/// The click on what is below the pointer; `picked` if that is an item of a list of choices.
+fn on_control(scene: &Scene<'_>, burst: &Burst, effects: &[Effect], pointer: Point, picked: bool) -> Draft {
+    let start = burst.start;
     let picture = control::clean_picture(scene, start, pointer);
     let found = control::under(scene, burst, pointer, picture);
     let rect = found.map(|(rect, _)| rect);
@@ -142,13 +169,19 @@ fn click(scene: &Scene<'_>, burst: &Burst, effects: &[Effect], open: &[Surface],
         Effect::Open(list, _) => rect.is_some_and(|rect| surfaces::hangs_from(*list, rect)),
         _ => false,
     });
-    Some(Draft {
-        step: if picked.is_some() {
-            StepType::Select
-        } else {
-            StepType::Click
+    let doubled = burst.ripple.is_some_and(|ripple| scene.ripples.is_double(&ripple));
+    let context = effects.iter().any(|effect| match effect {
+        Effect::Open(list, StepDetail::Menu) => surfaces::begins_at(*list, pointer),
+        _ => false,
+    });
+    Draft {
+        step: match (picked, context, doubled) {
+            (true, ..) => StepType::Select,
+            (_, true, _) => StepType::RightClick,
+            (.., true) => StepType::DoubleClick,
+            _ => StepType::Click,
         },
-        detail: picked.map(|_| StepDetail::Dropdown),
+        detail: picked.then_some(StepDetail::Dropdown),
         start,
         end: start,
         rect: rect.unwrap_or(Rect::around(pointer, POINTED.0, POINTED.1)),
@@ -162,8 +195,8 @@ fn click(scene: &Scene<'_>, burst: &Burst, effects: &[Effect], open: &[Surface],
         amount: None,
         across: false,
         surface: None,
-        confidence: 0.5 + if effects.is_empty() { 0.0 } else { 0.2 } + if near { 0.2 } else { 0.0 },
-    })
+        confidence: 0.0,
+    }
 }
 
 /// A key that did something, while the pointer rested elsewhere.
@@ -182,18 +215,39 @@ fn key(burst: &Burst, pointer: Point, name: &'static str) -> Draft {
     }
 }
 
-/// A click without a pointer in the picture: what changed first is what was clicked, as far as anyone can tell.
-fn unseen(scene: &Scene<'_>, burst: &Burst, effects: &[Effect]) -> Option<Draft> {
+/// A click without a pointer in the picture: what changed first is what was clicked, as far as anyone can tell; unless it
+/// opened a list, whose place tells, or chose from one.
+fn unseen(
+    scene: &Scene<'_>,
+    burst: &Burst,
+    effects: &[Effect],
+    open: &[Surface],
+    around: &Around<'_>,
+) -> Option<Draft> {
     /// Area of a usual control, pixels.
     const USUAL: i32 = 2_500;
-    if let [Effect::Close(_)] = effects {
+    let closed = effects.iter().find_map(|effect| match effect {
+        Effect::Close(index) => Some(&open[*index]),
+        _ => None,
+    });
+    let opened = effects.iter().find_map(|effect| match effect {
+        Effect::Open(list, StepDetail::Menu) => Some(*list),
+        _ => None,
+    });
+    let row = closed.and_then(|surface| surfaces::lit_row(scene, surface, burst.start));
+    let opener = opened.and_then(|list| surfaces::opener(around.before, list));
+    if row.is_none() && (matches!(effects, [Effect::Close(_)]) || (effects.is_empty() && is_passing(scene, burst))) {
         return None;
     }
     let first = scene.content[burst.start].iter().map(|part| part.rect);
-    let rect = first.min_by_key(|rect| (rect.area() - USUAL).abs())?;
+    let rect = row
+        .or(opener)
+        .or_else(|| first.min_by_key(|rect| (rect.area() - USUAL).abs()))?;
+    let picked = row.is_some() && closed.is_some_and(|surface| surface.is_choice(around));
+    let hangs = opened.is_some_and(|list| surfaces::hangs_from(list, rect));
     Some(Draft {
-        step: StepType::Click,
-        detail: None,
+        step: if picked { StepType::Select } else { StepType::Click },
+        detail: picked.then_some(StepDetail::Dropdown),
         start: burst.start,
         end: burst.start,
         rect,
@@ -202,11 +256,29 @@ fn unseen(scene: &Scene<'_>, burst: &Burst, effects: &[Effect]) -> Option<Draft>
             rect,
             point: rect.centre(),
             exact: true,
-            holds_value: false,
+            holds_value: hangs,
         }),
         amount: None,
         across: false,
         surface: None,
         confidence: 0.7 * UNSEEN,
+    })
+}
+
+/// Whether all that changed is soon as it was before: something lit up as a pointer passed that is not shown.
+fn is_passing(scene: &Scene<'_>, burst: &Burst) -> bool {
+    const LONGEST_MS: u64 = 6_000;
+    const BACK: f32 = 0.04;
+    let before = scene.timeline.screen(burst.start - 1);
+    let last = (burst.end + scene.timeline.pictures_in(LONGEST_MS)).min(scene.len() - 1);
+    burst.parts.iter().all(|part| {
+        let mut later = (burst.end + 1..=last).filter(|index| {
+            let mut parts = scene.timeline.changes(*index).parts.iter();
+            parts.any(|other| other.rect.common(part.rect).is_some())
+        });
+        later.any(|index| {
+            let now = scene.timeline.screen(index).difference(before, part.rect);
+            now.share_above(CHANGED) < BACK
+        })
     })
 }

@@ -17,7 +17,7 @@ pub(super) use surfaces::Surface;
 
 use super::changes::Part;
 use super::geometry::{Point, Rect};
-use super::pointer::Track;
+use super::pointer::{Ripples, Track};
 use super::timeline::{Restless, Timeline};
 
 /// Where a step's label is to be read.
@@ -86,25 +86,33 @@ pub(super) struct Draft {
 pub(super) struct Scene<'a> {
     pub(super) timeline: &'a Timeline,
     pub(super) track: &'a Track,
+    pub(super) ripples: &'a Ripples,
     /// For each picture, the changed parts that are neither noise nor the pointer.
     content: Vec<Vec<Part>>,
     /// Pictures that a step explains already.
     used: Vec<bool>,
-    /// First and last pictures of what was typed.
+    /// First and last pictures of what was typed, and of what was dragged or selected.
     typed: Vec<(usize, usize)>,
+    dragged: Vec<(usize, usize)>,
 }
 
 impl<'a> Scene<'a> {
-    pub(super) fn new(timeline: &'a Timeline, restless: &Restless, track: &'a Track) -> Self {
+    pub(super) fn new(timeline: &'a Timeline, restless: &Restless, ripples: &'a Ripples, track: &'a Track) -> Self {
         let content = (0..timeline.len())
-            .map(|index| content(timeline, restless, track, index))
+            .map(|index| {
+                let mut parts = content(timeline, restless, track, index);
+                parts.retain(|part| !ripples.covers(index, part.rect));
+                parts
+            })
             .collect();
         Self {
             timeline,
             track,
+            ripples,
             content,
             used: vec![false; timeline.len()],
             typed: Vec::new(),
+            dragged: Vec::new(),
         }
     }
 
@@ -114,7 +122,9 @@ impl<'a> Scene<'a> {
         let typed = typing::find(self);
         self.typed = typed.iter().map(|step| (step.start, step.end)).collect();
         steps.extend(typed);
-        steps.extend(drags::find(self));
+        let dragged = drags::find(self);
+        self.dragged = dragged.iter().map(|step| (step.start, step.end)).collect();
+        steps.extend(dragged);
         steps.retain(|step| range.contains(&step.start));
         steps.extend(clicks::find(self, range, open));
         steps.sort_by_key(|step| (step.start, !step.step.is_action()));
@@ -148,6 +158,13 @@ impl<'a> Scene<'a> {
         self.content[index]
             .iter()
             .any(|part| part.rect.holds(pointer, 2) && part.rect.area() < SMALL)
+    }
+
+    /// Whether a press at this time was the beginning of a drag.
+    fn is_dragged(&self, index: usize) -> bool {
+        const BEFORE: usize = 5;
+        let mut dragged = self.dragged.iter();
+        dragged.any(|(start, end)| (start.saturating_sub(BEFORE)..=*end).contains(&index))
     }
 
     /// The pointer's place in a picture.

@@ -8,7 +8,7 @@ use super::super::changes::CHANGED;
 use super::super::geometry::{Point, Rect};
 use super::super::screen::{Grey, Screen};
 use super::bursts::Burst;
-use super::{Label, Scene};
+use super::{Label, Scene, control};
 
 /// How long a menu may stay open and still be known by what it gives back, ms.
 const MENU_MS: u64 = 9_000;
@@ -38,6 +38,8 @@ pub(in super::super) struct Surface {
     pub(super) number: u64,
     pub(super) rect: Rect,
     pub(super) detail: StepDetail,
+    /// Whether it is not known what it hangs from.
+    pub(super) is_loose: bool,
     /// The page before it opened, and with it.
     before: Screen,
     look: Screen,
@@ -97,11 +99,12 @@ pub(super) fn effects(scene: &Scene<'_>, burst: &Burst, around: &Around<'_>, ope
 }
 
 impl Surface {
-    pub(super) fn new(number: u64, rect: Rect, detail: StepDetail, around: &Around<'_>) -> Self {
+    pub(super) fn new(number: u64, rect: Rect, detail: StepDetail, is_loose: bool, around: &Around<'_>) -> Self {
         Self {
             number,
             rect,
             detail,
+            is_loose,
             before: around.before.clone(),
             look: around.after.clone(),
         }
@@ -116,8 +119,13 @@ impl Surface {
         matches!(self.detail, StepDetail::Menu | StepDetail::Dropdown) && now_ms > self.number + MENU_OPEN_MS
     }
 
-    /// Whether closing it changed what it hangs from: a value was chosen.
+    /// Whether who clicks into it chooses a value: it hangs from a field as lists of choices do; or, where that is not
+    /// known, what it hangs from changed when it closed.
     pub(super) fn is_choice(&self, around: &Around<'_>) -> bool {
+        self.detail == StepDetail::Dropdown || (self.is_loose && self.changed_opener(around))
+    }
+
+    fn changed_opener(&self, around: &Around<'_>) -> bool {
         const HIGH: i32 = 46;
         const LEAST: usize = 16;
         if !matches!(self.detail, StepDetail::Menu | StepDetail::Dropdown) {
@@ -264,13 +272,17 @@ fn menu(scene: &Scene<'_>, burst: &Burst, around: &Around<'_>) -> Option<Rect> {
             && (part.rect.area() as f32) < LARGEST_MENU * (width * height) as f32
             && (w as f32) < WIDEST_MENU * width as f32
     });
-    let part = candidates.max_by_key(|part| part.rect.area())?;
-    let pointer = scene.pointer(burst.start);
-    if pointer.is_some_and(|pointer| !part.rect.holds(pointer, MENU_NEAR)) {
+    let rect = candidates.max_by_key(|part| part.rect.area())?.rect;
+    let pointer = burst
+        .ripple
+        .map(|ripple| ripple.centre)
+        .or_else(|| scene.pointer(burst.start));
+    if pointer.is_some_and(|pointer| !rect.holds(pointer, MENU_NEAR)) {
         return None;
     }
+    let rect = pointer.map_or(rect, |pointer| without_opener(around.before, rect, pointer));
     let last = scene.len().min(burst.end + scene.timeline.pictures_in(MENU_MS));
-    let painted = around.after.difference(around.before, part.rect);
+    let painted = around.after.difference(around.before, rect);
     let soon = burst.end + scene.timeline.pictures_in(200);
     let back = (soon..last).any(|later| {
         let touched = scene
@@ -278,11 +290,27 @@ fn menu(scene: &Scene<'_>, burst: &Burst, around: &Around<'_>) -> Option<Rect> {
             .changes(later)
             .parts
             .iter()
-            .any(|other| other.rect.common(part.rect).is_some());
-        touched && given_back(&painted, around.before, scene.timeline.screen(later), part.rect)
+            .any(|other| other.rect.common(rect).is_some());
+        touched && given_back(&painted, around.before, scene.timeline.screen(later), rect)
     });
-    let listed = || pointer.is_some_and(|pointer| !part.rect.holds(pointer, 0)) && is_list(around.after, part.rect);
-    (back || listed()).then_some(part.rect)
+    let listed = || pointer.is_some_and(|pointer| !rect.holds(pointer, 0)) && is_list(around.after, rect);
+    (back || listed()).then_some(rect)
+}
+
+/// What changed without the control below the pointer, which changes its looks when its list opens.
+fn without_opener(screen: &Screen, rect: Rect, pointer: Point) -> Rect {
+    let Some(opener) = control::edges(screen, pointer).filter(|opener| rect.holds(opener.centre(), 0)) else {
+        return rect;
+    };
+    let below = rect.bottom() - opener.bottom();
+    let above = opener.y - rect.y;
+    if below >= LEAST_MENU.1 && below > above {
+        Rect::new(rect.x, opener.bottom(), rect.w, below)
+    } else if above >= LEAST_MENU.1 {
+        Rect::new(rect.x, rect.y, rect.w, above)
+    } else {
+        rect
+    }
 }
 
 /// Whether a box looks like a list of commands: one ground, and lines of text on it that all begin at the same side.
@@ -344,6 +372,44 @@ pub(super) fn label(effect: Effect, burst: &Burst, pictures: usize) -> Label {
             after: (burst.end + 3).min(pictures - 1),
         },
     }
+}
+
+/// Whether a corner of a menu is where the pointer points: it belongs to what is there, and no button opened it.
+pub(super) fn begins_at(list: Rect, pointer: Point) -> bool {
+    const OFF: i32 = 8;
+    let across = (list.x - pointer.x).abs().min((list.right() - pointer.x).abs());
+    let down = (list.y - pointer.y).abs().min((list.bottom() - pointer.y).abs());
+    across <= OFF && down <= OFF
+}
+
+/// The control that a menu hangs from: the box right above or below it that begins or ends where it does.
+pub(super) fn opener(screen: &Screen, list: Rect) -> Option<Rect> {
+    const OFF: i32 = 12;
+    let levels = [12, 18, 26]
+        .map(|off| [list.y - off, list.bottom() + off])
+        .into_iter()
+        .flatten();
+    let points = levels.flat_map(|y| [list.x + 20, list.centre().x, list.right() - 20].map(|x| Point { x, y }));
+    let hangs = |control: &Rect| {
+        let below = (list.y - control.bottom()).abs() <= OFF || (control.y - list.bottom()).abs() <= OFF;
+        let along = (list.x - control.x).abs() <= OFF || (list.right() - control.right()).abs() <= OFF;
+        below && along
+    };
+    points.filter_map(|point| control::edges(screen, point)).find(hangs)
+}
+
+/// The row of an open surface that was lit last before a picture: where a pointer that is not shown must be.
+pub(super) fn lit_row(scene: &Scene<'_>, surface: &Surface, until: usize) -> Option<Rect> {
+    const HEIGHTS: std::ops::RangeInclusive<i32> = 14..=64;
+    let is_row =
+        |rect: &Rect| HEIGHTS.contains(&rect.h) && rect.w * 10 >= surface.rect.w * 6 && is_part_of(*rect, surface.rect);
+    let shown = scene.timeline.screen(until.saturating_sub(1));
+    let is_lit = |rect: &Rect| shown.difference(&surface.look, *rect).share_above(CHANGED / 4) > 0.4;
+    let opened = (0..until)
+        .rev()
+        .take_while(|index| scene.timeline.moments[*index].t_ms > surface.number);
+    let mut rows = opened.flat_map(|index| scene.timeline.changes(index).parts.iter().map(|part| part.rect));
+    rows.find(|rect| is_row(rect) && is_lit(rect))
 }
 
 /// How far a surface is from a point, pixels.

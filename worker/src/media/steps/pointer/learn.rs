@@ -3,6 +3,7 @@
 use super::super::changes::CHANGED;
 use super::super::geometry::{Point, Rect};
 use super::super::timeline::{Restless, Timeline};
+use super::ripples::Ripples;
 use super::shape::{FITS, Shape};
 
 /// Sizes of what a pointer changes, pixels.
@@ -43,8 +44,9 @@ struct Visit {
 }
 
 /// The shapes that a stretch shows, most seen first.
-pub(crate) fn learn(timeline: &Timeline, restless: &Restless) -> Vec<Shape> {
+pub(crate) fn learn(timeline: &Timeline, restless: &Restless, ripples: &Ripples) -> Vec<Shape> {
     let mut visits = visits(timeline, restless);
+    visits.retain(|visit| !ripples.covers(visit.at, visit.rect) && !ripples.covers(visit.left, visit.rect));
     thin_out(&mut visits, MOST_VISITS);
     let (mut shapes, mut explained) = (Vec::new(), Vec::new());
     while shapes.len() < MOST_SHAPES {

@@ -3,9 +3,11 @@
 //! any theme, size or halo will do.
 
 mod learn;
+mod ripples;
 mod shape;
 mod track;
 
 pub(super) use learn::learn;
+pub(super) use ripples::{Ripple, Ripples};
 pub(super) use shape::Shape;
 pub(super) use track::{Mark, Track, track};

@@ -3,6 +3,7 @@
 
 use super::super::geometry::{Point, Rect};
 use super::super::timeline::{Restless, Timeline};
+use super::ripples::{Ripple, Ripples};
 use super::shape::{FITS, Shape};
 
 /// Error below which a shape is still where it was, levels.
@@ -67,6 +68,44 @@ impl Track {
         }
     }
 
+    /// Puts the pointer where a ripple shows it, if it was followed to elsewhere: from when something last came there until
+    /// it is seen to move on.
+    fn pin(&mut self, timeline: &Timeline, ripple: &Ripple) {
+        /// How far the point of a learned shape may be off, pixels; and how long a pointer rests before it presses, ms.
+        const OFF: i32 = 18;
+        const RESTS_MS: u64 = 3_000;
+        let Some(known) = self.at[ripple.at] else {
+            return;
+        };
+        if known.reach(ripple.centre) <= OFF {
+            return;
+        }
+        let earliest = ripple.at.saturating_sub(timeline.pictures_in(RESTS_MS)).max(1);
+        let came = (earliest..ripple.at).rev().find(|index| {
+            let mut parts = timeline.changes(*index).parts.iter();
+            parts.any(|part| part.rect.area() < LARGE && part.rect.holds(ripple.centre, ROOM))
+        });
+        let here = self.marks[ripple.at];
+        let moved_on = (ripple.end..self.at.len()).find(|index| self.marks[*index] != here);
+        let off = (ripple.centre.x - known.x, ripple.centre.y - known.y);
+        let cover = self.covers[ripple.at].map(|rect| Rect::new(rect.x + off.0, rect.y + off.1, rect.w, rect.h));
+        for index in came.unwrap_or(ripple.at)..moved_on.unwrap_or(self.at.len()) {
+            self.at[index] = Some(ripple.centre);
+            self.covers[index] = cover;
+        }
+    }
+
+    /// Notes when the pointer came to where it is.
+    fn arrive(&mut self) {
+        let mut arrived = 0;
+        for index in 0..self.marks.len() {
+            if self.moved(index) {
+                arrived = index;
+            }
+            self.arrived.push(arrived);
+        }
+    }
+
     /// What is to be known of a picture to go on from it.
     pub(crate) fn mark(&self, index: usize) -> Option<Mark> {
         self.marks.get(index).copied().flatten()
@@ -85,10 +124,16 @@ struct Stay {
 
 /// Follows the pointer through a stretch. `from` is where an earlier stretch left it: the shapes must then begin with
 /// those of that stretch.
-pub(crate) fn track(timeline: &Timeline, restless: &Restless, shapes: &[Shape], from: Option<Mark>) -> Track {
+pub(crate) fn track(
+    timeline: &Timeline,
+    restless: &Restless,
+    ripples: &Ripples,
+    shapes: &[Shape],
+    from: Option<Mark>,
+) -> Track {
     let mut marks: Vec<Option<Mark>> = vec![None; timeline.len()];
     let from = from.filter(|mark| mark.shape < shapes.len());
-    let mut stays = stays(timeline, restless, shapes);
+    let mut stays = stays(timeline, restless, ripples, shapes);
     stays.extend(from.map(|mark| Stay {
         mark,
         from: 0,
@@ -118,14 +163,19 @@ pub(crate) fn track(timeline: &Timeline, restless: &Restless, shapes: &[Shape], 
             *mark = last;
         }
     }
-    finish(shapes, marks)
+    let mut track = finish(shapes, marks);
+    for ripple in ripples.iter() {
+        track.pin(timeline, ripple);
+    }
+    track.arrive();
+    track
 }
 
 /// Every stay of every shape, as far as something changed where it began or ended.
-fn stays(timeline: &Timeline, restless: &Restless, shapes: &[Shape]) -> Vec<Stay> {
+fn stays(timeline: &Timeline, restless: &Restless, ripples: &Ripples, shapes: &[Shape]) -> Vec<Stay> {
     let mut stays: Vec<Stay> = Vec::new();
     for index in 1..timeline.len() {
-        for area in areas(timeline, restless, index) {
+        for area in areas(timeline, restless, ripples, index) {
             for (came, seen, other) in [(true, index, index - 1), (false, index - 1, index)] {
                 let part = timeline.screen(seen).luma(area);
                 for (number, shape) in shapes.iter().enumerate() {
@@ -163,11 +213,16 @@ fn stays(timeline: &Timeline, restless: &Restless, shapes: &[Shape]) -> Vec<Stay
     stays
 }
 
-fn areas<'a>(timeline: &'a Timeline, restless: &'a Restless, index: usize) -> impl Iterator<Item = Rect> + 'a {
+fn areas<'a>(
+    timeline: &'a Timeline,
+    restless: &'a Restless,
+    ripples: &'a Ripples,
+    index: usize,
+) -> impl Iterator<Item = Rect> + 'a {
     let parts = timeline.changes(index).parts.iter();
     let searched = parts.filter(|part| part.rect.w >= 4 && part.rect.h >= 4 && part.rect.area() <= LARGE);
     searched
-        .filter(|part| !restless.is_noise(part))
+        .filter(move |part| !restless.is_noise(part) && !ripples.covers(index, part.rect))
         .map(|part| part.rect.grown(ROOM))
 }
 
@@ -232,7 +287,7 @@ fn best_chain(stays: &[Stay], shapes: &[Shape]) -> (Vec<Stay>, usize) {
 }
 
 fn finish(shapes: &[Shape], marks: Vec<Option<Mark>>) -> Track {
-    let mut track = Track {
+    Track {
         at: marks
             .iter()
             .map(|mark| mark.map(|mark| shapes[mark.shape].hot_at(mark.place)))
@@ -241,17 +296,9 @@ fn finish(shapes: &[Shape], marks: Vec<Option<Mark>>) -> Track {
             .iter()
             .map(|mark| mark.map(|mark| shapes[mark.shape].rect_at(mark.place)))
             .collect(),
-        arrived: Vec::with_capacity(marks.len()),
+        arrived: Vec::new(),
         marks,
-    };
-    let mut arrived = 0;
-    for index in 0..track.marks.len() {
-        if track.moved(index) {
-            arrived = index;
-        }
-        track.arrived.push(arrived);
     }
-    track
 }
 
 #[cfg(test)]
@@ -278,6 +325,18 @@ mod tests {
         (200, 200, 3),
     ];
 
+    fn follow(timeline: &Timeline) -> Track {
+        let restless = Restless::of(timeline);
+        let ripples = Ripples::of(timeline, &restless);
+        track(
+            timeline,
+            &restless,
+            &ripples,
+            &learn(timeline, &restless, &ripples),
+            None,
+        )
+    }
+
     #[test]
     fn the_pointer_is_followed_and_a_picture_of_one_does_not_hold_it() {
         let page = (0..8).fold(Drawing::new(420, 280, 236), |page, line| {
@@ -295,8 +354,7 @@ mod tests {
                 points.push(Point { x, y });
             }
         }
-        let restless = Restless::of(&timeline);
-        let track = track(&timeline, &restless, &learn(&timeline, &restless), None);
+        let track = follow(&timeline);
         let lost: Vec<_> = (0..points.len())
             .filter(|index| track.at[*index].is_none_or(|at| at.reach(points[*index]) > 3))
             .collect();
@@ -313,7 +371,6 @@ mod tests {
             let screen = page.after(timeline.last_screen());
             timeline.push(index as u64 * 100, screen);
         }
-        let restless = Restless::of(&timeline);
-        assert!(!track(&timeline, &restless, &learn(&timeline, &restless), None).exists());
+        assert!(!follow(&timeline).exists());
     }
 }
