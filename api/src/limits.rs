@@ -82,6 +82,8 @@ pub(crate) const DEFAULT_PAGE: usize = 50;
 pub(crate) const MAX_ATTEMPTS: u32 = 20;
 /// Furthest `delay` or `run_at`.
 pub(crate) const MAX_DELAY: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Longest `expires_in`: it has to be longer than the delay.
+pub(crate) const MAX_EXPIRES_IN: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Longest `timeout` of an attempt.
 pub(crate) const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// Labels of a task.

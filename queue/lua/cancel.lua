@@ -22,10 +22,7 @@ if held.token ~= '' then
   redis.call('PEXPIRE', prefix .. 'w:' .. held.worker, 60000)
   return 'r'
 end
-local kind, lane = header.kind, ':' .. tenant .. ':' .. header.key
-for _, key in ipairs({ 'q:' .. kind, 'f:' .. kind .. lane, 'f:' .. kind .. '!' .. lane, 'solo:' .. kind, 'tm' }) do
-  drop(key, id)
-end
+withdraw(id, header)
 bury_canceled(id, held)
 carry_out()
 return 'c'

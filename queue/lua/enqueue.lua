@@ -1,6 +1,6 @@
 -- Adds tasks. KEYS: meta. A task that comes again (same id: its first reply was lost) is answered as created.
 -- ARGV: groups of tasks that differ by id and body alone:
---   tenant, kind, run_at ms or 0, delay ms or 0, offset ms, header tail (kind|..|options), idem hash, fingerprint,
+--   tenant, kind, run_at ms or 0, delay ms or 0, offset ms, header tail (kind|..|options;exp), idem hash, fingerprint,
 --   fairness key, count, then id and body of each. A task with an idempotency key is a group of its own.
 -- Returns a word a task: 'c' created, 'r<id>' replayed idempotency key, 'x<id>' key used for another request, 'd' refused,
 -- the kind is being drained.
@@ -35,7 +35,7 @@ local function add_group(group)
   local wait = math.max(group.due - now, 0)
   local head = 'Q|' .. now .. '|' .. (wait > 0 and string.format('%d', wait) or '') .. '|' .. group.tail .. '\n'
   local score = string.format('%d', now + wait + (wait > 0 and 0 or group.offset))
-  local place
+  local place, exp = nil, string.match(group.tail, ';(%d+)$')
   local listing, created = list_in(puts, 'ix:' .. group.tenant), string.format('%d', now)
   for i = 1, group.count do
     local id, body = ARGV[group.at + 2 * i - 1], ARGV[group.at + 2 * i]
@@ -46,6 +46,7 @@ local function add_group(group)
     elseif fresh then
       set(key, head .. body)
       listing[#listing + 1], listing[#listing + 2] = created, id
+      if exp then keep_deadline(id, now + exp) end
       place = place or list_in(puts, wait > 0 and 'tm' or queue_of(group.kind, group.tenant, group.key, group.offset == 0))
       place[#place + 1], place[#place + 2] = score, id
       per_kind[group.kind] = (per_kind[group.kind] or 0) + 1

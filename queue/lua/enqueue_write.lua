@@ -4,6 +4,7 @@ for key, list in pairs(puts) do
   if #list == 0 then puts[key] = nil end
 end
 seat_all()
+arm_deadlines()
 local poke = earlier_timer()
 carry_out()
 -- A kind is announced again every ten seconds: a Redis that lost its data soon knows it, at no cost worth counting.

@@ -11,6 +11,7 @@ local function plan_loss(id, deadline, held)
   held.losses = held.losses + 1
   if deadline - held.lease - held.started > 4 * held.lease then held.losses = 1 end
   if held.canceled then return bury_canceled(id, held) end
+  if is_over(header) then return bury_expired(id, held) end
   if held.losses >= 3 and not header.live then
     return bury(id, 'f', 'worker_lost', string.format(WORKER_LOST, held.losses, held.used), held)
   end

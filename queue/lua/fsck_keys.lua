@@ -41,6 +41,7 @@ local function check_key(name)
   end
   if class == 'f' then return check_turns(name, fault) end
   if class == 'fl' then return check_away(name, fault) end
+  if class == 'exp' then return check_timer(fault) end
   -- A queue, plain or of tasks to run alone.
   if redis.call('EXISTS', key) == 0 then return '' end
   if redis.call('HEXISTS', prefix .. 'kinds', rest) == 1 then

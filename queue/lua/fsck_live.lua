@@ -1,11 +1,5 @@
 -- Checks a task that has not ended, and plans what mends it: it is in exactly one state index, and held by an attempt
 -- exactly while that is `lease`.
-local faults = {}  -- of the task that is being checked
-
-local function say(fault)
-  faults[#faults + 1] = fault
-end
-
 -- The state indexes in which a task may be.
 local function indexes_for(header)
   local kind, lane = header.kind, ':' .. header.tenant .. ':' .. header.key
@@ -36,6 +30,7 @@ local function check_live(id, header)
   local held = parse_attempt(redis.call('GET', attempt_key .. id))
   local places = places_of(id, header)
   local claimed = held.token ~= ''
+  check_deadline(id, header, claimed)
   if #places == 0 then
     say('in_no_index')
     -- Its worker may be alive: then it renews what it gets here, and otherwise loses it.

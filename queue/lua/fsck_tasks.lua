@@ -46,6 +46,7 @@ end
 -- State indexes are judged with the task.
 local function check_place(id, header, home)
   if where == home or where == 'ix:' .. header.tenant or where == 'a' or where == 'o' then return end
+  if where == 'exp' and header.deadline then return end
   for _, name in ipairs(indexes_for(header)) do
     if where == name then return end
   end

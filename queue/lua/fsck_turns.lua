@@ -1,4 +1,4 @@
--- Checks that whoever has tasks gets turns, and that whoever stands away comes back.
+-- Checks that whoever has tasks gets turns, that whoever stands away comes back, and that deadlines have a timer.
 
 -- A queue of one key stands in the ring of its tenant, and the tenant in that of the flow.
 local function check_turns(queue, fault)
@@ -28,4 +28,12 @@ local function check_away(ring, fault)
     if not redis.call('ZSCORE', name, flow) then return fault('away_for_ever', 'ZADD', name, 0, flow) end
   end
   return ''
+end
+
+-- The first deadline has a timer, or none of them would be looked at.
+local function check_timer(fault)
+  local first = redis.call('ZRANGE', prefix .. 'exp', 0, 0, 'WITHSCORES')[2]
+  local timer = redis.call('ZSCORE', prefix .. 'tm', 'exp/')
+  if not first or (timer and tonumber(timer) <= tonumber(first)) then return '' end
+  return fault('deadline_without_timer', 'ZADD', prefix .. 'tm', first, 'exp/')
 end

@@ -27,6 +27,7 @@ end
 if mend then
   restore_freed()
   seat_all()
+  arm_deadlines()
   carry_out()
   for _, removal in ipairs(removals) do
     local key = prefix .. 'done:' .. removal[1]

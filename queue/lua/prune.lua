@@ -14,6 +14,7 @@ local function plan_removal(id)
   local header = parse_header(redis.call('GETRANGE', key, start, start + HEADER_BYTES - 1))
   if not header then return end
   drop('ix:' .. header.tenant, id)
+  if header.deadline then drop('exp', id) end
   if header.idem == '' then return end
   local idem_key = prefix .. 'idem:' .. header.tenant .. ':' .. header.idem
   local known = redis.call('GET', idem_key)

@@ -29,6 +29,11 @@ local function plan_claim(position, id, row, visit, past)
     claims[position], found[position] = '-', false
     return park(id)
   end
+  local header = late and parse_header(string.sub(found[position], 1, HEADER_BYTES))
+  if header and is_over(header) then
+    claims[position], found[position] = '-', false
+    return touched[id] ~= 'ended' and bury_expired(id, parse_attempt(past))
+  end
   local attempt, place = first_attempt(row, visit)
   if past then
     local held = parse_attempt(past)

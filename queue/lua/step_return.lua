@@ -14,6 +14,8 @@ local function plan_return(id, way, held)
     park(id)
   elseif held.canceled then
     bury_canceled(id, held)
+  elseif is_over(header) then
+    bury_expired(id, held)
   elseif way.letter == 'r' then
     unclaim(id, held.used, 0)
     schedule(id, now + way.ms)

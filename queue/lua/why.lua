@@ -1,11 +1,11 @@
 -- Why a task does not run, as data. KEYS: meta. ARGV: id, tenant. Returns false if this tenant has no such task, else a
 -- state letter and what belongs to it, in pairs of a word and a number or a text:
 --   ended                nothing
---   d scheduled          due, ms
+--   d scheduled          due, ms · deadline, ms, if no attempt may begin after it
 --   r running            worker, its name · renewed, ms · until, ms · cancel, 1 if it was asked for
 --   q queued, w waiting  every reason there is: kind_paused, tenant_paused, key_paused · kind_limit and key_limit, the limit ·
 --                        kind_rate and key_rate, when there is allowance again, ms · workers, how many run the kind ·
---                        behind, tasks ahead · alone, 1 if it waits for a worker that runs nothing else
+--                        behind, tasks ahead · alone, 1 if it waits for a worker that runs nothing else · deadline
 local id, words = ARGV[1], {}
 local task = describe(id)
 

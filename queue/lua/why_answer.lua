@@ -8,6 +8,7 @@ if string.sub(line, 1, 1) == 'F' then
 end
 local header = parse_header(line)
 if not header or header.tenant ~= ARGV[2] then return false end
+if header.deadline and (state == 'd' or state == 'q') then say('deadline', header.deadline) end
 if state == 'd' then
   say('due', place)
 elseif state == 'r' then

@@ -17,7 +17,8 @@
 //! | `c:<name>` `r:<name>` | ZSET, STRING | running tasks that count for a limit of a kind or a key; state of its rate |
 //! | `b:<name>` | ZSET | flows in which a key, or a tenant, may not run now |
 //! | `lease` | ZSET | running, by lease deadline |
-//! | `tm` | ZSET | scheduled, by due time; subjects of rules, by when their rate allows for something again |
+//! | `tm` | ZSET | scheduled, by due time; subjects of rules, by when their rate allows for something again; `exp/`, by the first of `exp` |
+//! | `exp` | ZSET | queue deadlines of tasks, until they are due or the task is pruned |
 //! | `done:<ms>` `done` | LIST, ZSET | ended tasks that may go at that moment; these moments |
 //! | `dl` | ZSET | dead letters, by the time they are pruned |
 //! | `park` | ZSET | ids found without a record, for fsck |
@@ -35,7 +36,7 @@ use sha2::{Digest, Sha256};
 use crate::error::QueueError;
 
 /// Version of the layout above. A process refuses a Redis that holds another one.
-pub(crate) const SCHEMA_VERSION: u32 = 3;
+pub(crate) const SCHEMA_VERSION: u32 = 4;
 /// Most shards of a queue: two digits of a key.
 pub(crate) const MAX_SHARDS: u16 = 64;
 /// The first shard. What spans tenants is there.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::QueueError;
-use crate::task::NewTask;
+use crate::task::{LossPolicy, NewTask};
 
 const MAX_TENANT_CHARS: usize = 64;
 const MAX_KIND_CHARS: usize = 48;
@@ -40,6 +40,7 @@ pub(crate) fn check(task: &NewTask) -> Result<(), QueueError> {
     if task.delay.is_some_and(|delay| delay > MAX_WAIT) || task.run_at_ms.is_some_and(|at| at > latest_ms) {
         return Err(QueueError::invalid("run_at", "is too far away"));
     }
+    check_deadline(task)?;
     if task.result_ttl > MAX_WAIT || task.backoff > MAX_WAIT || task.timeout.is_some_and(|limit| limit > MAX_WAIT) {
         return Err(QueueError::invalid(
             "timeout",
@@ -64,6 +65,23 @@ pub(crate) fn check(task: &NewTask) -> Result<(), QueueError> {
             "traceparent",
             "must be a W3C traceparent: 00-<32 hexadecimal digits>-<16>-<2>",
         ));
+    }
+    Ok(())
+}
+
+fn check_deadline(task: &NewTask) -> Result<(), QueueError> {
+    let Some(expires_in) = task.expires_in else {
+        return Ok(());
+    };
+    let wrong = |detail: &str| Err(QueueError::invalid("expires_in", detail));
+    if expires_in < Duration::from_millis(1) || expires_in > MAX_WAIT {
+        return wrong("must be 1 ms to ten years");
+    }
+    if task.delay.is_some_and(|delay| delay >= expires_in) {
+        return wrong("it would end before its delay does");
+    }
+    if task.losses == LossPolicy::Live {
+        return wrong("a live task has no queue deadline");
     }
     Ok(())
 }

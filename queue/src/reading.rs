@@ -112,6 +112,7 @@ fn base(id: &str, live: &Live<'_>) -> Result<Task, QueueError> {
         cancel_requested: false,
         created_at_ms: live.created_at_ms,
         run_at_ms: None,
+        deadline_ms: live.deadline_ms,
         started_at_ms: None,
         finished_at_ms: None,
         expires_at_ms: None,

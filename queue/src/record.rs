@@ -1,7 +1,8 @@
 //! The packed form of a task, as `t:<id>` holds it. The scripts read the header line; only Rust reads the body.
 //!
-//! Live: `Q|created|wait|kind|class|live|ttl|tenant:key|idem|length\n`, options as JSON of that length, and the input. Empty
-//! fields have their defaults; a task with all of them costs no more than its kind, its tenant and its input.
+//! Live: `Q|created|wait|kind|class|live|ttl|tenant:key|idem|length;exp\n`, options as JSON of that length, and the input. Empty
+//! fields have their defaults; a task with all of them costs no more than its kind, its tenant and its input. `;exp` is there
+//! with a queue deadline alone: it comes so many milliseconds after the creation.
 //! Ended: `F|finished|state|reason|attempt|losses|started|worker|token|length\n`, the outcome, and the live record.
 //! `started` is counted from the creation; nothing stands for the first attempt, for no losses, for a task never started.
 
@@ -87,6 +88,7 @@ pub(crate) struct Live<'a> {
     pub(crate) result_ttl_ms: u64,
     pub(crate) tenant: &'a str,
     pub(crate) fairness_key: Option<&'a str>,
+    pub(crate) deadline_ms: Option<u64>,
     pub(crate) options: Options<'a>,
     /// JSON; checked when it was enqueued.
     pub(crate) input: &'a str,
@@ -139,8 +141,12 @@ pub(crate) fn encode_body(task: &NewTask) -> (usize, String) {
 /// The header line of a live record from the kind on.
 pub(crate) fn encode_tail(task: &NewTask, options_length: usize) -> String {
     let ttl_ms = millis(task.result_ttl);
+    let deadline = task
+        .expires_in
+        .map(|after| format!(";{}", millis(after)))
+        .unwrap_or_default();
     format!(
-        "{}|{}|{}|{}|{}|{}|{}",
+        "{}|{}|{}|{}|{}|{}|{}{deadline}",
         task.kind,
         class_digit(task.priority),
         if task.losses == LossPolicy::Live { "1" } else { "" },
@@ -272,6 +278,11 @@ pub(crate) fn decode_live(record: &str) -> Result<Live<'_>, QueueError> {
     let (tenant, fairness_key) = lane
         .split_once(':')
         .map_or((lane, None), |(tenant, key)| (tenant, Some(key)));
+    let (length, exp) = length
+        .split_once(';')
+        .map_or((length, None), |(length, exp)| (length, Some(exp)));
+    let created_at_ms: u64 = number(created)?;
+    let expires_in: Option<u64> = exp.map(number).transpose()?;
     let (options, input) = body
         .split_at_checked(number_or(length, 0)?)
         .ok_or_else(|| corrupt("options are cut"))?;
@@ -279,13 +290,14 @@ pub(crate) fn decode_live(record: &str) -> Result<Live<'_>, QueueError> {
         .into_iter()
         .find(|priority| class_digit(*priority) == class);
     Ok(Live {
-        created_at_ms: number(created)?,
+        created_at_ms,
         kind,
         priority: class.ok_or_else(|| corrupt("priority"))?,
         live: live == "1",
         result_ttl_ms: number_or(ttl, DEFAULT_TTL_MS)?,
         tenant,
         fairness_key,
+        deadline_ms: expires_in.map(|after| created_at_ms + after),
         options: if options.is_empty() {
             Options::default()
         } else {

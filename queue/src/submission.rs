@@ -57,6 +57,7 @@ struct Header {
     result_ttl: Duration,
     delay: Option<Duration>,
     run_at_ms: Option<u64>,
+    expires_in: Option<Duration>,
     options_length: usize,
     keyed: bool,
 }
@@ -73,6 +74,7 @@ impl Header {
             result_ttl: task.result_ttl,
             delay: task.delay,
             run_at_ms: task.run_at_ms,
+            expires_in: task.expires_in,
             options_length: prepared.options_length,
             keyed: task.idempotency.is_some(),
         }
@@ -91,6 +93,7 @@ impl Header {
             && self.result_ttl == task.result_ttl
             && self.delay == task.delay
             && self.run_at_ms == task.run_at_ms
+            && self.expires_in == task.expires_in
             && self.options_length == prepared.options_length
     }
 }

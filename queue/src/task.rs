@@ -58,7 +58,7 @@ pub enum State {
     Failed,
     /// Ended on request.
     Canceled,
-    /// Ended because its queue deadline passed before it ran.
+    /// Ended because its queue deadline passed while it did not run.
     Expired,
 }
 
@@ -97,7 +97,7 @@ pub enum Reason {
     RetriesExhausted,
     /// Somebody asked for it.
     CancelRequested,
-    /// Its queue deadline passed before it was claimed.
+    /// Its queue deadline passed before an attempt, or another one, could begin.
     DeadlineBeforeStart,
 }
 
@@ -137,6 +137,9 @@ pub struct NewTask {
     pub delay: Option<Duration>,
     /// Unix milliseconds before which it is not claimable; `delay` wins if both are set.
     pub run_at_ms: Option<u64>,
+    /// From its enqueueing on: no attempt begins later, and a task that does not run then ends as `expired`. Longer than
+    /// `delay`; not for live kinds.
+    pub expires_in: Option<Duration>,
     /// Executions allowed before a retryable failure becomes final; at least 1.
     pub max_attempts: u32,
     /// Longest time an attempt may take; `None` for live kinds.
@@ -168,6 +171,7 @@ impl NewTask {
             priority: Priority::default(),
             delay: None,
             run_at_ms: None,
+            expires_in: None,
             max_attempts: 3,
             timeout: Some(Duration::from_secs(300)),
             backoff: Duration::from_secs(2),
@@ -249,6 +253,8 @@ pub struct Task {
     pub created_at_ms: u64,
     /// When it becomes claimable, while scheduled.
     pub run_at_ms: Option<u64>,
+    /// When it ends as `expired` if it does not run by then.
+    pub deadline_ms: Option<u64>,
     /// Start of the running or last attempt.
     pub started_at_ms: Option<u64>,
     /// When it ended.

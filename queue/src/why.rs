@@ -63,6 +63,8 @@ pub struct Why {
     pub causes: Vec<Cause>,
     /// When it becomes claimable, Unix milliseconds, while it is scheduled.
     pub due_ms: Option<u64>,
+    /// When it ends as `expired`, Unix milliseconds, while it waits and has a queue deadline.
+    pub deadline_ms: Option<u64>,
     /// Who holds its lease, while it runs.
     pub worker: Option<String>,
     /// When the lease was last renewed, Unix milliseconds.
@@ -118,6 +120,7 @@ impl Why {
         let number = text.parse::<f64>().unwrap_or_default() as u64;
         match word {
             "due" => self.due_ms = Some(number),
+            "deadline" => self.deadline_ms = Some(number),
             "worker" => self.worker = Some(text.to_owned()),
             "renewed" => self.renewed_at_ms = Some(number),
             "until" => self.lease_until_ms = Some(number),

@@ -5,14 +5,17 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use zoetrope_queue::{Priority, is_fairness_key};
+use zoetrope_shared::tasks::Kind;
 
 use crate::http::duration::{self, Span};
 use crate::http::problem::{Mistake, Mistakes};
-use crate::limits::{MAX_ATTEMPTS, MAX_DELAY, MAX_METADATA_BYTES, MAX_TAG_BYTES, MAX_TAGS, MAX_TIMEOUT};
+use crate::limits::{
+    MAX_ATTEMPTS, MAX_DELAY, MAX_EXPIRES_IN, MAX_METADATA_BYTES, MAX_TAG_BYTES, MAX_TAGS, MAX_TIMEOUT,
+};
 use crate::tasks::view::OWN_TAGS;
 
 /// Fields that the design promises and this version does not have: refused, so that nobody believes they work.
-pub(crate) const NOT_YET: [&str; 3] = ["expires_in", "unique_key", "webhook"];
+pub(crate) const NOT_YET: [&str; 2] = ["unique_key", "webhook"];
 
 /// The envelope of a task, read and checked.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,6 +23,7 @@ pub(crate) struct Envelope {
     pub(crate) priority: Priority,
     pub(crate) delay: Option<Duration>,
     pub(crate) run_at_ms: Option<u64>,
+    pub(crate) expires_in: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) max_attempts: Option<u32>,
     pub(crate) fairness_key: Option<String>,
@@ -41,6 +45,10 @@ pub(crate) struct EnvelopeFields {
     /// RFC 3339 instant before which it does not start. Not with `delay`.
     #[schema(format = DateTime, example = "2026-11-20T09:00:00Z")]
     run_at: Option<String>,
+    /// No attempt begins later than this after the submit: a task that does not run then ends as `expired`. Seconds, or
+    /// text such as `"10m"`; longer than the wait for its start, at most 366 days. Not for live streams.
+    #[schema(example = "10m")]
+    expires_in: Option<Span>,
     /// Longest time an attempt may take: seconds, or text such as `"30s"`; at most 24 hours.
     #[schema(example = "5m")]
     timeout: Option<Span>,
@@ -98,6 +106,9 @@ impl Envelope {
         take("run_at", &mut |value| {
             run_at(&value, now_ms).map(|read| envelope.run_at_ms = Some(read))
         });
+        take("expires_in", &mut |value| {
+            span(&value, Duration::from_millis(1), MAX_EXPIRES_IN).map(|read| envelope.expires_in = Some(read))
+        });
         take("timeout", &mut |value| {
             span(&value, Duration::from_millis(1), MAX_TIMEOUT).map(|read| envelope.timeout = Some(read))
         });
@@ -114,7 +125,20 @@ impl Envelope {
         if envelope.delay.is_some() && envelope.run_at_ms.is_some() {
             mistakes.push(Mistake::invalid("/run_at", "give `delay` or `run_at`, not both"));
         }
+        if envelope
+            .expires_in
+            .is_some_and(|span| span <= envelope.starts_in(now_ms))
+        {
+            mistakes.push(Mistake::invalid("/expires_in", "it ends before the task may start"));
+        }
         envelope
+    }
+
+    /// Says what does not go with the kind.
+    pub(crate) fn fit(&self, kind: &Kind, mistakes: &mut Mistakes) {
+        if kind.policy.live && self.expires_in.is_some() {
+            mistakes.push(Mistake::invalid("/expires_in", "a task that runs without end has none"));
+        }
     }
 
     /// How long from now it starts at the earliest.
@@ -231,12 +255,13 @@ mod tests {
     fn every_field_is_read() {
         let (envelope, left, mistakes) = read(json!({
             "priority": "high", "delay": "5m", "timeout": 1.5, "max_attempts": 20, "tags": ["a", "b", "a"],
-            "fairness_key": "customer:42", "metadata": {"k": [1]}
+            "fairness_key": "customer:42", "expires_in": "10m", "metadata": {"k": [1]}
         }));
         let expected = Envelope {
             priority: Priority::High,
             delay: Some(Duration::from_secs(300)),
             run_at_ms: None,
+            expires_in: Some(Duration::from_secs(600)),
             timeout: Some(Duration::from_millis(1_500)),
             max_attempts: Some(20),
             fairness_key: Some("customer:42".to_owned()),
@@ -262,6 +287,9 @@ mod tests {
             json!({"delay": 1e18}),
             json!({"run_at": "9999-12-31T23:59:59Z"}),
             json!({"run_at": 5}),
+            json!({"expires_in": 0}),
+            json!({"expires_in": "400d"}),
+            json!({"expires_in": "soon"}),
             json!({"timeout": 0}),
             json!({"timeout": -1}),
             json!({"timeout": "25h"}),
@@ -294,6 +322,7 @@ mod tests {
             read(json!({"delay": 1, "run_at": "2023-11-20T09:00:00Z"})).2,
             ["/run_at"]
         );
+        assert_eq!(read(json!({"delay": "5m", "expires_in": "5m"})).2, ["/expires_in"]);
         assert_eq!(
             read(json!({"delay": -1, "tags": 1, "webhook": {}})).2,
             ["/webhook", "/delay", "/tags"]

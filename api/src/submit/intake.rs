@@ -1,5 +1,7 @@
 //! From a checked submission to a task for the queue: media is stored or looked up, and the input points at it.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use serde_json::value::{RawValue, to_raw_value};
@@ -125,6 +127,7 @@ fn new_task(app: &App, tenant: &Tenant, kind: &Kind, envelope: Envelope, input: 
         priority: envelope.priority,
         delay: envelope.delay,
         run_at_ms: envelope.run_at_ms,
+        expires_in: envelope.expires_in,
         max_attempts: envelope.max_attempts.unwrap_or(policy.max_attempts),
         timeout: envelope.timeout.or_else(|| app.settings.timeout_of(kind)),
         backoff: policy.backoff,
@@ -142,15 +145,11 @@ fn new_task(app: &App, tenant: &Tenant, kind: &Kind, envelope: Envelope, input: 
 
 /// A task as it goes in, for the answer if it cannot be read back.
 pub(crate) fn outline(task: &NewTask, now_ms: u64) -> impl FnOnce(TaskId) -> Task + use<> {
-    let delay_ms = task
-        .delay
-        .map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
-    let run_at_ms = delay_ms
-        .map(|delay_ms| now_ms.saturating_add(delay_ms))
-        .or(task.run_at_ms)
-        .filter(|at| *at > now_ms);
+    let from_now = |span: Duration| now_ms.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+    let run_at_ms = task.delay.map(from_now).or(task.run_at_ms).filter(|at| *at > now_ms);
     let (tenant, kind, priority, max_attempts) =
         (task.tenant.clone(), task.kind.clone(), task.priority, task.max_attempts);
+    let deadline_ms = task.expires_in.map(from_now);
     let fairness_key = task.fairness_key.clone();
     let (tags, metadata, traceparent) = (task.tags.clone(), task.metadata.clone(), task.traceparent.clone());
     move |id| Task {
@@ -174,6 +173,7 @@ pub(crate) fn outline(task: &NewTask, now_ms: u64) -> impl FnOnce(TaskId) -> Tas
         cancel_requested: false,
         created_at_ms: now_ms,
         run_at_ms,
+        deadline_ms,
         started_at_ms: None,
         finished_at_ms: None,
         expires_at_ms: None,

@@ -74,6 +74,7 @@ impl Judge {
         };
         let mut mistakes = Mistakes::at(at);
         let envelope = Envelope::take(&mut fields, self.now_ms, &mut mistakes);
+        envelope.fit(kind, &mut mistakes);
         let Some(input) = fields.remove("input") else {
             return self.finish(kind, envelope, fields, None, mistakes, "");
         };
@@ -108,6 +109,7 @@ impl Judge {
         let mut task = object(task, "task");
         let mut of_task = Mistakes::at("/task");
         let envelope = Envelope::take(&mut task, self.now_ms, &mut of_task);
+        envelope.fit(kind, &mut of_task);
         for name in task.keys() {
             of_task.unknown(name, "no such field in the envelope");
         }

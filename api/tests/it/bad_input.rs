@@ -82,7 +82,9 @@ echo | {"message": "hi", "tags": ["zoetrope:batch:x"]}               | invalid_i
 echo | {"message": "hi", "metadata": "x"}                            | invalid_input | /metadata
 echo | {"message": "hi", "metadata": {"x": "LONG"}}                  | invalid_input | /metadata
 echo | {"message": "hi", "webhook": {"url": "http://127.0.0.1/"}}    | unknown_field | /webhook
-echo | {"message": "hi", "expires_in": 5}                            | unknown_field | /expires_in
+echo | {"message": "hi", "expires_in": 0}                            | invalid_input | /expires_in
+echo | {"message": "hi", "expires_in": "5s", "delay": "10s"}         | invalid_input | /expires_in
+stream-ingest | {"url": "rtsp://cam.example/1", "expires_in": "1m"}  | invalid_input | /expires_in
 echo | {"message": "hi", "fairness_key": "a b"}                      | invalid_input | /fairness_key
 echo | {"message": "hi", "unique_key": "x"}                          | unknown_field | /unique_key
 ocr  | {"image": PNG, "level": "sentence"}                           | invalid_input | /level

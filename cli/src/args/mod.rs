@@ -136,6 +136,9 @@ pub(crate) struct SubmitArgs {
     /// Start no earlier than this from now, such as 30s or 5m
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) delay: Option<Duration>,
+    /// End it as expired unless it starts within this, such as 10m
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) expires_in: Option<Duration>,
     /// Whose turn it is: tasks of several keys start in turns
     #[arg(long, value_name = "KEY")]
     pub(crate) fairness_key: Option<String>,

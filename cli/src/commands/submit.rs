@@ -55,6 +55,9 @@ fn envelope(args: &SubmitArgs) -> Map<String, Value> {
     if let Some(delay) = args.delay {
         envelope.insert("delay".to_owned(), json!(delay.as_secs_f64()));
     }
+    if let Some(span) = args.expires_in {
+        envelope.insert("expires_in".to_owned(), json!(span.as_secs_f64()));
+    }
     if let Some(key) = &args.fairness_key {
         envelope.insert("fairness_key".to_owned(), json!(key));
     }

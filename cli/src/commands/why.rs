@@ -34,6 +34,7 @@ fn table(why: &WhyView) -> String {
         row("waits", Some(sentence(cause)));
     }
     row("starts at", why.run_at.clone());
+    row("expires at", why.deadline_at.clone());
     row("worker", why.worker.clone());
     row("lease renewed", why.renewed_at.clone());
     row("lease until", why.lease_until.clone());

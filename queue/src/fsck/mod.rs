@@ -75,6 +75,10 @@ pub enum Fault {
     QueueWithoutTurn,
     /// A fairness key may not run now, and nothing would let it run again.
     AwayForEver,
+    /// A task has a queue deadline at which nothing would end it.
+    DeadlineNotKept,
+    /// Queue deadlines are kept, but no timer is due at the first.
+    DeadlineWithoutTimer,
     /// A key that nothing in the layout accounts for.
     UnknownKey,
 }

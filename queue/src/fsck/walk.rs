@@ -101,7 +101,7 @@ impl Walk<'_> {
                 "o" => self.sort_in(rest, name, &mut outputs),
                 "done" if !rest.is_empty() => drop(names.moments.insert(rest.to_owned())),
                 "lease" | "tm" | "wait" | "dl" | "park" | "ix" | "c" => drop(names.indexes.insert(name.to_owned())),
-                "q" | "f" | "solo" => {
+                "q" | "f" | "solo" | "exp" => {
                     names.indexes.insert(name.to_owned());
                     keys.push(name.to_owned());
                 }

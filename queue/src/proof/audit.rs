@@ -132,7 +132,7 @@ fn kind_of_key(name: &str) -> Holds {
         "w" => Holds::Mail,
         "done" if name.contains(':') => Holds::Results,
         "q" | "f" | "fl" | "fm" | "b" | "c" | "solo" | "lease" | "tm" | "wait" | "park" | "done" | "dl" | "ix"
-        | "idle" => Holds::Index,
+        | "exp" | "idle" => Holds::Index,
         _ => Holds::Other,
     }
 }
@@ -173,6 +173,9 @@ fn indexes(model: &Model) -> Scores {
         add(format!("c:{name}"), model.holders(&name));
     }
     add("dl".to_owned(), model.dead());
+    let mut deadlines: Vec<(u64, TaskId)> = model.deadlines.iter().map(|(id, deadline)| (*deadline, *id)).collect();
+    deadlines.sort_unstable();
+    add("exp".to_owned(), deadlines);
     for tenant in TENANTS {
         let created = model.index(|task| (task.spec.tenant == tenant).then_some(task.created));
         add(format!("ix:{tenant}"), created);

@@ -96,6 +96,8 @@ pub(super) struct Spec {
     pub(super) key: Option<(u8, u8)>,
     pub(super) live: bool,
     pub(super) ttl_ms: u64,
+    /// From when it may run, or from now if it may run at once.
+    pub(super) expires: Option<u64>,
 }
 
 /// When a task may run.
@@ -138,6 +140,7 @@ impl Spec {
             key: None,
             live: false,
             ttl_ms: 0,
+            expires: None,
         }
     }
 }
@@ -222,17 +225,21 @@ fn spec() -> impl Strategy<Value = Spec> {
         key,
         prop::bool::weighted(0.25),
         prop::sample::select(&[0, 3_600_000, 86_400_000][..]),
+        prop::option::weighted(0.3, prop::sample::select(&[1, 3_000, 15_000, 100_000_000][..])),
     )
-        .prop_map(|(kind, (tenant, fairness), priority, wait, key, live, ttl_ms)| Spec {
-            kind,
-            tenant,
-            fairness,
-            priority,
-            wait,
-            key,
-            live,
-            ttl_ms,
-        })
+        .prop_map(
+            |(kind, (tenant, fairness), priority, wait, key, live, ttl_ms, expires)| Spec {
+                kind,
+                tenant,
+                fairness,
+                priority,
+                wait,
+                key,
+                live,
+                ttl_ms,
+                expires: expires.filter(|_| !live),
+            },
+        )
 }
 
 fn plan() -> impl Strategy<Value = Plan> {

@@ -69,6 +69,7 @@ impl World {
         );
         assert_eq!(seen.fairness_key, task.spec.fairness_key);
         assert_eq!(seen.traceparent, task.spec.traceparent);
+        assert_eq!(seen.deadline_ms, task.deadline());
         let lease = task.lease();
         assert_eq!(seen.cancel_requested, lease.is_some_and(|lease| lease.cancel));
         assert_eq!(seen.result.is_some(), state == State::Succeeded);

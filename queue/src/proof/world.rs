@@ -167,6 +167,8 @@ impl World {
             key: format!("key {key}"),
             fingerprint: format!("f{fingerprint}"),
         });
+        let waits = task.delay.unwrap_or_default();
+        task.expires_in = spec.expires.map(|ms| waits + Duration::from_millis(ms));
         if spec.live {
             task.losses = LossPolicy::Live;
         }

@@ -345,6 +345,30 @@ async fn a_key_at_its_limit_comes_back_whatever_was_lost() {
 }
 
 #[tokio::test]
+async fn a_deadline_that_nobody_would_meet_is_met_again() {
+    let mut stage = Stage::new().await;
+    let mut task = new_task("unserved");
+    task.expires_in = Some(Duration::from_secs(3_600));
+    let id = stage.enqueue_task(task).await;
+    run(&mut stage, &["ZREM", &key("tm"), "exp/"]).await;
+    is_named_and_mended(&stage, &[(Fault::DeadlineWithoutTimer, "exp")]).await;
+    run(&mut stage, &["ZREM", &key("tm"), "exp/"]).await;
+    run(&mut stage, &["ZREM", &key("exp"), id.as_str()]).await;
+    is_named_and_mended(&stage, &[(Fault::DeadlineNotKept, id.as_str())]).await;
+    let other = stage.enqueue("unserved").await;
+    run(&mut stage, &["ZADD", &key("exp"), "5", other.as_str()]).await;
+    let wrong = [
+        (Fault::InWrongIndex, other.as_str()),
+        (Fault::DeadlineWithoutTimer, "exp"),
+    ];
+    is_named_and_mended(&stage, &wrong).await;
+    stage.advance(Duration::from_secs(3_600)).await;
+    let worker = stage.worker("w1", &["echo"], 1, echoes());
+    stage.reaches(id, State::Expired).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_mended_is_named_and_left_alone() {
     let mut stage = Stage::new().await;
     let mut task = new_task("unserved");

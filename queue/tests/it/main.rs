@@ -5,6 +5,7 @@
 
 mod cluster;
 mod cluster_servers;
+mod deadlines;
 mod drain;
 mod ends;
 mod fairness;

@@ -47,6 +47,9 @@ pub struct TaskView {
     pub created_at: String,
     /// When it becomes claimable, while scheduled.
     pub run_at: Option<String>,
+    /// When it ends as `expired` if it does not run by then; from `expires_in`.
+    #[serde(default)]
+    pub deadline_at: Option<String>,
     /// When the running or last attempt started.
     pub started_at: Option<String>,
     /// When it ended.
@@ -93,6 +96,7 @@ impl TaskView {
             cancel_requested: task.cancel_requested,
             created_at: rfc3339_ms(task.created_at_ms),
             run_at: task.run_at_ms.map(rfc3339_ms),
+            deadline_at: task.deadline_ms.map(rfc3339_ms),
             started_at: task.started_at_ms.map(rfc3339_ms),
             finished_at: task.finished_at_ms.map(rfc3339_ms),
             expires_at: task.expires_at_ms.map(rfc3339_ms),

@@ -18,6 +18,9 @@ pub struct WhyView {
     pub causes: Vec<CauseView>,
     /// When it becomes claimable, while it is scheduled.
     pub run_at: Option<String>,
+    /// When it ends as `expired`, while it waits and has a queue deadline.
+    #[serde(default)]
+    pub deadline_at: Option<String>,
     /// Who holds its lease, while it runs.
     pub worker: Option<String>,
     /// When the lease was last renewed.
@@ -50,6 +53,7 @@ impl WhyView {
             state,
             causes: why.causes.iter().map(CauseView::of).collect(),
             run_at: why.due_ms.map(rfc3339_ms),
+            deadline_at: why.deadline_ms.map(rfc3339_ms),
             worker: why.worker.clone(),
             renewed_at: why.renewed_at_ms.map(rfc3339_ms),
             lease_until: why.lease_until_ms.map(rfc3339_ms),

@@ -29,6 +29,7 @@ fn task(state: State) -> Task {
         cancel_requested: false,
         created_at_ms: 1_795_176_000_000,
         run_at_ms: None,
+        deadline_ms: None,
         started_at_ms: None,
         finished_at_ms: None,
         expires_at_ms: None,
@@ -64,7 +65,7 @@ fn a_succeeded_task_looks_as_the_design_says() {
     let expected = json!({
         "id": id, "kind": "echo", "state": "succeeded", "reason": null, "priority": "normal", "attempt": 1,
         "max_attempts": 3, "progress": {"percent": 100, "message": "done"}, "queue_position": null,
-        "cancel_requested": false, "created_at": "2026-11-20T12:00:00.000Z", "run_at": null,
+        "cancel_requested": false, "created_at": "2026-11-20T12:00:00.000Z", "run_at": null, "deadline_at": null,
         "started_at": "2026-11-20T12:00:00.001Z", "finished_at": "2026-11-20T12:00:00.500Z",
         "expires_at": "2026-11-21T12:00:00.500Z", "result": {"message": "hello"}, "error": null, "tags": ["nightly"],
         "metadata": {"order": 7}, "fairness_key": null, "batch_id": null, "workflow_id": null,

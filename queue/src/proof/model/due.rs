@@ -2,11 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use super::{DEAD_LETTER_MS, Lease, Model, Place};
+use super::{DEAD_LETTER_MS, DEADLINES, Lease, Model, Place};
 use crate::id::TaskId;
 use crate::task::State;
 
 const LOSS_WAITS_MS: [u64; 3] = [0, 5_000, 30_000];
+
+/// Leases by deadline, timers by when they are due, tasks by queue deadline.
+pub(super) struct Waiting {
+    pub(super) leases: Vec<(u64, TaskId)>,
+    timers: Vec<(u64, String)>,
+    deadlines: Vec<(u64, TaskId)>,
+}
 
 impl Model {
     /// Ends overdue leases among the first `limit` of `leases`; returns how many.
@@ -31,6 +38,9 @@ impl Model {
         if lease.cancel {
             self.tasks.get_mut(&id).expect("it was just read").losses = losses;
             self.bury_canceled(id, Some(&lease));
+        } else if self.is_over(id) {
+            self.tasks.get_mut(&id).expect("it was just read").losses = losses;
+            self.bury_expired(id, Some(&lease));
         } else if losses >= 3 && !live {
             let outcome = format!(
                 "{{\"code\":\"worker_lost\",\"class\":\"non_retryable\",\"message\":\"the workers that ran it died \
@@ -47,31 +57,73 @@ impl Model {
         }
     }
 
-    /// Does what the due ones among the first `limit` of `timers` ask for; returns how many.
-    pub(super) fn promote(&mut self, timers: &[(u64, String)], limit: usize) -> usize {
+    /// Does what the due ones among the first `limit` of the timers ask for; returns how many.
+    pub(super) fn promote(&mut self, before: &Waiting, limit: usize) -> usize {
         let now = self.now;
-        let due = timers.iter().take_while(|(due, _)| *due <= now).take(limit);
+        let due = before.timers.iter().take_while(|(due, _)| *due <= now).take(limit);
         let due: Vec<&String> = due.map(|(_, name)| name).collect();
+        self.script.late = due.len() == limit;
         for name in &due {
             match name.parse() {
+                Ok(id) if self.tasks[&id].has_ended() => {}
+                Ok(id) if self.is_over(id) => self.bury_expired(id, None),
                 Ok(id) => self.requeue(id),
                 Err(_) => {
                     self.timers.remove(*name);
-                    self.let_run(name);
+                    if *name == DEADLINES {
+                        self.meet_deadlines(before, limit);
+                    } else {
+                        self.let_run(name);
+                    }
                 }
             }
         }
         due.len()
     }
 
+    /// Ends tasks that did not run when their deadline passed, the first `limit`.
+    fn meet_deadlines(&mut self, before: &Waiting, limit: usize) {
+        self.script.late = true;
+        let over = before
+            .deadlines
+            .iter()
+            .take_while(|(deadline, _)| *deadline <= self.now);
+        let over: Vec<TaskId> = over.take(limit).map(|(_, id)| *id).collect();
+        if let Some((next, _)) = before.deadlines.get(over.len()) {
+            self.timers.insert(DEADLINES.to_owned(), *next);
+        }
+        for id in over {
+            self.deadlines.remove(&id);
+            let ran = before.leases.iter().any(|(_, leased)| *leased == id);
+            if !ran && self.tasks.get(&id).is_some_and(|task| !task.has_ended()) {
+                self.bury_expired(id, None);
+            }
+        }
+    }
+
+    /// What time acts on, as it stands before a script.
+    pub(super) fn waiting(&self) -> Waiting {
+        let mut deadlines: Vec<(u64, TaskId)> = self.deadlines.iter().map(|(id, deadline)| (*deadline, *id)).collect();
+        deadlines.sort_unstable();
+        Waiting {
+            leases: self.leased(),
+            timers: self.timetable(),
+            deadlines,
+        }
+    }
+
+    pub(super) fn is_over(&self, id: TaskId) -> bool {
+        self.tasks[&id].deadline().is_some_and(|deadline| deadline <= self.now)
+    }
+
     /// One round of the ticker: how many it expired, promoted, pruned.
     pub(in crate::proof) fn tick(&mut self) -> (usize, usize, usize) {
         self.begin();
-        let (leases, timers) = (self.leased(), self.timetable());
+        let before = self.waiting();
         // All three are planned on what was there before the round.
         let pruned = self.prune(100);
-        let expired = self.expire(&leases, 64, &BTreeSet::new());
-        let promoted = self.promote(&timers, 64);
+        let expired = self.expire(&before.leases, 64, &BTreeSet::new());
+        let promoted = self.promote(&before, 64);
         self.restore_freed();
         self.seat_all();
         let now = self.now;
@@ -128,6 +180,15 @@ impl Model {
             self.tasks[&id].used
         );
         self.bury(id, State::Canceled, "cancel_requested", &outcome, lease);
+    }
+
+    pub(super) fn bury_expired(&mut self, id: TaskId, lease: Option<&Lease>) {
+        let outcome = format!(
+            "{{\"code\":\"expired\",\"class\":\"retryable\",\"message\":\"no attempt could begin before its deadline\",\
+             \"retryable\":true,\"attempt\":{}}}",
+            self.tasks[&id].used
+        );
+        self.bury(id, State::Expired, "deadline_before_start", &outcome, lease);
     }
 
     fn bury(&mut self, id: TaskId, state: State, reason: &str, outcome: &str, lease: Option<&Lease>) {

@@ -58,6 +58,8 @@ pub(super) struct Script {
     /// `tenant:key` that gave back what they held.
     pub(super) freed: BTreeSet<String>,
     pub(super) restored: usize,
+    /// Deadlines may have passed.
+    pub(super) late: bool,
     /// By kind, or `tenant:key`.
     pub(super) rooms: super::turns::Rooms,
 }

@@ -18,6 +18,8 @@ use crate::task::{CancelOutcome, Enqueued, LossPolicy, NewTask, State};
 
 /// An ended task is kept at least as long as its idempotency key may be repeated.
 const IDEMPOTENCY_MS: u64 = 86_400_000;
+/// The timer that is due at the first queue deadline.
+const DEADLINES: &str = "exp/";
 const DEAD_LETTER_MS: u64 = 30 * 86_400_000;
 
 /// Everything that Redis should hold.
@@ -39,7 +41,9 @@ pub(in crate::proof) struct Model {
     pub(in crate::proof) rules: BTreeMap<Subject, Rule>,
     /// Kind or `tenant:key` -> when its rate allows for everything again, microseconds.
     pub(in crate::proof) allowances: BTreeMap<String, u64>,
-    /// Subject of a rule -> when its rate allows for something again.
+    /// Queue deadlines that are kept.
+    pub(in crate::proof) deadlines: BTreeMap<TaskId, u64>,
+    /// Subject of a rule -> when its rate allows for something again; `exp/` -> the first deadline.
     pub(in crate::proof) timers: BTreeMap<String, u64>,
     script: lanes::Script,
     /// Tasks whose outcome was accepted.
@@ -109,6 +113,10 @@ impl Task {
         }
     }
 
+    pub(in crate::proof) fn deadline(&self) -> Option<u64> {
+        Some(self.created + record::millis(self.spec.expires_in?))
+    }
+
     pub(in crate::proof) fn has_ended(&self) -> bool {
         matches!(self.place, Place::Ended { .. })
     }
@@ -171,8 +179,13 @@ impl Model {
 
     pub(in crate::proof) fn enqueue(&mut self, batch: &[(TaskId, NewTask)]) -> Vec<Option<Enqueued>> {
         self.begin();
+        let first_before = self.deadlines.values().min().copied();
         let answers = batch.iter().map(|(id, spec)| self.enqueue_one(*id, spec)).collect();
         self.seat_all();
+        let first = self.deadlines.values().min().copied();
+        if let Some(first) = first.filter(|first| first_before.is_none_or(|before| *first < before)) {
+            self.timers.insert(DEADLINES.to_owned(), first);
+        }
         answers
     }
 
@@ -233,6 +246,9 @@ impl Model {
             },
         };
         self.tasks.insert(id, task);
+        if let Some(after) = spec.expires_in {
+            self.deadlines.insert(id, self.now + record::millis(after));
+        }
         if due <= self.now {
             self.requeue(id);
         }
@@ -277,6 +293,7 @@ impl Model {
         self.kept.retain(|_, ids| !ids.is_empty());
         for id in &over {
             let task = self.tasks.remove(id).expect("it was just listed");
+            self.deadlines.remove(id);
             let Some(key) = task.idempotency().filter(|key| self.keys[key].0 == *id) else {
                 continue;
             };

@@ -66,6 +66,12 @@ impl Model {
             _ => self.most_urgent(request, before),
         };
         for chosen in chosen {
+            if self.script.late && self.is_over(chosen.id) {
+                if !self.tasks[&chosen.id].has_ended() {
+                    self.bury_expired(chosen.id, None);
+                }
+                continue;
+            }
             picked.claims.push(self.claim(worker, chosen, &request.token));
         }
         if picked.alone {

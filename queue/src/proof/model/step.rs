@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::due::Waiting;
 use super::{Model, Place};
 use crate::id::TaskId;
 use crate::record;
@@ -19,8 +20,7 @@ pub(super) struct Answered {
 
 /// What a step reads before it writes.
 pub(super) struct Before {
-    leased: Vec<(u64, TaskId)>,
-    timetable: Vec<(u64, String)>,
+    waiting: Waiting,
     pub(super) queues: BTreeMap<String, Vec<(u64, TaskId)>>,
     pub(super) solo: BTreeMap<String, Vec<(u64, TaskId)>>,
 }
@@ -52,8 +52,8 @@ impl Model {
             .iter()
             .map(|renewal| self.renew(renewal, &mut touched))
             .collect();
-        let expired = self.expire(&before.leased, 64, &touched);
-        let promoted = self.promote(&before.timetable, 64);
+        let expired = self.expire(&before.waiting.leases, 64, &touched);
+        let promoted = self.promote(&before.waiting, 64);
         self.restore_freed();
         let picked = self.pick(worker, request, &before);
         self.settle_rooms();
@@ -110,8 +110,7 @@ impl Model {
             kinds.map(|kind| (kind.to_owned(), index(kind))).collect()
         };
         Before {
-            leased: self.leased(),
-            timetable: self.timetable(),
+            waiting: self.waiting(),
             queues: self.queues(),
             solo: by_kind(&|kind| self.solo(kind)),
         }
@@ -150,6 +149,7 @@ impl Model {
                 self.commit(finish.id);
             }
             _ if lease.cancel => self.bury_canceled(finish.id, Some(&lease)),
+            _ if self.is_over(finish.id) => self.bury_expired(finish.id, Some(&lease)),
             Verdict::Retry { delay_ms } => {
                 self.unclaim(finish.id, used, 0);
                 self.schedule(finish.id, *delay_ms);
