@@ -100,12 +100,22 @@ impl Running {
     }
 
     pub(crate) fn is_renewal_due(&self, now: Instant) -> bool {
-        !self.renewing && !self.is_lost() && now >= self.renew_at()
+        now >= self.renew_at() && self.may_renew(now)
+    }
+
+    /// A handler that hangs past its timeout would keep its task for ever if its lease were renewed.
+    pub(crate) fn may_renew(&self, now: Instant) -> bool {
+        !self.renewing && !self.is_lost() && !self.is_overtime(now)
+    }
+
+    fn is_overtime(&self, now: Instant) -> bool {
+        let ends = self.begun.zip(self.attempt.timeout).map(|(begun, limit)| begun + limit);
+        ends.is_some_and(|ends| now >= ends)
     }
 
     /// When its lease next needs a look; `None` once it is lost.
-    pub(crate) fn look_at(&self) -> Option<Instant> {
-        let next = if self.renewing {
+    pub(crate) fn look_at(&self, now: Instant) -> Option<Instant> {
+        let next = if self.renewing || self.is_overtime(now.max(self.renew_at())) {
             self.abandon_at()
         } else {
             self.renew_at()

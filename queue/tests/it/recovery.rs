@@ -56,6 +56,34 @@ async fn losses_wait_longer_and_longer_and_the_third_in_a_row_is_a_dead_letter()
     ticker.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_handler_that_blocks_its_thread_past_its_timeout_loses_its_task_to_another_worker() {
+    let stage = Stage::new().await;
+    let mut task = new_task("echo");
+    task.timeout = Some(Duration::from_millis(200));
+    let id = stage.enqueue_task(task).await;
+    let (let_go, held) = std::sync::mpsc::channel::<()>();
+    let held = Arc::new(std::sync::Mutex::new(held));
+    let blocks = Does(move |attempt: Attempt| {
+        let held = Arc::clone(&held);
+        async move {
+            // No await: nothing can end this but the test.
+            let _ = held.lock().unwrap().recv();
+            Outcome::Succeeded(attempt.input)
+        }
+    });
+    let mut hung = config("hung", &["echo"], 1);
+    hung.kinds[0].lease = Duration::from_millis(900);
+    let hung = stage.worker_with(hung, blocks);
+    stage.reaches(id, State::Running).await;
+    let worker = stage.worker("w2", &["echo"], 1, echoes());
+    let task = stage.reaches(id, State::Succeeded).await;
+    assert_eq!((task.losses, task.worker.as_deref()), (1, Some("w2")));
+    drop(let_go);
+    assert_eq!(hung.stop().await.abandoned, 1);
+    worker.stop().await;
+}
+
 #[tokio::test]
 async fn a_live_task_is_never_given_up() {
     let mut stage = Stage::new().await;

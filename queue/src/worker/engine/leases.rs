@@ -35,7 +35,7 @@ impl Engine {
             self.ahead.retain(|waiting| *waiting != id);
             self.ended(id, Outcome::Released, now);
         }
-        self.leases_at = self.running.values().filter_map(Running::look_at).min();
+        self.leases_at = self.running.values().filter_map(|task| task.look_at(now)).min();
     }
 
     pub(super) fn is_renewal_due(&self, shard: usize, now: Instant) -> bool {
@@ -52,7 +52,7 @@ impl Engine {
             .running
             .values_mut()
             .filter(|task| usize::from(task.id().shard()) == shard)
-            .filter(|task| !task.renewing && !task.is_lost() && now >= task.confirmed + task.lease / 6);
+            .filter(|task| task.may_renew(now) && now >= task.confirmed + task.lease / 6);
         let renew = |task: &mut Running| {
             task.renewing = true;
             Renewal {

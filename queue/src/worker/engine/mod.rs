@@ -388,7 +388,7 @@ impl Engine {
             Ok(task) => {
                 self.forget(id);
                 self.used[self.config.kinds[slot].class] += self.config.kinds[slot].cost;
-                let look_at = task.look_at();
+                let look_at = task.look_at(sent);
                 self.leases_at = self.leases_at.into_iter().chain(look_at).min();
                 self.running.insert(id, task);
                 self.ahead.push_back(id);

@@ -188,6 +188,26 @@ fn leases_are_renewed_after_a_third_and_given_up_after_two() {
     );
 }
 
+#[test]
+fn a_lease_is_renewed_up_to_the_timeout_of_its_attempt_and_then_given_up() {
+    let (mut engine, now) = engine(1);
+    let (_, attempts) = exchange(&mut engine, now, &[1]);
+    let timeout = attempts[0].timeout.unwrap();
+    assert_eq!(timeout, 20 * LEASE);
+    for third in 1..60 {
+        let (renewing, _) = exchange(&mut engine, now + LEASE / 3 * third, &[]);
+        assert_eq!(renewing.renewals.len(), 1, "at {third} thirds of a lease");
+        engine.on_time(now + LEASE / 3 * third);
+    }
+    engine.on_time(now + timeout);
+    let after = engine.next_request(now + timeout);
+    assert!(after.is_none_or(|request| request.renewals.is_empty()));
+    let given_up = now + timeout + LEASE / 3;
+    assert_eq!(engine.next_deadline(given_up - Duration::from_secs(1)), given_up);
+    engine.on_time(given_up);
+    assert_eq!(attempts[0].control.stop_reason(), Some(StopReason::LeaseLost));
+}
+
 /// A worker with 64 slots that holds as many tasks.
 fn busy() -> (Engine, Instant, Vec<Attempt>) {
     let (mut engine, now) = engine(64);
