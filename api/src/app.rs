@@ -245,6 +245,7 @@ fn cors(allowed_origins: &[String]) -> CorsLayer {
             named("ratelimit"),
             named("ratelimit-policy"),
             idempotency::REPLAYED,
+            idempotency::EXISTING,
             request_id::HEADER,
         ])
 }

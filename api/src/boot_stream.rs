@@ -55,7 +55,7 @@ async fn ensure(app: &App, url: &Secret) -> Result<TaskId, Refusal> {
         ready.task.idempotency = Some(intake::idempotency(ROUTE, &key, &fingerprint));
         let id = match enqueue::one(queue, ready.task).await? {
             Enqueued::Created(id) => return Ok(id),
-            Enqueued::Replayed(id) | Enqueued::Conflict(id) => id,
+            Enqueued::Replayed(id) | Enqueued::Conflict(id) | Enqueued::Exists(id) => id,
         };
         match queue.get(tenant.as_str(), id).await? {
             Some(task) if !task.state.is_terminal() => return Ok(id),

@@ -24,16 +24,10 @@ local function check_results(key, moment)
   return ''
 end
 
-local function check_idempotency(key)
-  local known = redis.call('GET', key)
-  if not known or redis.call('PTTL', key) ~= -1 then return '' end
-  if redis.call('EXISTS', task_key .. string.sub(known, 1, 20)) == 1 then return '' end
-  return fault('key_without_task', 'UNLINK', key)
-end
-
 local function check_key(name)
   local key, class, rest = prefix .. name, string.match(name, '^(%l+):?(.*)$')
-  if class == 'idem' then return check_idempotency(key) end
+  if class == 'idem' then return check_idempotency(key, fault) end
+  if class == 'u' then return check_holder(key, fault) end
   if class == 'idle' then return check_idle(key) end
   if class == 'done' then return check_results(key, rest) end
   if LAPSING[class] then

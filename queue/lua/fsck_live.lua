@@ -31,6 +31,7 @@ local function check_live(id, header)
   local places = places_of(id, header)
   local claimed = held.token ~= ''
   check_deadline(id, header, claimed)
+  check_unique(id, header)
   if #places == 0 then
     say('in_no_index')
     -- Its worker may be alive: then it renews what it gets here, and otherwise loses it.

@@ -15,6 +15,9 @@ local function plan_removal(id)
   if not header then return end
   drop('ix:' .. header.tenant, id)
   if header.deadline then drop('exp', id) end
+  if header.unique and redis.call('GET', unique_key(header.tenant, header.unique)) == id then
+    gone[#gone + 1] = unique_key(header.tenant, header.unique)
+  end
   if header.idem == '' then return end
   local idem_key = prefix .. 'idem:' .. header.tenant .. ':' .. header.idem
   local known = redis.call('GET', idem_key)

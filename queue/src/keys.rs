@@ -24,6 +24,7 @@
 //! | `park` | ZSET | ids found without a record, for fsck |
 //! | `ix:<tenant>` | ZSET | a tenant's tasks by creation |
 //! | `idem:<tenant>:<hash>` | STRING | task id and request fingerprint |
+//! | `u:<tenant>:<hash>` | STRING | the task that holds a unique key of a kind, as long as it has not ended |
 //! | `w:<worker>` `idle:<kind>` | LIST, ZSET | a worker's mailbox; workers idle for a kind |
 //! | `rp:<worker>:<0 or 1>` | STRING | the answers to the last steps of even and odd seq |
 //! | `workers` `kinds` | HASH | registries |

@@ -36,7 +36,7 @@ pub use failure::{ErrorClass, Failure, Outcome, TaskError};
 pub use fsck::{Fault, Finding, FsckMode, FsckReport, MAX_FINDINGS};
 pub use health::RedisHealth;
 pub use id::{InvalidTaskId, TaskId};
-pub use limits::is_fairness_key;
+pub use limits::{is_fairness_key, is_unique_key};
 pub use output::{Appended, MAX_CHUNK_BYTES, MAX_OUTPUT_CHUNKS, Output, OutputChunk};
 pub use policy::MAX_BACKOFF;
 pub use rules::{Flow, MAX_LIMIT, MAX_RATE_PERIOD, Rate, Rule, Subject};

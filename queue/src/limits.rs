@@ -8,6 +8,7 @@ use crate::task::{LossPolicy, NewTask};
 const MAX_TENANT_CHARS: usize = 64;
 const MAX_KIND_CHARS: usize = 48;
 const MAX_KEY_CHARS: usize = 64;
+const MAX_UNIQUE_KEY_BYTES: usize = 128;
 const MAX_ATTEMPTS: u32 = 1_000;
 const MAX_TAGS: usize = 32;
 const MAX_TAG_BYTES: usize = 128;
@@ -45,6 +46,12 @@ pub(crate) fn check(task: &NewTask) -> Result<(), QueueError> {
         return Err(QueueError::invalid(
             "timeout",
             "result_ttl, backoff and timeout are at most ten years",
+        ));
+    }
+    if task.unique_key.as_ref().is_some_and(|key| !is_unique_key(key)) {
+        return Err(QueueError::invalid(
+            "unique_key",
+            "must be 1 to 128 bytes without control characters",
         ));
     }
     if task.tags.len() > MAX_TAGS || task.tags.iter().any(|tag| tag.is_empty() || tag.len() > MAX_TAG_BYTES) {
@@ -100,6 +107,11 @@ pub(crate) fn is_tenant(tenant: &str) -> bool {
 pub fn is_fairness_key(key: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.:@/+-".contains(c);
     !key.is_empty() && key.len() <= MAX_KEY_CHARS && key.chars().all(plain)
+}
+
+/// Whether this may be a unique key: 1 to 128 bytes without control characters.
+pub fn is_unique_key(key: &str) -> bool {
+    (1..=MAX_UNIQUE_KEY_BYTES).contains(&key.len()) && !key.chars().any(char::is_control)
 }
 
 /// `version-trace-span-flags` in lower case, neither id all zeros; longer forms of later versions are not taken.

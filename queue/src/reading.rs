@@ -100,6 +100,7 @@ fn base(id: &str, live: &Live<'_>) -> Result<Task, QueueError> {
         tenant: live.tenant.to_owned(),
         kind: live.kind.to_owned(),
         fairness_key: live.fairness_key.map(str::to_owned),
+        unique_key: live.options.unique_key.as_ref().map(|key| key.clone().into_owned()),
         state: State::Queued,
         reason: None,
         priority: live.priority,

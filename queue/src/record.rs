@@ -1,8 +1,8 @@
 //! The packed form of a task, as `t:<id>` holds it. The scripts read the header line; only Rust reads the body.
 //!
-//! Live: `Q|created|wait|kind|class|live|ttl|tenant:key|idem|length;exp\n`, options as JSON of that length, and the input. Empty
-//! fields have their defaults; a task with all of them costs no more than its kind, its tenant and its input. `;exp` is there
-//! with a queue deadline alone: it comes so many milliseconds after the creation.
+//! Live: `Q|created|wait|kind|class|live|ttl|tenant:key|idem|length;exp;unique\n`, options as JSON of that length, and the input. Empty
+//! fields have their defaults; a task with all of them costs no more than its kind, its tenant and its input. `;exp;unique`
+//! is there with a queue deadline, so many milliseconds after the creation, or a unique key, hashed with its kind.
 //! Ended: `F|finished|state|reason|attempt|losses|started|worker|token|length\n`, the outcome, and the live record.
 //! `started` is counted from the creation; nothing stands for the first attempt, for no losses, for a task never started.
 
@@ -39,6 +39,8 @@ pub(crate) struct Options<'a> {
     pub(crate) metadata: Option<&'a RawValue>,
     #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
     pub(crate) traceparent: Option<&'a str>,
+    #[serde(rename = "u", skip_serializing_if = "Option::is_none", borrow)]
+    pub(crate) unique_key: Option<Cow<'a, str>>,
 }
 
 impl Default for Options<'_> {
@@ -51,6 +53,7 @@ impl Default for Options<'_> {
             tags: Vec::new(),
             metadata: None,
             traceparent: None,
+            unique_key: None,
         }
     }
 }
@@ -63,6 +66,7 @@ impl Options<'_> {
             && self.tags.is_empty()
             && self.metadata.is_none()
             && self.traceparent.is_none()
+            && self.unique_key.is_none()
     }
 }
 
@@ -128,6 +132,7 @@ pub(crate) fn encode_body(task: &NewTask) -> (usize, String) {
         tags: task.tags.iter().map(|tag| Cow::Borrowed(tag.as_str())).collect(),
         metadata: task.metadata.as_deref(),
         traceparent: task.traceparent.as_deref(),
+        unique_key: task.unique_key.as_deref().map(Cow::Borrowed),
     };
     let mut body = String::new();
     if !options.are_default() {
@@ -141,12 +146,8 @@ pub(crate) fn encode_body(task: &NewTask) -> (usize, String) {
 /// The header line of a live record from the kind on.
 pub(crate) fn encode_tail(task: &NewTask, options_length: usize) -> String {
     let ttl_ms = millis(task.result_ttl);
-    let deadline = task
-        .expires_in
-        .map(|after| format!(";{}", millis(after)))
-        .unwrap_or_default();
     format!(
-        "{}|{}|{}|{}|{}|{}|{}{deadline}",
+        "{}|{}|{}|{}|{}|{}|{}{}",
         task.kind,
         class_digit(task.priority),
         if task.losses == LossPolicy::Live { "1" } else { "" },
@@ -157,7 +158,26 @@ pub(crate) fn encode_tail(task: &NewTask, options_length: usize) -> String {
             .map(|idem| key_hash(&idem.key))
             .unwrap_or_default(),
         unless(0, options_length as u64),
+        peculiarities(task),
     )
+}
+
+/// The end of the header line, for tasks with a queue deadline or a unique key.
+fn peculiarities(task: &NewTask) -> String {
+    let expires_in = task
+        .expires_in
+        .map(|after| millis(after).to_string())
+        .unwrap_or_default();
+    match &task.unique_key {
+        Some(key) => format!(";{expires_in};{}", unique_hash(&task.kind, key)),
+        None if expires_in.is_empty() => String::new(),
+        None => format!(";{expires_in}"),
+    }
+}
+
+/// A unique key of a kind as part of a Redis key.
+pub(crate) fn unique_hash(kind: &str, key: &str) -> String {
+    key_hash(&format!("{kind}\n{key}"))
 }
 
 /// The tenant, and behind a colon the fairness key if there is one.
@@ -278,11 +298,10 @@ pub(crate) fn decode_live(record: &str) -> Result<Live<'_>, QueueError> {
     let (tenant, fairness_key) = lane
         .split_once(':')
         .map_or((lane, None), |(tenant, key)| (tenant, Some(key)));
-    let (length, exp) = length
-        .split_once(';')
-        .map_or((length, None), |(length, exp)| (length, Some(exp)));
+    let mut ends = length.split(';');
+    let length = ends.next().unwrap_or_default();
     let created_at_ms: u64 = number(created)?;
-    let expires_in: Option<u64> = exp.map(number).transpose()?;
+    let expires_in: Option<u64> = ends.next().filter(|exp| !exp.is_empty()).map(number).transpose()?;
     let (options, input) = body
         .split_at_checked(number_or(length, 0)?)
         .ok_or_else(|| corrupt("options are cut"))?;

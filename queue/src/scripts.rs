@@ -33,14 +33,14 @@ pub(crate) struct Scripts {
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            enqueue: script!("", "clock" "plan" "deadlines" "lane" "seat" "carry_out" "rate" "rule" "wake" "enqueue"
-                "enqueue_write"),
+            enqueue: script!("", "clock" "plan" "deadlines" "lane" "seat" "carry_out" "rate" "rule" "wake" "unique" "enqueue"
+                "enqueue_add" "enqueue_write"),
             step: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "lane" "seat" "release" "carry_out" "settle"
                 "withdraw" "overdue" "expire" "promote" "rate" "rule" "wake" "step_args" "step_replay" "step_return"
                 "step_finish" "step_renew" "step_due" "step_ring" "step_lane" "step_pick" "step_take" "step_solo" "step_claim"
                 "step_seat" "step_write"),
             tick: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "lane" "seat" "release" "carry_out" "settle"
-                "withdraw" "overdue" "expire" "promote" "prune" "rule" "wake" "tick"),
+                "withdraw" "overdue" "expire" "promote" "unique" "prune" "rule" "wake" "tick"),
             cancel: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "lane" "carry_out" "settle" "withdraw"
                 "cancel"),
             read: script!(" flags=no-writes", "clock" "header" "read_task" "read"),
@@ -52,8 +52,8 @@ impl Scripts {
             output: script!(" flags=no-writes", "clock" "header" "output"),
             watch: script!(" flags=allow-oom", "clock" "watch"),
             fsck_tasks: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "deadlines" "lane" "seat" "release"
-                "carry_out" "settle" "fsck_header" "fsck_live" "fsck_ended" "fsck_tasks" "fsck_write"),
-            fsck_keys: script!(" flags=allow-oom", "clock" "header" "plan" "fsck_turns" "fsck_keys"),
+                "carry_out" "settle" "unique" "fsck_header" "fsck_live" "fsck_ended" "fsck_tasks" "fsck_write"),
+            fsck_keys: script!(" flags=allow-oom", "clock" "header" "plan" "fsck_turns" "fsck_names" "fsck_keys"),
             set_rule: script!(" flags=allow-oom", "clock" "plan" "lane" "seat" "release" "carry_out" "rule" "wake" "set_rule"),
             why: script!(" flags=no-writes", "clock" "header" "attempt" "plan" "rule" "read_task" "why" "why_answer"),
         }

@@ -76,7 +76,7 @@ impl Header {
             run_at_ms: task.run_at_ms,
             expires_in: task.expires_in,
             options_length: prepared.options_length,
-            keyed: task.idempotency.is_some(),
+            keyed: is_keyed(task),
         }
     }
 
@@ -84,7 +84,7 @@ impl Header {
     fn covers(&self, prepared: &Prepared<'_>) -> bool {
         let task = prepared.task;
         !self.keyed
-            && task.idempotency.is_none()
+            && !is_keyed(task)
             && self.tenant == task.tenant
             && self.kind == task.kind
             && self.fairness_key == task.fairness_key
@@ -96,6 +96,11 @@ impl Header {
             && self.expires_in == task.expires_in
             && self.options_length == prepared.options_length
     }
+}
+
+/// Whether other tasks may stand in the way of this one.
+fn is_keyed(task: &NewTask) -> bool {
+    task.idempotency.is_some() || task.unique_key.is_some()
 }
 
 /// Tasks of one script. Those in a row that differ by id and body alone are one group.
@@ -182,6 +187,7 @@ fn read_answer(id: TaskId, reply: &str) -> Result<Enqueued, QueueError> {
         Some(("c", "")) => Ok(Enqueued::Created(id)),
         Some(("r", known)) => other(known).map(Enqueued::Replayed),
         Some(("x", known)) => other(known).map(Enqueued::Conflict),
+        Some(("u", holder)) => other(holder).map(Enqueued::Exists),
         Some(("d", "")) => Err(QueueError::Draining),
         _ => Err(QueueError::Other(format!("enqueue answered {reply:?}"))),
     }

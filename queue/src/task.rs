@@ -152,6 +152,8 @@ pub struct NewTask {
     pub result_ttl: Duration,
     /// Makes repeated submits one task.
     pub idempotency: Option<Idempotency>,
+    /// At most one task of its tenant and kind with this key has not ended: 1 to 128 bytes, no control characters.
+    pub unique_key: Option<String>,
     /// Labels for listing.
     pub tags: Vec<String>,
     /// The client's own JSON object, returned as it came.
@@ -178,6 +180,7 @@ impl NewTask {
             losses: LossPolicy::default(),
             result_ttl: Duration::from_secs(24 * 3600),
             idempotency: None,
+            unique_key: None,
             tags: Vec::new(),
             metadata: None,
             traceparent: None,
@@ -194,6 +197,8 @@ pub enum Enqueued {
     Replayed(TaskId),
     /// The idempotency key was used before with another fingerprint: nothing was enqueued.
     Conflict(TaskId),
+    /// Another task of this kind with the same unique key has not ended: that one. Nothing was enqueued.
+    Exists(TaskId),
 }
 
 /// What became of a request to cancel.
@@ -229,6 +234,8 @@ pub struct Task {
     pub kind: String,
     /// Fairness key.
     pub fairness_key: Option<String>,
+    /// Unique key.
+    pub unique_key: Option<String>,
     /// State.
     pub state: State,
     /// Why, where the state alone does not say.

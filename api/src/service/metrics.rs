@@ -72,7 +72,7 @@ impl Metrics {
             ),
             submits: counters(
                 "zoetrope_tasks_submitted_total",
-                "Submitted tasks by kind and outcome: created, replayed, conflict, refused",
+                "Submitted tasks by kind and outcome: created, replayed, exists, conflict, refused",
                 &["kind", "outcome"],
             ),
             stored_bytes: IntCounter::new(

@@ -231,6 +231,7 @@ async fn finish(app: &App, kind: &str, mut held: Held, answer: &Result<Enqueued,
     let outcome = match answer {
         Ok(Enqueued::Created(_)) => "created",
         Ok(Enqueued::Replayed(_)) => "replayed",
+        Ok(Enqueued::Exists(_)) => "exists",
         Ok(Enqueued::Conflict(_)) => "conflict",
         Err(_) => "refused",
     };
@@ -241,8 +242,9 @@ async fn finish(app: &App, kind: &str, mut held: Held, answer: &Result<Enqueued,
 }
 
 fn item(index: usize, made: Result<Enqueued, Refusal>) -> BatchItem {
+    let existing = matches!(made, Ok(Enqueued::Exists(_)));
     let made = match made {
-        Ok(Enqueued::Created(id) | Enqueued::Replayed(id)) => Ok(id),
+        Ok(Enqueued::Created(id) | Enqueued::Replayed(id) | Enqueued::Exists(id)) => Ok(id),
         Ok(Enqueued::Conflict(_)) => Err(idempotency::conflict()),
         Err(refusal) => Err(refusal),
     };
@@ -250,11 +252,13 @@ fn item(index: usize, made: Result<Enqueued, Refusal>) -> BatchItem {
         Ok(id) => BatchItem {
             index,
             task_id: Some(id.to_string()),
+            existing,
             error: None,
         },
         Err(refusal) => BatchItem {
             index,
             task_id: None,
+            existing,
             error: Some(item_error(refusal)),
         },
     }

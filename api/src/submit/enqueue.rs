@@ -43,6 +43,7 @@ fn end(span: &Span, answer: Result<&Enqueued, &QueueError>) {
     let (id, outcome) = match answer {
         Ok(Enqueued::Created(id)) => (id, "created"),
         Ok(Enqueued::Replayed(id)) => (id, "replayed"),
+        Ok(Enqueued::Exists(id)) => (id, "exists"),
         Ok(Enqueued::Conflict(id)) => (id, "conflict"),
         Err(error) => return span.failed(code(error)),
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use zoetrope_queue::{Priority, is_fairness_key};
+use zoetrope_queue::{Priority, is_fairness_key, is_unique_key};
 use zoetrope_shared::tasks::Kind;
 
 use crate::http::duration::{self, Span};
@@ -15,7 +15,7 @@ use crate::limits::{
 use crate::tasks::view::OWN_TAGS;
 
 /// Fields that the design promises and this version does not have: refused, so that nobody believes they work.
-pub(crate) const NOT_YET: [&str; 2] = ["unique_key", "webhook"];
+pub(crate) const NOT_YET: [&str; 1] = ["webhook"];
 
 /// The envelope of a task, read and checked.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,6 +27,7 @@ pub(crate) struct Envelope {
     pub(crate) timeout: Option<Duration>,
     pub(crate) max_attempts: Option<u32>,
     pub(crate) fairness_key: Option<String>,
+    pub(crate) unique_key: Option<String>,
     pub(crate) tags: Vec<String>,
     pub(crate) metadata: Option<Value>,
 }
@@ -59,6 +60,10 @@ pub(crate) struct EnvelopeFields {
     /// waiting. 1 to 64 letters, digits and `_.:@/+-`; limits go by it too.
     #[schema(pattern = "^[A-Za-z0-9_.:@/+-]{1,64}$", example = "customer-42")]
     fairness_key: Option<String>,
+    /// As long as a task of this kind with this key has not ended, no other is made: the answer is that one, with
+    /// `Unique-Existing: true`. 1 to 128 bytes without control characters.
+    #[schema(min_length = 1, max_length = 128, example = "refresh-42")]
+    unique_key: Option<String>,
     /// Labels for listing: at most 16 of 1 to 64 bytes.
     #[schema(max_items = 16)]
     tags: Option<Vec<String>>,
@@ -117,6 +122,9 @@ impl Envelope {
         });
         take("fairness_key", &mut |value| {
             fairness_key(&value).map(|read| envelope.fairness_key = Some(read))
+        });
+        take("unique_key", &mut |value| {
+            unique_key(&value).map(|read| envelope.unique_key = Some(read))
         });
         take("tags", &mut |value| tags(&value).map(|read| envelope.tags = read));
         take("metadata", &mut |value| {
@@ -187,6 +195,11 @@ fn fairness_key(value: &Value) -> Result<String, String> {
     key.ok_or_else(|| "use a text of 1 to 64 letters, digits and _ . : @ / + -".to_owned())
 }
 
+fn unique_key(value: &Value) -> Result<String, String> {
+    let key = value.as_str().filter(|key| is_unique_key(key)).map(ToOwned::to_owned);
+    key.ok_or_else(|| "use a text of 1 to 128 bytes without control characters".to_owned())
+}
+
 fn tags(value: &Value) -> Result<Vec<String>, String> {
     let wrong = || {
         format!(
@@ -255,7 +268,7 @@ mod tests {
     fn every_field_is_read() {
         let (envelope, left, mistakes) = read(json!({
             "priority": "high", "delay": "5m", "timeout": 1.5, "max_attempts": 20, "tags": ["a", "b", "a"],
-            "fairness_key": "customer:42", "expires_in": "10m", "metadata": {"k": [1]}
+            "fairness_key": "customer:42", "unique_key": "nightly ☾", "expires_in": "10m", "metadata": {"k": [1]}
         }));
         let expected = Envelope {
             priority: Priority::High,
@@ -265,6 +278,7 @@ mod tests {
             timeout: Some(Duration::from_millis(1_500)),
             max_attempts: Some(20),
             fairness_key: Some("customer:42".to_owned()),
+            unique_key: Some("nightly ☾".to_owned()),
             tags: vec!["a".to_owned(), "b".to_owned()],
             metadata: Some(json!({"k": [1]})),
         };
@@ -301,6 +315,9 @@ mod tests {
             json!({"fairness_key": "a b"}),
             json!({"fairness_key": 7}),
             json!({"fairness_key": "x".repeat(65)}),
+            json!({"unique_key": ""}),
+            json!({"unique_key": "a\nb"}),
+            json!({"unique_key": "x".repeat(129)}),
             json!({"tags": "a"}),
             json!({"tags": [""]}),
             json!({"tags": ["a\nb"]}),

@@ -15,6 +15,8 @@ use crate::link::Plain;
 
 /// Marks an answer that an earlier request with the same key has made.
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// Marks an answer whose task was there before: it holds the request's `unique_key`.
+pub(crate) const EXISTING: HeaderName = HeaderName::from_static("unique-existing");
 
 /// How long a request in progress is believed to be so without a sign of life; a crash blocks its key no longer.
 pub(crate) const IN_FLIGHT: Duration = Duration::from_secs(60);

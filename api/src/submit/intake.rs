@@ -124,6 +124,7 @@ fn new_task(app: &App, tenant: &Tenant, kind: &Kind, envelope: Envelope, input: 
     let policy = kind.policy;
     NewTask {
         fairness_key: envelope.fairness_key,
+        unique_key: envelope.unique_key,
         priority: envelope.priority,
         delay: envelope.delay,
         run_at_ms: envelope.run_at_ms,
@@ -150,13 +151,14 @@ pub(crate) fn outline(task: &NewTask, now_ms: u64) -> impl FnOnce(TaskId) -> Tas
     let (tenant, kind, priority, max_attempts) =
         (task.tenant.clone(), task.kind.clone(), task.priority, task.max_attempts);
     let deadline_ms = task.expires_in.map(from_now);
-    let fairness_key = task.fairness_key.clone();
+    let (fairness_key, unique_key) = (task.fairness_key.clone(), task.unique_key.clone());
     let (tags, metadata, traceparent) = (task.tags.clone(), task.metadata.clone(), task.traceparent.clone());
     move |id| Task {
         id,
         tenant,
         kind,
         fairness_key,
+        unique_key,
         state: if run_at_ms.is_some() {
             State::Scheduled
         } else {

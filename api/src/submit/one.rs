@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,7 +15,7 @@ use crate::auth::Identity;
 use crate::http::problem::Refusal;
 use crate::http::query::Query;
 use crate::submit::enqueue;
-use crate::submit::idempotency::{self, REPLAYED};
+use crate::submit::idempotency::{self, EXISTING, REPLAYED};
 use crate::submit::intake::{self, Ready};
 use crate::submit::request;
 use crate::tasks::view;
@@ -42,8 +42,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     ),
     responses(
         (status = 200, description = "The task has ended within `wait`, or an earlier request with this Idempotency-Key made it and it has ended", body = TaskView),
-        (status = 202, description = "The task is queued", body = TaskView, headers(
+        (status = 202, description = "The task is queued, or the one that holds its `unique_key` has not ended", body = TaskView, headers(
             ("Location" = String, description = "Where the task can be read"),
+            ("Unique-Existing" = String, description = "`true` if another task holds the `unique_key`: this one, as it is"),
             ("Retry-After" = u64, description = "Seconds after which to ask"),
         )),
         (status = "4XX", description = "Refused; nothing was stored", body = Problem, content_type = "application/problem+json"),
@@ -79,8 +80,8 @@ async fn submit(
 struct InQueue {
     /// As it went in; it may be elsewhere by now.
     task: Task,
-    /// An earlier request with the same key put it there.
-    replayed: bool,
+    /// The header that says so if it was there before.
+    before: Option<HeaderName>,
 }
 
 /// Adds a task. Its artifacts stay exactly if it was made, or may have been.
@@ -96,7 +97,7 @@ async fn add(app: &App, ready: Ready) -> Result<InQueue, Refusal> {
             count("created");
             Ok(InQueue {
                 task: as_sent(id),
-                replayed: false,
+                before: None,
             })
         }
         Ok(Enqueued::Replayed(id)) => {
@@ -104,7 +105,15 @@ async fn add(app: &App, ready: Ready) -> Result<InQueue, Refusal> {
             count("replayed");
             Ok(InQueue {
                 task: as_sent(id),
-                replayed: true,
+                before: Some(REPLAYED),
+            })
+        }
+        Ok(Enqueued::Exists(id)) => {
+            held.discard().await;
+            count("exists");
+            Ok(InQueue {
+                task: as_sent(id),
+                before: Some(EXISTING),
             })
         }
         Ok(Enqueued::Conflict(_)) => {
@@ -123,17 +132,15 @@ async fn add(app: &App, ready: Ready) -> Result<InQueue, Refusal> {
 }
 
 async fn answer(app: &App, tenant: &Tenant, enqueued: InQueue, wait: Wait) -> Result<Response, Refusal> {
-    let InQueue { task, replayed } = enqueued;
+    let InQueue { task, before } = enqueued;
     let id = task.id;
     let task = match wait.task(app, tenant, id, |task| task.state.is_terminal()).await {
         Ok(Some(task)) => task,
         Ok(None) => {
-            return Err(Refusal::not_found(
-                "task: the one that this Idempotency-Key made has expired",
-            ));
+            return Err(Refusal::not_found("task: the one that is there already has expired"));
         }
         // It is in the queue, and a refusal would make its client send it again.
-        Err(_) if !replayed => task,
+        Err(_) if before.is_none() => task,
         Err(refusal) => return Err(refusal),
     };
     let status = if task.state.is_terminal() {
@@ -146,8 +153,8 @@ async fn answer(app: &App, tenant: &Tenant, enqueued: InQueue, wait: Wait) -> Re
     if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/tasks/{id}")) {
         headers.insert(header::LOCATION, location);
     }
-    if replayed {
-        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    if let Some(before) = before {
+        headers.insert(before, HeaderValue::from_static("true"));
     }
     if let Some(applied) = wait.applied() {
         headers.insert("preference-applied", applied);

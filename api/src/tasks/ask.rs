@@ -20,7 +20,8 @@ pub(crate) async fn outcome<T: DeserializeOwned>(
     limit: Duration,
 ) -> Result<T, Refusal> {
     let queue = app.link.queue()?;
-    let (Enqueued::Created(id) | Enqueued::Replayed(id) | Enqueued::Conflict(id)) = enqueue::one(queue, task).await?;
+    let (Enqueued::Created(id) | Enqueued::Replayed(id) | Enqueued::Conflict(id) | Enqueued::Exists(id)) =
+        enqueue::one(queue, task).await?;
     let mut awaited = Awaited::new(app, tenant, id);
     let wait = Wait {
         limit,

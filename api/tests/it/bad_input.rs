@@ -86,7 +86,7 @@ echo | {"message": "hi", "expires_in": 0}                            | invalid_i
 echo | {"message": "hi", "expires_in": "5s", "delay": "10s"}         | invalid_input | /expires_in
 stream-ingest | {"url": "rtsp://cam.example/1", "expires_in": "1m"}  | invalid_input | /expires_in
 echo | {"message": "hi", "fairness_key": "a b"}                      | invalid_input | /fairness_key
-echo | {"message": "hi", "unique_key": "x"}                          | unknown_field | /unique_key
+echo | {"message": "hi", "unique_key": 7}                            | invalid_input | /unique_key
 ocr  | {"image": PNG, "level": "sentence"}                           | invalid_input | /level
 ocr  | {"input": {"image": PNG, "languages": "eng"}}                 | invalid_input | /input/languages
 image-analysis | {"image": PNG, "features": ["smell"]}               | invalid_input | /features/0

@@ -150,3 +150,44 @@ async fn a_request_id_is_taken_over_or_made() {
     let harmful = Answer::of(stage.request(Method::GET, "/health").header("x-request-id", "a b {}")).await;
     assert_eq!(harmful.header("x-request-id").len(), 16);
 }
+
+#[tokio::test]
+async fn a_task_that_does_not_start_in_time_ends_as_expired() {
+    let stage = Stage::start().await;
+    let task = json!({"input": {"message": "hi"}, "expires_in": "500ms"});
+    let submitted = stage.post("/api/v1/tasks/echo", &task).await;
+    let path = format!("/api/v1/tasks/{}", submitted.text("/id"));
+    let why = stage.get(&format!("{path}/why")).await;
+    assert_eq!(why.text("/deadline_at"), submitted.text("/deadline_at"));
+    stage.post("/api/v1/queue/echo/pause", &Value::Null).await;
+    let _worker = stage.worker().await;
+    let late = stage.post("/api/v1/tasks/echo", &task).await.text("/id");
+    let ended = stage.get(&format!("/api/v1/tasks/{late}?wait=30s")).await;
+    assert_eq!(
+        (ended.text("/state"), ended.text("/reason"), ended.text("/error/code")),
+        ("expired".into(), "deadline_before_start".into(), "expired".into())
+    );
+    assert_eq!(ended.body["started_at"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_unique_task_is_the_answer_until_it_ends() {
+    let stage = Stage::start().await;
+    let task = json!({"input": {"message": "hi"}, "unique_key": "nightly"});
+    let first = stage.post("/api/v1/tasks/echo", &task).await;
+    assert_eq!((first.status, first.header("unique-existing")), (202, ""));
+    assert_eq!(first.text("/unique_key"), "nightly");
+    let second = stage.post("/api/v1/tasks/echo", &task).await;
+    assert_eq!((second.status, second.header("unique-existing")), (202, "true"));
+    assert_eq!(second.text("/id"), first.text("/id"));
+    let tasks = json!({"tasks": [{"kind": "echo", "input": {"message": "hi"}, "unique_key": "nightly"},
+                                 {"kind": "echo", "input": {"message": "hi"}, "unique_key": "other"}]});
+    let batch = stage.post("/api/v1/tasks/batch", &tasks).await;
+    assert_eq!(batch.text("/items/0/task_id"), first.text("/id"));
+    assert_eq!(batch.body["items"][0]["existing"], true);
+    assert_eq!(batch.body["items"][1].get("existing"), None);
+    stage.delete(&format!("/api/v1/tasks/{}", first.text("/id"))).await;
+    let third = stage.post("/api/v1/tasks/echo", &task).await;
+    assert_eq!((third.status, third.header("unique-existing")), (202, ""));
+    assert_ne!(third.text("/id"), first.text("/id"));
+}

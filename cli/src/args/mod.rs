@@ -142,6 +142,9 @@ pub(crate) struct SubmitArgs {
     /// Whose turn it is: tasks of several keys start in turns
     #[arg(long, value_name = "KEY")]
     pub(crate) fairness_key: Option<String>,
+    /// Make none while another of its kind with this key has not ended: that one is shown
+    #[arg(long, value_name = "KEY")]
+    pub(crate) unique_key: Option<String>,
     /// Label for listing; may be repeated
     #[arg(long, value_name = "TAG")]
     pub(crate) tag: Vec<String>,

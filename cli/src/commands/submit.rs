@@ -61,6 +61,9 @@ fn envelope(args: &SubmitArgs) -> Map<String, Value> {
     if let Some(key) = &args.fairness_key {
         envelope.insert("fairness_key".to_owned(), json!(key));
     }
+    if let Some(key) = &args.unique_key {
+        envelope.insert("unique_key".to_owned(), json!(key));
+    }
     if !args.tag.is_empty() {
         envelope.insert("tags".to_owned(), json!(args.tag));
     }

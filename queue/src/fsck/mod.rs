@@ -79,6 +79,12 @@ pub enum Fault {
     DeadlineNotKept,
     /// Queue deadlines are kept, but no timer is due at the first.
     DeadlineWithoutTimer,
+    /// A unique task does not hold its key: another could be made beside it.
+    UniqueKeyNotHeld,
+    /// Two tasks of one unique key have not ended.
+    NotUnique,
+    /// A unique key is held by a task that is gone.
+    UniqueKeyWithoutTask,
     /// A key that nothing in the layout accounts for.
     UnknownKey,
 }
@@ -86,7 +92,10 @@ pub enum Fault {
 impl Fault {
     /// Whether `FsckMode::Fix` mends it.
     pub fn is_mendable(self) -> bool {
-        !matches!(self, Self::UnreadableRecord | Self::UnknownKey | Self::TaskWithoutKey)
+        !matches!(
+            self,
+            Self::UnreadableRecord | Self::UnknownKey | Self::TaskWithoutKey | Self::NotUnique
+        )
     }
 }
 

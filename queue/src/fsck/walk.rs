@@ -105,7 +105,7 @@ impl Walk<'_> {
                     names.indexes.insert(name.to_owned());
                     keys.push(name.to_owned());
                 }
-                "idem" | "idle" | "fl" | "r" | "w" | "rp" | "rt" | "watched" | "tick" | "hold" => {
+                "idem" | "u" | "idle" | "fl" | "r" | "w" | "rp" | "rt" | "watched" | "tick" | "hold" => {
                     keys.push(name.to_owned());
                 }
                 "meta" | "kinds" | "workers" | "own" | "rules" | "fm" | "b" | "ev" | "done" => {}

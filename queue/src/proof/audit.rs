@@ -127,7 +127,7 @@ enum Holds {
 
 fn kind_of_key(name: &str) -> Holds {
     match name.split(':').next().unwrap_or_default() {
-        "t" | "a" | "idem" | "r" | "hold" => Holds::Text,
+        "t" | "a" | "idem" | "u" | "r" | "hold" => Holds::Text,
         "workers" | "own" | "rules" => Holds::Fields,
         "w" => Holds::Mail,
         "done" if name.contains(':') => Holds::Results,
@@ -257,7 +257,16 @@ fn records(model: &Model) -> BTreeMap<String, String> {
         .allowances
         .iter()
         .map(|(name, whole)| (format!("r:{name}"), whole.to_string()));
-    tasks.chain(attempts(model)).chain(keys).chain(allowances).collect()
+    let unique = model
+        .unique
+        .iter()
+        .map(|((tenant, hash), id)| (format!("u:{tenant}:{hash}"), id.to_string()));
+    tasks
+        .chain(attempts(model))
+        .chain(keys)
+        .chain(unique)
+        .chain(allowances)
+        .collect()
 }
 
 /// An attempt is there exactly while a task runs or has used something up.

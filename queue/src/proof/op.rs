@@ -98,6 +98,7 @@ pub(super) struct Spec {
     pub(super) ttl_ms: u64,
     /// From when it may run, or from now if it may run at once.
     pub(super) expires: Option<u64>,
+    pub(super) unique: Option<u8>,
 }
 
 /// When a task may run.
@@ -141,6 +142,7 @@ impl Spec {
             live: false,
             ttl_ms: 0,
             expires: None,
+            unique: None,
         }
     }
 }
@@ -226,9 +228,10 @@ fn spec() -> impl Strategy<Value = Spec> {
         prop::bool::weighted(0.25),
         prop::sample::select(&[0, 3_600_000, 86_400_000][..]),
         prop::option::weighted(0.3, prop::sample::select(&[1, 3_000, 15_000, 100_000_000][..])),
+        prop::option::weighted(0.2, 0_u8..2),
     )
         .prop_map(
-            |(kind, (tenant, fairness), priority, wait, key, live, ttl_ms, expires)| Spec {
+            |(kind, (tenant, fairness), priority, wait, key, live, ttl_ms, expires, unique)| Spec {
                 kind,
                 tenant,
                 fairness,
@@ -238,6 +241,7 @@ fn spec() -> impl Strategy<Value = Spec> {
                 live,
                 ttl_ms,
                 expires: expires.filter(|_| !live),
+                unique,
             },
         )
 }

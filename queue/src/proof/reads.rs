@@ -69,7 +69,10 @@ impl World {
         );
         assert_eq!(seen.fairness_key, task.spec.fairness_key);
         assert_eq!(seen.traceparent, task.spec.traceparent);
-        assert_eq!(seen.deadline_ms, task.deadline());
+        assert_eq!(
+            (seen.deadline_ms, &seen.unique_key),
+            (task.deadline(), &task.spec.unique_key)
+        );
         let lease = task.lease();
         assert_eq!(seen.cancel_requested, lease.is_some_and(|lease| lease.cancel));
         assert_eq!(seen.result.is_some(), state == State::Succeeded);

@@ -167,6 +167,7 @@ impl World {
             key: format!("key {key}"),
             fingerprint: format!("f{fingerprint}"),
         });
+        task.unique_key = spec.unique.map(|key| format!("only \"{key}\""));
         let waits = task.delay.unwrap_or_default();
         task.expires_in = spec.expires.map(|ms| waits + Duration::from_millis(ms));
         if spec.live {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use redis::AsyncCommands;
 use tokio::sync::mpsc;
-use zoetrope_queue::{Attempt, Failure, Fault, FsckMode, FsckReport, Idempotency, Outcome, State, Subject, TaskId};
+use zoetrope_queue::{
+    Attempt, Enqueued, Failure, Fault, FsckMode, FsckReport, Idempotency, Outcome, State, Subject, TaskId,
+};
 
 use crate::stage::{Does, Stage, TENANT, echoes, hangs, key, new_task};
 
@@ -366,6 +368,30 @@ async fn a_deadline_that_nobody_would_meet_is_met_again() {
     let worker = stage.worker("w1", &["echo"], 1, echoes());
     stage.reaches(id, State::Expired).await;
     worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_unique_key_that_was_lost_is_held_again() {
+    let mut stage = Stage::new().await;
+    let unique = || {
+        let mut task = new_task("unserved");
+        task.unique_key = Some("k".to_owned());
+        task
+    };
+    let first = stage.enqueue_task(unique()).await;
+    let names: Vec<String> = stage.raw.keys(key("u:*")).await.unwrap();
+    run(&mut stage, &["DEL", &names[0]]).await;
+    is_named_and_mended(&stage, &[(Fault::UniqueKeyNotHeld, first.as_str())]).await;
+    assert_eq!(stage.queue.enqueue(unique()).await.unwrap(), Enqueued::Exists(first));
+    // Of nobody, and then of two.
+    let nobody = TaskId::new(1_763_635_490_123, 0, 42);
+    run(&mut stage, &["SET", &key("u:acme:0"), nobody.as_str()]).await;
+    is_named_and_mended(&stage, &[(Fault::UniqueKeyWithoutTask, "u:acme:0")]).await;
+    run(&mut stage, &["DEL", &names[0]]).await;
+    let second = stage.enqueue_task(unique()).await;
+    assert_eq!(check(&stage).await, [(Fault::NotUnique, first.to_string())]);
+    stage.queue.cancel(TENANT, second).await.unwrap();
+    is_named_and_mended(&stage, &[(Fault::UniqueKeyNotHeld, first.as_str())]).await;
 }
 
 #[tokio::test]

@@ -119,7 +119,7 @@ async fn submit(queue: &Queue, tenant: &str, number: usize, errors: &Mutex<Vec<S
     loop {
         match queue.enqueue(task.clone()).await {
             Ok(Enqueued::Created(id) | Enqueued::Replayed(id)) => return id,
-            Ok(Enqueued::Conflict(id)) => panic!("{id} has the key of task {number}"),
+            Ok(Enqueued::Conflict(id) | Enqueued::Exists(id)) => panic!("{id} has the key of task {number}"),
             Err(error) => {
                 assert!(error.is_transient(), "{error}");
                 let mut errors = errors.lock().unwrap();

@@ -33,4 +33,5 @@ mod stage;
 mod startup;
 mod status;
 mod submitting;
+mod unique;
 mod wakeups;

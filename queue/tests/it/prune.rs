@@ -17,7 +17,7 @@ async fn keyed_task(stage: &Stage, ttl: Duration) -> TaskId {
         fingerprint: "f".to_owned(),
     });
     match stage.queue.enqueue(task).await.unwrap() {
-        Enqueued::Created(id) | Enqueued::Replayed(id) | Enqueued::Conflict(id) => id,
+        Enqueued::Created(id) | Enqueued::Replayed(id) | Enqueued::Conflict(id) | Enqueued::Exists(id) => id,
     }
 }
 

@@ -32,6 +32,9 @@ pub struct TaskView {
     /// Whose turn it is among the tasks of its tenant.
     #[serde(default)]
     pub fairness_key: Option<String>,
+    /// No other task of its kind with this key is made before it has ended.
+    #[serde(default)]
+    pub unique_key: Option<String>,
     /// Executions begun; 0 before the first.
     pub attempt: u32,
     /// Executions allowed before a retryable failure becomes final.
@@ -86,6 +89,7 @@ impl TaskView {
             reason: task.reason,
             priority: task.priority,
             fairness_key: task.fairness_key.clone(),
+            unique_key: task.unique_key.clone(),
             attempt: task.attempt,
             max_attempts: task.max_attempts,
             progress: task.progress.as_ref().map(|progress| ProgressView {
@@ -227,9 +231,12 @@ pub enum BatchState {
 pub struct BatchItem {
     /// Its place in the request, from 0.
     pub index: usize,
-    /// The task that was made.
+    /// The task that was made, or the one that was there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_id: Option<String>,
+    /// True if none was made because this task holds the item's `unique_key`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub existing: bool,
     /// Why none was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<BatchItemError>,

@@ -17,6 +17,7 @@ fn task(state: State) -> Task {
         tenant: "default".to_owned(),
         kind: "echo".to_owned(),
         fairness_key: None,
+        unique_key: None,
         state,
         reason: None,
         priority: Priority::Normal,
@@ -68,7 +69,7 @@ fn a_succeeded_task_looks_as_the_design_says() {
         "cancel_requested": false, "created_at": "2026-11-20T12:00:00.000Z", "run_at": null, "deadline_at": null,
         "started_at": "2026-11-20T12:00:00.001Z", "finished_at": "2026-11-20T12:00:00.500Z",
         "expires_at": "2026-11-21T12:00:00.500Z", "result": {"message": "hello"}, "error": null, "tags": ["nightly"],
-        "metadata": {"order": 7}, "fairness_key": null, "batch_id": null, "workflow_id": null,
+        "metadata": {"order": 7}, "fairness_key": null, "unique_key": null, "batch_id": null, "workflow_id": null,
         "urls": {
             "self": format!("/api/v1/tasks/{id}"),
             "cancel": format!("/api/v1/tasks/{id}"),

@@ -29,6 +29,8 @@ pub(in crate::proof) struct Model {
     pub(in crate::proof) tasks: BTreeMap<TaskId, Task>,
     /// (tenant, hash of the key) -> (task, fingerprint).
     pub(in crate::proof) keys: BTreeMap<(String, String), (TaskId, String)>,
+    /// (tenant, hash of kind and unique key) -> the task that holds it, if it has not ended.
+    pub(in crate::proof) unique: BTreeMap<(String, String), TaskId>,
     /// Keys that outlive their record, and for how long.
     pub(in crate::proof) lapsing: BTreeMap<(String, String), u64>,
     /// Who waits to run a task alone.
@@ -127,6 +129,11 @@ impl Task {
     }
 }
 
+fn unique_of(spec: &NewTask) -> Option<(String, String)> {
+    let hash = record::unique_hash(&spec.kind, spec.unique_key.as_ref()?);
+    Some((spec.tenant.clone(), hash))
+}
+
 impl Model {
     /// Ids and scores of the tasks for which `score` has one, in the order of a sorted set.
     pub(in crate::proof) fn index(&self, score: impl Fn(&Task) -> Option<u64>) -> Vec<(u64, TaskId)> {
@@ -210,17 +217,23 @@ impl Model {
                     false => Enqueued::Conflict(*known),
                 });
             }
-            if refused {
-                return None;
-            }
-            self.keys.insert(key, (id, idem.fingerprint.clone()));
         }
         if self.tasks.contains_key(&id) {
             return Some(Enqueued::Created(id));
         }
+        let unique = unique_of(spec);
+        let holder = unique.as_ref().and_then(|key| self.unique.get(key));
+        if let Some(holder) = holder.filter(|holder| !self.tasks[holder].has_ended()) {
+            return Some(Enqueued::Exists(*holder));
+        }
         if refused {
             return None;
         }
+        if let Some(idem) = &spec.idempotency {
+            let key = (spec.tenant.clone(), record::key_hash(&idem.key));
+            self.keys.insert(key, (id, idem.fingerprint.clone()));
+        }
+        self.unique.extend(unique.map(|key| (key, id)));
         let delayed = spec.delay.map(|delay| self.now + record::millis(delay));
         let due = delayed.or(spec.run_at_ms).unwrap_or_default();
         let base = due.max(self.now);
@@ -294,6 +307,7 @@ impl Model {
         for id in &over {
             let task = self.tasks.remove(id).expect("it was just listed");
             self.deadlines.remove(id);
+            self.unique.retain(|_, holder| holder != id);
             let Some(key) = task.idempotency().filter(|key| self.keys[key].0 == *id) else {
                 continue;
             };

@@ -1,0 +1,10 @@
+-- Unique tasks. `u:<tenant>:<hash>` names the task that holds a unique key of a kind. It holds it until it ends: a name of a
+-- task that has ended, or of none, holds nothing. So the end of a task has nothing to release, and no death can keep the
+-- key. The name goes with the record.
+local function unique_key(tenant, unique)
+  return prefix .. 'u:' .. tenant .. ':' .. unique
+end
+
+local function is_live(id)
+  return redis.call('GETRANGE', task_key .. id, 0, 0) == 'Q'
+end
