@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::sync_channel;
-use std::thread::{sleep, spawn};
+use std::thread::{park_timeout, spawn};
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -49,7 +49,10 @@ fn carry(from: &TcpStream, to: &TcpStream) {
     });
     spawn(move || {
         for (due, piece) in waiting {
-            sleep(due.saturating_duration_since(Instant::now()));
+            // Nobody unparks it: a timeout that is as exact as the kernel's timers.
+            while let Some(left @ 1..) = due.checked_duration_since(Instant::now()).map(|left| left.as_nanos()) {
+                park_timeout(Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX)));
+            }
             if to.write_all(&piece).is_err() {
                 break;
             }
