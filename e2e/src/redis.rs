@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
+use redis::AsyncConnectionConfig;
+use redis::aio::MultiplexedConnection;
 use rustix::process::Pid;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -10,6 +13,9 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
 use crate::orphan::ends_with_its_test;
+
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// When an acknowledged write is on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,13 +113,19 @@ impl Redis {
         redis::Client::open(url).expect("a server's URL should be one")
     }
 
+    /// A connection that waits for its answers: those of a busy machine come late.
+    pub(crate) async fn connection(&self) -> MultiplexedConnection {
+        let patient = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE));
+        let connecting = self.client();
+        let connecting = connecting.get_multiplexed_async_connection_with_config(&patient);
+        connecting.await.expect("redis should answer")
+    }
+
     /// Memory that its data takes, bytes.
     pub async fn used_memory(&self) -> u64 {
-        let mut connection = self
-            .client()
-            .get_multiplexed_async_connection()
-            .await
-            .expect("redis should answer");
+        let mut connection = self.connection().await;
         let info: String = redis::cmd("INFO")
             .arg("memory")
             .query_async(&mut connection)
@@ -128,11 +140,7 @@ impl Redis {
 
     /// Runs one command, such as a test's sabotage.
     pub async fn run(&self, words: &[&str]) {
-        let mut connection = self
-            .client()
-            .get_multiplexed_async_connection()
-            .await
-            .expect("redis should answer");
+        let mut connection = self.connection().await;
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
         let (): () = command

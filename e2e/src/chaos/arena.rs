@@ -145,6 +145,11 @@ impl Arena {
         self.tend();
     }
 
+    /// A queue that waits for its answers, past every proxy: for whoever judges, not for what is judged.
+    pub(crate) async fn patient_queue(&self) -> Queue {
+        patient_queue(&self.redis).await
+    }
+
     /// A queue of the submitter's own.
     pub(crate) async fn queue(&self) -> Queue {
         let mut looks = interval(LOOK);
@@ -246,9 +251,7 @@ impl Arena {
     /// Waits until all tasks have ended, then holds everything against the promises.
     pub(crate) async fn judge(&mut self) -> Verdict {
         let all_ended = self.until_left(0).await;
-        let queue = Queue::connect(ConnectOptions::new(self.redis.url()))
-            .await
-            .expect("redis should answer");
+        let queue = self.patient_queue().await;
         let ended = judge::all_ended(&mut self.witness().await).await;
         let diary = Diary::read_all(self.dir.path());
         let acknowledged = self.ledger.ids();
@@ -266,6 +269,15 @@ impl Arena {
         }
         verdict
     }
+}
+
+/// A queue that waits for its answers.
+pub(crate) async fn patient_queue(redis: &Redis) -> Queue {
+    let options = ConnectOptions {
+        response_timeout: PATIENCE,
+        ..ConnectOptions::new(redis.url())
+    };
+    Queue::connect(options).await.expect("redis should answer")
 }
 
 /// A probe, with these words before its executable.

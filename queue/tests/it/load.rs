@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use zoetrope_queue::{Enqueued, Idempotency, NewTask, Queue, State, TaskId};
+use zoetrope_queue::{Enqueued, FsckMode, Idempotency, NewTask, Queue, State, TaskId};
 
 use crate::stage::{LIMIT, RunningWorker, json};
 
@@ -108,6 +108,14 @@ pub(crate) struct Seen {
     pub(crate) longest_gap: Duration,
     /// What submitters were told before they tried again.
     pub(crate) errors: Vec<String>,
+}
+
+/// Holds what is kept against what succeeded. A primary that dies may take ends of attempts with it that no replica had:
+/// those tasks ran again, and two ends were accepted, of which one is left.
+pub(crate) async fn each_is_kept_once(queue: &Queue, seen: &Seen) {
+    assert!(seen.committed >= seen.succeeded as u64, "{seen:?}");
+    let report = queue.fsck(FsckMode::Check).await.unwrap();
+    assert!(report.is_clean() && report.tasks == seen.succeeded as u64, "{report:?}");
 }
 
 async fn submit(queue: &Queue, tenant: &str, number: usize, errors: &Mutex<Vec<String>>) -> TaskId {

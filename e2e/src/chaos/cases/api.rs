@@ -8,8 +8,9 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
-use zoetrope_queue::{ConnectOptions, FsckMode, Queue};
+use zoetrope_queue::FsckMode;
 
+use crate::chaos::arena::patient_queue;
 use crate::chaos::judge::{self, Verdict};
 use crate::chaos::{Case, Scene, lasts};
 use crate::http::{Answer, Http};
@@ -67,14 +68,8 @@ fn stage() -> StageBuilder {
 
 /// Waits until these tasks have ended, and holds what always has to hold against Redis.
 async fn judge_stage(stage: &Stage, acknowledged: &BTreeSet<String>) -> Verdict {
-    let queue = Queue::connect(ConnectOptions::new(stage.redis.url()))
-        .await
-        .expect("redis should answer");
-    let client = stage.redis.client();
-    let mut witness = client
-        .get_multiplexed_async_connection()
-        .await
-        .expect("redis should answer");
+    let queue = patient_queue(&stage.redis).await;
+    let mut witness = stage.redis.connection().await;
     let (mut looks, give_up) = (
         interval(Duration::from_millis(50)),
         Instant::now() + Duration::from_secs(120),
@@ -350,11 +345,7 @@ async fn races(scene: &mut Scene) -> Verdict {
     told.extend(racers.join_all().await);
     ids.extend(told.iter().map(|(id, _)| id.clone()));
     let mut verdict = judge_stage(&stage, &ids).await;
-    let client = stage.redis.client();
-    let mut witness = client
-        .get_multiplexed_async_connection()
-        .await
-        .expect("redis should answer");
+    let mut witness = stage.redis.connection().await;
     let ended = judge::all_ended(&mut witness).await;
     let (mut canceled, mut contradicted) = (0, 0);
     for (id, answer) in &told {

@@ -47,7 +47,7 @@ async fn m1(mut scene: Scene) -> Verdict {
     arena.settings.claim_ahead = true;
     arena.add_probes(PROBES);
     // A first round, so that whatever is made once is there.
-    submit_batch(arena.queue().await, 0, Duration::from_secs(1)).await;
+    submit_batch(arena.patient_queue().await, 0, Duration::from_secs(1)).await;
     arena.until_left(0).await;
     until_pruned(&arena).await;
     let baseline = arena.redis.used_memory().await;
@@ -62,7 +62,7 @@ async fn m1(mut scene: Scene) -> Verdict {
         kills > 0,
         format!("{kills} workers killed in {:.0} s", took.as_secs_f64()),
     );
-    let queue = arena.queue().await;
+    let queue = arena.patient_queue().await;
     let checked = Instant::now();
     verdict.fsck = queue.fsck(FsckMode::Check).await.expect("redis should answer").found;
     verdict.promise(
@@ -105,7 +105,7 @@ async fn submit_batch(queue: Queue, first: usize, kept: Duration) -> Vec<String>
 
 /// Submits while workers are killed, and goes on killing until all tasks have ended; how many were killed.
 async fn submit_and_kill(arena: &mut Arena, count: usize, scene: &mut Scene) -> usize {
-    let queue = arena.queue().await;
+    let queue = arena.patient_queue().await;
     let mut firsts = (0..count).step_by(BATCH);
     let mut submitting = JoinSet::new();
     for first in firsts.by_ref().take(SUBMITTERS) {
