@@ -326,7 +326,9 @@ async fn c26(mut scene: Scene) -> Verdict {
         ),
     );
     verdict.promise_recovery(limit_ms());
-    drop(arena);
+    for probe in &mut arena.probes {
+        probe.kill().await;
+    }
     let gone = std::fs::remove_dir(&group);
     verdict.promise(gone.is_ok(), "no process is left in the control group");
     verdict
