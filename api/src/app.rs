@@ -37,7 +37,7 @@ use crate::limits::{
 use crate::link::{Link, Plain};
 use crate::live::{events, process_frame, scenes, socket};
 use crate::service::metrics::Metrics;
-use crate::service::{docs, health, hello, kinds, metrics, queue_status, rules, voices, workers};
+use crate::service::{backlog, docs, health, hello, kinds, metrics, queue_status, rules, voices, workers};
 use crate::submit::held::Held;
 use crate::submit::idempotency::{self, Memories};
 use crate::submit::submission::Judge;
@@ -188,6 +188,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(kinds::routes())
         .merge(queue_status::routes())
         .merge(rules::routes())
+        .merge(backlog::routes())
         .merge(voices::routes())
         .merge(workers::routes())
         .merge(health::routes())

@@ -1,6 +1,7 @@
 -- Writes the plan: one command for each key that changes, one for all records. The largest batch writes 4,000 arguments
 -- at once; `unpack` carries just under 8,000.
 local function carry_out()
+  settle_tallies()
   for key, count in pairs(heads) do redis.call('ZREMRANGEBYRANK', prefix .. key, 0, count - 1) end
   for key, list in pairs(drops) do redis.call('ZREM', prefix .. key, unpack(list)) end
   for key, name in pairs(renames) do

@@ -1,5 +1,6 @@
 -- Carries out what `enqueue.lua` plans.
 for _, group in ipairs(groups) do add_group(group) end
+for key, value in pairs(seen_keys) do set(key, value) end
 for key, list in pairs(puts) do
   if #list == 0 then puts[key] = nil end
 end

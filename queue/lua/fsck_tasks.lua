@@ -1,8 +1,8 @@
 -- Checks tasks and, if told so, mends them. KEYS: meta. ARGV: 1 to mend, the index that named them ('' if their
 -- records did, `a` or `o` if such a key did), 'missing' or 'twice' for those that the caller did not find among the
--- results or found twice, then their ids.
--- Returns a word a task: 'r' if it is kept among the results, '-' if not, and the names of its faults behind commas.
--- All is judged at one moment: what changed since the caller saw the id is no fault.
+-- results or found twice, then their ids. Each is judged at one moment: what changed since the caller saw it is no fault.
+-- Returns a word a task: 'r' if it is kept among the results, l<tenant>/<bytes of its record> if that named it and it has
+-- not ended, or '-'; and the names of its faults behind commas.
 local mend, where, suspect = ARGV[1] == '1', ARGV[2], ARGV[3]
 local results = string.match(where, '^done:(%d+)$')
 
@@ -26,7 +26,7 @@ local function check_missing(id)
   end
 end
 
--- What a live and an ended task have in common.
+-- What live and ended tasks have in common.
 local function check_listed(id, header)
   if not redis.call('ZSCORE', prefix .. 'ix:' .. header.tenant, id) then
     say('not_listed')

@@ -14,14 +14,15 @@ local function check_task(id)
     if finished then check_ended(id, header, finished, home) else check_live(id, header) end
     check_listed(id, header)
   end
-  return home and home ~= 'dl'
+  if home then return home ~= 'dl' and 'r' end
+  return where == '' and 'l' .. header.tenant .. '/' .. redis.call('STRLEN', task_key .. id)
 end
 
 local words = {}
 for i = 4, #ARGV do
   faults = {}
-  local kept_here = check_task(ARGV[i])
-  table.insert(faults, 1, kept_here and 'r' or '-')
+  local sort = check_task(ARGV[i])
+  table.insert(faults, 1, sort or '-')
   words[#words + 1] = table.concat(faults, ',')
 end
 if mend then

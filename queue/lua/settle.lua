@@ -35,6 +35,7 @@ local function bury(id, state, reason, outcome, held)
   local used, losses = held.used ~= 1 and held.used or '', held.losses ~= 0 and held.losses or ''
   local line = { 'F', now, state, reason, used, losses, started, held.worker or '', '', #outcome }
   set(task_key .. id, table.concat(line, '|') .. '\n' .. outcome .. live)
+  count(header.tenant, -1, -#live)
   gone[#gone + 1] = attempt_key .. id
   if state == 'f' then
     put('dl', now + 2592000000, id)

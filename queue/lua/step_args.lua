@@ -1,7 +1,8 @@
 -- The worker's one round trip. KEYS: meta. ARGV: worker, incarnation, seq, flags, info ('' or JSON for the registry),
 -- lease token for the claims, most claims, then how many of each follow: finishes, renewals, progress, rates, classes,
 -- kinds. Flags: 1 nothing runs here, 2 put me among the idle. The lists:
---   finishes  id, token|, verdict, record   s, f, c and ms to keep it · r, z and ms of delay · l; record '' unless it ends
+--   finishes  id, token|, verdict, record   s, f, c and ms to keep it, tenant, bytes of the live record · r, z and ms of
+--                                           delay · l; record '' unless it ends
 --   renewals  id, token|, lease ms          progress  id, token|, text      rates  field, count
 --   classes   free units                    kinds     kind, class (1..), cost, lease ms, extra units
 -- All claims of a step have its token: a task is claimed at most once in a step, so it is unique to the attempt.

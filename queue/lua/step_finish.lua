@@ -5,12 +5,12 @@ local ways = {}
 local function way_of(verdict)
   local way = ways[verdict]
   if way then return way end
-  local letter, ms = string.match(verdict, '^(%a)(%d*)$')
-  way = { letter = letter, ms = tonumber(ms) }
+  local letter, ms, tenant, bytes = string.match(verdict, '^(%a)(%d*) ?(%S*) ?(%d*)$')
+  way = { letter = letter, ms = tonumber(ms), tenant = tenant, bytes = tonumber(bytes) }
   if letter == 'f' then
     way.ends, way.moment = true, string.format('%d', now + way.ms)
   elseif letter == 's' or letter == 'c' then
-    way.ends, way.ids = true, list_in(kept, kept_until(way.ms))
+    way.ends, way.kept_until = true, kept_until(way.ms)
   end
   ways[verdict] = way
   return way
@@ -18,11 +18,17 @@ end
 
 local acks = {}
 local function plan_finishes()
-  local ids, leases, ended = {}, {}, 'F|' .. now .. '|'
-  for i = 1, finish_count do ids[i] = ARGV[finishes_at + 4 * i - 4] end
-  local attempts = read_attempts(ids)
+  local keys, tenants, leases, ended = {}, {}, {}, 'F|' .. now .. '|'
   for i = 1, finish_count do
-    local at, id = finishes_at + 4 * i - 4, ids[i]
+    local at = finishes_at + 4 * i - 4
+    local way = way_of(ARGV[at + 2])
+    keys[i] = attempt_key .. ARGV[at]
+    if way.ends then tenants[way.tenant] = true end
+  end
+  local attempts = read_with_tallies(keys, tenants)
+  for i = 1, finish_count do
+    local at = finishes_at + 4 * i - 4
+    local id = ARGV[at]
     if touched[id] or not holds(attempts[i], ARGV[at + 1]) then
       acks[i] = answer_stale(id, ARGV[at + 1])
     else
@@ -31,7 +37,13 @@ local function plan_finishes()
       if way.ends then
         set(task_key .. id, ended .. ARGV[at + 3])
         gone[#gone + 1] = attempt_key .. id
-        if way.ids then way.ids[#way.ids + 1] = id else put('dl', way.moment, id) end
+        count(way.tenant, -1, -way.bytes)
+        if way.moment then
+          put('dl', way.moment, id)
+        else
+          way.ids = way.ids or list_in(kept, way.kept_until)
+          way.ids[#way.ids + 1] = id
+        end
         hint(id, way.letter)
         -- What it holds stands behind the token and its bar; nothing does for most.
         if string.byte(attempts[i], #ARGV[at + 1] + 1) ~= 124 then release(id, parse_attempt(attempts[i]).holds) end

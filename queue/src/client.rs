@@ -40,17 +40,18 @@ impl Queue {
     /// others are under way go together, without waiting for more.
     ///
     /// # Errors
-    /// `Invalid` for a task that breaks a limit, `Full`, `Unavailable`. After `Unavailable` it may or may not have
+    /// `Invalid` for a task that breaks a limit, `Draining`, `Backlog`, `Full`, `Unavailable`. After `Unavailable` it may or may not have
     /// been added: repeat it with an idempotency key.
     pub async fn enqueue(&self, task: NewTask) -> Result<Enqueued, QueueError> {
         let shard = self.link.shard_of(&task.tenant);
         self.gathers[usize::from(shard)].enqueue(&self.link, task).await
     }
 
-    /// Adds up to `MAX_BATCH` tasks by one script a shard; one answer per task, in order.
+    /// Adds up to `MAX_BATCH` tasks by one script a shard; one answer per task, in order. Where a tenant may not have
+    /// all of its tasks of this batch in the queue, none of them is added.
     ///
     /// # Errors
-    /// For the whole batch: too many tasks, `Full`, `Unavailable`. For one item: `Invalid`.
+    /// For the whole batch: too many tasks, `Full`, `Unavailable`. For one item: `Invalid`, `Draining`, `Backlog`.
     pub async fn enqueue_batch(&self, tasks: Vec<NewTask>) -> Result<Vec<Result<Enqueued, QueueError>>, QueueError> {
         if tasks.len() > MAX_BATCH {
             return Err(QueueError::invalid(
@@ -63,7 +64,7 @@ impl Queue {
         for task in &tasks {
             let shard = self.link.shard_of(&task.tenant);
             let place = Prepared::new(task).map(|prepared| {
-                let submission = submissions.entry(shard).or_insert_with(|| Submission::to(shard));
+                let submission = submissions.entry(shard).or_insert_with(|| Submission::whole(shard));
                 submission.push(self.link.new_id(shard), prepared);
                 shard
             });

@@ -14,6 +14,9 @@ pub enum QueueError {
     /// The kind is being drained: it takes no new tasks.
     #[error("the kind is being drained")]
     Draining,
+    /// The tenant has as many tasks in the queue, or as many bytes of them, as it may.
+    #[error("the tenant has as many tasks in the queue as it may")]
+    Backlog,
     /// The task breaks a limit of this crate: the field and what is wrong with it.
     #[error("invalid {field}: {detail}")]
     Invalid {
@@ -40,7 +43,10 @@ impl QueueError {
 
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Full(_) | Self::Draining)
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::Full(_) | Self::Draining | Self::Backlog
+        )
     }
 }
 

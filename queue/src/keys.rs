@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `z:meta`, without a shard | HASH | how many shards the queue has |
 //! | `gate` | none | never there: what it is missing for tells that the shard's slot moves |
-//! | `meta` | HASH | highest clock reading, the server's where it is behind that, key schema version, whether any rule is in force |
+//! | `meta` | HASH | highest clock reading, the server's where it is behind that, key schema version, whether any rule or bound is in force |
 //! | `t:<id>` | STRING | a task's record: header line, body; once ended also its outcome |
 //! | `a:<id>` | STRING | while running or retried: token, limits it counts for, attempt, losses, start, lease, worker, cancel flag, progress |
 //! | `q:<kind>` `solo:<kind>` | ZSET | queued, by enqueue time + class offset; `solo` holds those to be claimed alone |
@@ -25,6 +25,8 @@
 //! | `ix:<tenant>` | ZSET | a tenant's tasks by creation |
 //! | `idem:<tenant>:<hash>` | STRING | task id and request fingerprint |
 //! | `u:<tenant>:<hash>` | STRING | the task that holds a unique key of a kind, as long as it has not ended |
+//! | `n:<tenant>` | STRING | its tasks that have not ended, the bytes of their records, when that last changed |
+//! | `bounds` | HASH | how many tasks and bytes a tenant, or `*` each, may have in the queue, where it is not the usual number |
 //! | `w:<worker>` `idle:<kind>` | LIST, ZSET | a worker's mailbox; workers idle for a kind |
 //! | `rp:<worker>:<0 or 1>` | STRING | the answers to the last steps of even and odd seq |
 //! | `workers` `kinds` | HASH | registries |
@@ -91,6 +93,14 @@ impl Keys {
 
     pub(crate) fn rules(&self) -> String {
         format!("{}rules", self.prefix)
+    }
+
+    pub(crate) fn bounds(&self) -> String {
+        format!("{}bounds", self.prefix)
+    }
+
+    pub(crate) fn tally(&self, tenant: &str) -> String {
+        format!("{}n:{tenant}", self.prefix)
     }
 
     pub(crate) fn events(&self) -> String {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod backlog;
 mod client;
 mod clock;
 mod connection;
@@ -27,6 +28,7 @@ mod watch;
 mod why;
 mod worker;
 
+pub use backlog::{Backlog, Bound, MAX_BACKLOG, USUAL_BACKLOG_BYTES, USUAL_BACKLOG_TASKS};
 pub use client::Queue;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use connection::{Address, Certificates, ConnectOptions, Connection, Login, Pem};

@@ -26,22 +26,24 @@ pub(crate) struct Scripts {
     pub(crate) watch: Script,
     pub(crate) fsck_tasks: Script,
     pub(crate) fsck_keys: Script,
+    pub(crate) fsck_tally: Script,
     pub(crate) set_rule: Script,
+    pub(crate) set_bound: Script,
     pub(crate) why: Script,
 }
 
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            enqueue: script!("", "clock" "plan" "deadlines" "lane" "seat" "carry_out" "rate" "rule" "wake" "unique" "enqueue"
-                "enqueue_add" "enqueue_write"),
-            step: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "lane" "seat" "release" "carry_out" "settle"
+            enqueue: script!("", "clock" "plan" "tally" "deadlines" "lane" "seat" "carry_out" "rate" "rule" "wake" "unique"
+                "enqueue" "enqueue_bound" "enqueue_add" "enqueue_write"),
+            step: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "tally" "lane" "seat" "release" "carry_out" "settle"
                 "withdraw" "overdue" "expire" "promote" "rate" "rule" "wake" "step_args" "step_replay" "step_return"
                 "step_finish" "step_renew" "step_due" "step_ring" "step_lane" "step_pick" "step_take" "step_solo" "step_claim"
                 "step_seat" "step_write"),
-            tick: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "lane" "seat" "release" "carry_out" "settle"
+            tick: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "tally" "lane" "seat" "release" "carry_out" "settle"
                 "withdraw" "overdue" "expire" "promote" "unique" "prune" "rule" "wake" "tick"),
-            cancel: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "lane" "carry_out" "settle" "withdraw"
+            cancel: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "tally" "lane" "carry_out" "settle" "withdraw"
                 "cancel"),
             read: script!(" flags=no-writes", "clock" "header" "read_task" "read"),
             list: script!(" flags=no-writes", "clock" "header" "read_task" "list"),
@@ -51,16 +53,19 @@ impl Scripts {
             emit: script!("", "clock" "emit"),
             output: script!(" flags=no-writes", "clock" "header" "output"),
             watch: script!(" flags=allow-oom", "clock" "watch"),
-            fsck_tasks: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "deadlines" "lane" "seat" "release"
+            fsck_tasks: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "tally" "deadlines" "lane" "seat" "release"
                 "carry_out" "settle" "unique" "fsck_header" "fsck_live" "fsck_ended" "fsck_tasks" "fsck_write"),
             fsck_keys: script!(" flags=allow-oom", "clock" "header" "plan" "fsck_turns" "fsck_names" "fsck_keys"),
-            set_rule: script!(" flags=allow-oom", "clock" "plan" "lane" "seat" "release" "carry_out" "rule" "wake" "set_rule"),
+            set_rule: script!(" flags=allow-oom", "clock" "plan" "tally" "lane" "seat" "release" "carry_out" "rule" "wake"
+                "set_rule"),
+            fsck_tally: script!(" flags=allow-oom", "clock" "fsck_tally"),
+            set_bound: script!(" flags=allow-oom", "clock" "set_bound"),
             why: script!(" flags=no-writes", "clock" "header" "attempt" "plan" "rule" "read_task" "why" "why_answer"),
         }
     }
 
     /// All of them, to load before the first pipeline.
-    pub(crate) fn all(&self) -> [&Script; 16] {
+    pub(crate) fn all(&self) -> [&Script; 18] {
         [
             &self.enqueue,
             &self.step,
@@ -76,7 +81,9 @@ impl Scripts {
             &self.watch,
             &self.fsck_tasks,
             &self.fsck_keys,
+            &self.fsck_tally,
             &self.set_rule,
+            &self.set_bound,
             &self.why,
         ]
     }

@@ -107,6 +107,8 @@ fn is_keyed(task: &NewTask) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Submission {
     shard: u16,
+    /// What a tenant may not add as a whole is refused as a whole; else as much is added as there is room for.
+    whole: bool,
     ids: Vec<TaskId>,
     args: Vec<Vec<u8>>,
     header: Option<Header>,
@@ -125,6 +127,14 @@ impl Submission {
         }
     }
 
+    /// The same for tasks of one caller, who wants all of a tenant's or none.
+    pub(crate) fn whole(shard: u16) -> Self {
+        Self {
+            whole: true,
+            ..Self::to(shard)
+        }
+    }
+
     pub(crate) fn push(&mut self, id: TaskId, prepared: Prepared<'_>) {
         if !self.header.as_ref().is_some_and(|header| header.covers(&prepared)) {
             self.begin_group(&prepared);
@@ -138,6 +148,10 @@ impl Submission {
     }
 
     fn begin_group(&mut self, prepared: &Prepared<'_>) {
+        if self.args.is_empty() {
+            let mode: &[u8] = if self.whole { b"w" } else { b"" };
+            self.args.push(mode.to_vec());
+        }
         let task = prepared.task;
         let delay_ms = task.delay.map(millis).unwrap_or_default();
         let run_at_ms = if delay_ms > 0 {
@@ -189,6 +203,7 @@ fn read_answer(id: TaskId, reply: &str) -> Result<Enqueued, QueueError> {
         Some(("x", known)) => other(known).map(Enqueued::Conflict),
         Some(("u", holder)) => other(holder).map(Enqueued::Exists),
         Some(("d", "")) => Err(QueueError::Draining),
+        Some(("l", "")) => Err(QueueError::Backlog),
         _ => Err(QueueError::Other(format!("enqueue answered {reply:?}"))),
     }
 }

@@ -157,6 +157,11 @@ impl From<QueueError> for Refusal {
                 "this kind is being drained and takes no new tasks",
             )
             .come_back_in(FULL),
+            QueueError::Backlog => Self::new(
+                ProblemCode::QueueFull,
+                "this tenant has as many tasks in the queue, or as many bytes of them, as it may: send the request again later",
+            )
+            .come_back_in(FULL),
             QueueError::Invalid { field, detail } => Self::invalid(format!("/{field}"), detail),
             other => Self::internal("use the queue", &other),
         }

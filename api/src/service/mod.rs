@@ -1,5 +1,6 @@
 //! The service about itself: one resource per file.
 
+pub(crate) mod backlog;
 pub(crate) mod docs;
 pub(crate) mod every_operation;
 pub(crate) mod health;

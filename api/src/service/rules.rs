@@ -279,7 +279,7 @@ fn fairness_key(uri: &Uri) -> Result<Option<String>, Refusal> {
 }
 
 /// Tenants are not registered anywhere: each name that could be one is.
-fn known_tenant(name: &str) -> Result<String, Refusal> {
+pub(super) fn known_tenant(name: &str) -> Result<String, Refusal> {
     let tenant = Tenant::parse(name).map_err(|_| Refusal::not_found("tenant"))?;
     Ok(tenant.to_string())
 }
@@ -291,7 +291,7 @@ fn refused(error: QueueError) -> Refusal {
     }
 }
 
-fn operator(identity: &Identity) -> Result<(), Refusal> {
+pub(super) fn operator(identity: &Identity) -> Result<(), Refusal> {
     if identity.is_operator() {
         return Ok(());
     }

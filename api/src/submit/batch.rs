@@ -54,14 +54,15 @@ struct BatchRequest {
 /// Submit many tasks
 ///
 /// Every task gets its own answer, in order: `task_id`, or `error` with the words of a problem. Refused tasks do not
-/// hold up the others. Answers 202 if any task was made, else 200.
+/// hold up the others, except that a batch which is more than the tenant may have in the queue is refused as a whole.
+/// Answers 202 if any task was made, else 200.
 #[utoipa::path(post, path = "/api/v1/tasks/batch", tag = "tasks", request_body = BatchRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeating a request with the same key makes no second task")),
     responses(
         (status = 200, description = "Every task was refused", body = BatchView),
         (status = 202, description = "Tasks are queued", body = BatchView),
         (status = "4XX", description = "The batch as a whole is refused", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Redis is away or full", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Redis is away or full, or the tenant has as much in the queue as it may", body = Problem, content_type = "application/problem+json"),
     ))]
 async fn submit_batch(
     State(app): State<App>,
@@ -212,18 +213,24 @@ async fn enqueue_all(
             return Err(error.into());
         }
     };
-    let mut made = Vec::new();
+    let (mut made, mut full) = (Vec::new(), false);
     for (index, waiting) in waiting.into_iter().enumerate() {
         made.push(match waiting {
             Err(refusal) => Err(refusal),
             Ok((kind, held)) => {
                 let answer = answers.next().expect("the queue should answer every task");
+                full |= matches!(answer, Err(QueueError::Backlog));
                 finish(app, &kind, held, &answer).await;
                 answer.map_err(|error| refused_by_queue(error, index))
             }
         });
     }
-    Ok(made)
+    // What does not fit as a whole was refused as a whole.
+    if full {
+        Err(QueueError::Backlog.into())
+    } else {
+        Ok(made)
+    }
 }
 
 /// Counts what became of a task; its artifacts stay exactly if it was made.

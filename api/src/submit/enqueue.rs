@@ -55,6 +55,8 @@ fn code(error: &QueueError) -> &'static str {
     match error {
         QueueError::Unavailable(_) => "redis_unavailable",
         QueueError::Full(_) => "redis_full",
+        QueueError::Backlog => "backlog_full",
+        QueueError::Draining => "kind_draining",
         QueueError::Invalid { .. } => "invalid_input",
         QueueError::Unsuitable(_) => "redis_unsuitable",
         _ => "internal",

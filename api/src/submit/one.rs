@@ -48,7 +48,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
             ("Retry-After" = u64, description = "Seconds after which to ask"),
         )),
         (status = "4XX", description = "Refused; nothing was stored", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Redis is away or full", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Redis is away or full, or the tenant has as much in the queue as it may", body = Problem, content_type = "application/problem+json"),
     ))]
 async fn submit(
     State(app): State<App>,

@@ -228,3 +228,52 @@ async fn a_task_that_waits_says_every_reason_and_one_that_runs_its_worker() {
         .await
         .is_refused(StatusCode::NOT_FOUND, "not_found", "", "a foreign task");
 }
+
+#[tokio::test]
+async fn a_tenant_has_no_more_in_the_queue_than_it_may() {
+    let stage = Stage::start().await;
+    let path = "/api/v1/tenants/default/backlog";
+    let usual = stage.get(path).await;
+    let expected =
+        json!({"tenant": "default", "tasks": 0, "bytes": 0, "most_tasks": 1_000_000, "most_bytes": 4_294_967_296_u64});
+    assert_eq!(usual.body, expected);
+    let each = put(&stage, "/api/v1/queue/backlog", &json!({"most_tasks": 2})).await;
+    assert_eq!(
+        (each.status, &each.body["tenant"], &each.body["most_tasks"]),
+        (200, &Value::Null, &json!(2))
+    );
+    let id = stage.echo("hi").await;
+    let pair =
+        json!({"tasks": [{"kind": "echo", "input": {"message": "a"}}, {"kind": "echo", "input": {"message": "b"}}]});
+    let batch = stage.post("/api/v1/tasks/batch", &pair).await;
+    batch.is_refused(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "queue_full",
+        "",
+        "a batch that does not fit",
+    );
+    assert!(!batch.header("retry-after").is_empty());
+    stage.echo("ho").await;
+    let task = json!({"input": {"message": "hi"}});
+    let full = stage.post(ECHO, &task).await;
+    full.is_refused(StatusCode::SERVICE_UNAVAILABLE, "queue_full", "", "one task more");
+    assert_eq!(full.body["retryable"], true);
+    assert!(!full.header("retry-after").is_empty());
+    assert_eq!(stage.get(path).await.body["tasks"], 2);
+    stage.delete(&format!("/api/v1/tasks/{id}")).await;
+    stage.echo("again").await;
+    let own = put(&stage, path, &json!({"most_tasks": 3, "most_bytes": null})).await;
+    assert_eq!((&own.body["tasks"], &own.body["most_tasks"]), (&json!(2), &json!(3)));
+    stage.echo("more").await;
+    for (wrong, pointer) in [
+        (json!({"most_tasks": -1}), "/most_tasks"),
+        (json!({"most_bytes": "4 GiB"}), "/most_bytes"),
+        (json!({"most": 1}), "/most"),
+    ] {
+        let refused = put(&stage, path, &wrong).await;
+        assert_eq!(
+            (refused.status, refused.body["errors"][0]["pointer"].as_str()),
+            (422, Some(pointer))
+        );
+    }
+}

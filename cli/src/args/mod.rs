@@ -9,7 +9,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::operations::{
-    FsckArgs, KeyCommand, KeyCreateArgs, LimitArgs, QueueCommand, Rated, WhomArgs, WorkerCommand, WorkerDrainArgs,
+    BacklogArgs, FsckArgs, KeyCommand, KeyCreateArgs, LimitArgs, QueueCommand, Rated, WhomArgs, WorkerCommand,
+    WorkerDrainArgs,
 };
 pub(crate) use self::streams::{StreamCommand, StreamStartArgs, StreamWatchArgs};
 

@@ -51,6 +51,8 @@ pub(crate) enum QueueCommand {
     Pause(WhomArgs),
     /// End a pause or a drain
     Resume(WhomArgs),
+    /// Show or set how many tasks and bytes a tenant may have in the queue
+    Backlog(BacklogArgs),
     /// Refuse new tasks of a kind and let the others run
     Drain {
         /// The kind
@@ -68,6 +70,22 @@ pub(crate) struct LimitArgs {
     /// Most tasks begun in a period, such as 100/1m
     #[arg(long, value_name = "N/DURATION", value_parser = parse_rate)]
     pub(crate) rate: Option<Rated>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BacklogArgs {
+    /// The tenant [default: each that has no bound of its own]
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+    /// Most tasks that have not ended; the usual number unless given with --bytes
+    #[arg(long, value_name = "N")]
+    pub(crate) tasks: Option<u64>,
+    /// Most bytes of them; the usual number unless given with --tasks
+    #[arg(long, value_name = "N")]
+    pub(crate) bytes: Option<u64>,
+    /// Set both to the usual numbers
+    #[arg(long, conflicts_with_all = ["tasks", "bytes"])]
+    pub(crate) usual: bool,
 }
 
 /// Whom it is about.

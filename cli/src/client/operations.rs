@@ -4,8 +4,8 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zoetrope_shared::wire::{
-    HealthView, KeyMade, KeyPage, KeyView, KindView, QueueStatusView, RulePage, RuleView, WhyView, WorkerPage,
-    WorkerView,
+    BacklogView, HealthView, KeyMade, KeyPage, KeyView, KindView, QueueStatusView, RulePage, RuleView, WhyView,
+    WorkerPage, WorkerView,
 };
 
 use super::{ANSWER_LIMIT, Client, body};
@@ -60,6 +60,25 @@ impl Client {
     pub(crate) async fn limit(&self, whom: &WhomArgs, limits: &Value) -> Result<RuleView, CliError> {
         let request = self.http.put(self.url_of(whom, "limits")).json(limits);
         body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
+    }
+
+    /// What a tenant has in the queue and may have; without one, what each may have.
+    pub(crate) async fn backlog(&self, tenant: Option<&str>) -> Result<BacklogView, CliError> {
+        let request = self.http.get(self.backlog_url(tenant));
+        body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
+    }
+
+    /// Sets what a tenant, or each, may have in the queue.
+    pub(crate) async fn bound(&self, tenant: Option<&str>, bound: &Value) -> Result<BacklogView, CliError> {
+        let request = self.http.put(self.backlog_url(tenant)).json(bound);
+        body(self.send(request.timeout(ANSWER_LIMIT)).await?).await
+    }
+
+    fn backlog_url(&self, tenant: Option<&str>) -> Url {
+        match tenant {
+            Some(tenant) => self.url(&["api", "v1", "tenants", tenant, "backlog"]),
+            None => self.url(&["api", "v1", "queue", "backlog"]),
+        }
     }
 
     /// Pauses, resumes or drains.

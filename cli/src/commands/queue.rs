@@ -19,6 +19,7 @@ pub(crate) async fn queue(client: &Client, command: &QueueCommand, output: Outpu
         QueueCommand::Status => status(client, output).await,
         QueueCommand::Rules => rules::list(client, output).await,
         QueueCommand::Limit(args) => rules::limit(client, args, output).await,
+        QueueCommand::Backlog(args) => rules::backlog(client, args, output).await,
         QueueCommand::Pause(whom) => rules::steer(client, whom, "pause", output).await,
         QueueCommand::Resume(whom) => rules::steer(client, whom, "resume", output).await,
         QueueCommand::Drain { kind } => {

@@ -1,9 +1,9 @@
-//! `zoetrope queue rules`, `limit`, `pause`, `resume` and `drain`: what may run.
+//! `zoetrope queue rules`, `limit`, `pause`, `resume`, `drain` and `backlog`: what may run, and come.
 
 use serde_json::{Map, json};
 use zoetrope_shared::wire::RuleView;
 
-use crate::args::{LimitArgs, Output, Rated, WhomArgs};
+use crate::args::{BacklogArgs, LimitArgs, Output, Rated, WhomArgs};
 use crate::client::Client;
 use crate::exit::{CliError, Exit};
 use crate::plain::plain;
@@ -31,6 +31,35 @@ pub(crate) async fn limit(client: &Client, args: &LimitArgs, output: Output) -> 
     }
     let rule = client.limit(&args.whom, &limits.into()).await?;
     show_one(rule, output)
+}
+
+/// Shows or sets how much a tenant may have in the queue.
+pub(crate) async fn backlog(client: &Client, args: &BacklogArgs, output: Output) -> Result<Exit, CliError> {
+    let tenant = args.tenant.as_deref();
+    let backlog = if args.usual || args.tasks.is_some() || args.bytes.is_some() {
+        let bound = json!({"most_tasks": args.tasks, "most_bytes": args.bytes});
+        client.bound(tenant, &bound).await?
+    } else {
+        client.backlog(tenant).await?
+    };
+    if output == Output::Json {
+        out::json(&backlog)?;
+        return Ok(Exit::Done);
+    }
+    let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let mut table = show::table(&["what", "has", "may have"]);
+    table.add_row([
+        "tasks".to_owned(),
+        number(backlog.tasks),
+        backlog.most_tasks.to_string(),
+    ]);
+    table.add_row([
+        "bytes".to_owned(),
+        number(backlog.bytes),
+        backlog.most_bytes.to_string(),
+    ]);
+    out::data(&table.to_string())?;
+    Ok(Exit::Done)
 }
 
 /// Pauses, resumes or drains.

@@ -1,6 +1,7 @@
 //! Whether what Redis holds obeys the layout, looked at while the queue works. `walk.rs` goes through the keys; what a
 //! fault is, and what mends it, is decided by the scripts (`lua/fsck_*.lua`), each task at one moment.
 
+mod tallies;
 mod walk;
 
 use std::fmt;
@@ -85,6 +86,8 @@ pub enum Fault {
     NotUnique,
     /// A unique key is held by a task that is gone.
     UniqueKeyWithoutTask,
+    /// A tenant is said to have other tasks in the queue than it has.
+    Miscounted,
     /// A key that nothing in the layout accounts for.
     UnknownKey,
 }
@@ -151,8 +154,8 @@ impl FsckReport {
 
 impl Queue {
     /// Goes through all that Redis holds of this queue, in pieces that hold Redis up for about a millisecond each, while
-    /// the queue works. Each task is judged at one moment, so that a task on the move is no fault. Needs about 60 bytes
-    /// of memory for each task that is kept.
+    /// the queue works. Each task is judged at one moment, so that a task on the move is no fault; what is counted of a
+    /// tenant only if none of its tasks came or ended meanwhile. Needs about 60 bytes of memory for each task.
     ///
     /// # Errors
     /// `Unavailable`; what was mended until then stays mended.

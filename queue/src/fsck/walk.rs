@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use crate::connection::Link;
 use crate::error::QueueError;
+use crate::fsck::tallies::Tallies;
 use crate::fsck::{Fault, Finding, FsckMode, FsckReport};
 use crate::id::TaskId;
 
@@ -35,12 +36,15 @@ pub(super) async fn walk(link: &Link, mode: FsckMode) -> Result<FsckReport, Queu
             mode,
             report,
             kept: HashMap::new(),
+            tallies: Tallies::default(),
         };
+        walk.tallies.since_ms = walk.compare_tallies(&[]).await?;
         let names = walk.every_key().await?;
         for name in names.indexes {
             walk.index(&name).await?;
         }
         walk.results(names.moments).await?;
+        walk.tallies().await?;
         report = walk.report;
     }
     Ok(report)
@@ -52,6 +56,7 @@ struct Walk<'a> {
     mode: FsckMode,
     report: FsckReport,
     kept: HashMap<TaskId, Kept>,
+    tallies: Tallies,
 }
 
 /// What the scan leaves to be looked into.
@@ -99,6 +104,7 @@ impl Walk<'_> {
                 "t" => self.sort_in(rest, name, &mut tasks),
                 "a" => self.sort_in(rest, name, &mut attempts),
                 "o" => self.sort_in(rest, name, &mut outputs),
+                "n" => self.tallies.expect(rest),
                 "done" if !rest.is_empty() => drop(names.moments.insert(rest.to_owned())),
                 "lease" | "tm" | "wait" | "dl" | "park" | "ix" | "c" => drop(names.indexes.insert(name.to_owned())),
                 "q" | "f" | "solo" | "exp" => {
@@ -108,7 +114,7 @@ impl Walk<'_> {
                 "idem" | "u" | "idle" | "fl" | "r" | "w" | "rp" | "rt" | "watched" | "tick" | "hold" => {
                     keys.push(name.to_owned());
                 }
-                "meta" | "kinds" | "workers" | "own" | "rules" | "fm" | "b" | "ev" | "done" => {}
+                "meta" | "kinds" | "workers" | "own" | "rules" | "bounds" | "fm" | "b" | "ev" | "done" => {}
                 _ => self.unknown(name),
             }
         }
@@ -198,8 +204,10 @@ impl Walk<'_> {
             let words: Vec<String> = self.link.call(self.shard, &self.link.scripts.fsck_tasks, &args).await?;
             for (id, word) in piece.iter().zip(words) {
                 let mut parts = word.split(',');
-                if parts.next() == Some("r") {
-                    self.kept.entry(*id).or_insert(Kept::Expected);
+                match parts.next().and_then(|word| word.split_at_checked(1)) {
+                    Some(("r", _)) => drop(self.kept.entry(*id).or_insert(Kept::Expected)),
+                    Some(("l", told)) => self.tallies.add(*id, told),
+                    _ => {}
                 }
                 for fault in parts {
                     self.found(fault, id.as_str(), Some(index).filter(|index| !index.is_empty()))?;
@@ -219,6 +227,28 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Compares what the scripts have counted of tenants with what was found.
+    async fn tallies(&mut self) -> Result<(), QueueError> {
+        let tallies = std::mem::take(&mut self.tallies);
+        self.tallies.since_ms = tallies.since_ms;
+        for piece in tallies.into_args().chunks(CHECKED) {
+            self.compare_tallies(piece).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the time at which they were compared.
+    async fn compare_tallies(&mut self, tenants: &[[String; 3]]) -> Result<u64, QueueError> {
+        let mut args = vec![self.mode_word().to_owned(), self.tallies.since_ms.to_string()];
+        args.extend(tenants.iter().flatten().cloned());
+        let (now, faults): (u64, Vec<String>) =
+            self.link.call(self.shard, &self.link.scripts.fsck_tally, &args).await?;
+        for ([tenant, ..], fault) in tenants.iter().zip(&faults).filter(|(_, fault)| !fault.is_empty()) {
+            self.found(fault, &format!("n:{tenant}"), None)?;
+        }
+        Ok(now)
     }
 
     fn found(&mut self, fault: &str, subject: &str, index: Option<&str>) -> Result<(), QueueError> {

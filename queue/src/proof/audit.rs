@@ -93,12 +93,20 @@ impl Found {
                     into.insert(name, scores);
                 }
                 Holds::Text if name == "hold" => found.hold = redis::from_redis_value(value).unwrap(),
+                // Behind them stands when they last changed.
+                Holds::Text if name.starts_with("n:") => {
+                    let text: String = redis::from_redis_value(value).unwrap();
+                    let (tally, _) = text.rsplit_once('|').unwrap();
+                    found.records.insert(name, tally.to_owned());
+                }
                 Holds::Text => drop(found.records.insert(name, redis::from_redis_value(value).unwrap())),
                 Holds::Fields => {
                     let fields: BTreeMap<String, String> = redis::from_redis_value(value).unwrap();
                     match name.as_str() {
                         "own" => found.own = fields,
                         "rules" => found.rules = fields,
+                        // What the queue says of them was compared when they were set.
+                        "bounds" => {}
                         _ => found.registry = fields.into_keys().collect(),
                     }
                 }
@@ -127,8 +135,8 @@ enum Holds {
 
 fn kind_of_key(name: &str) -> Holds {
     match name.split(':').next().unwrap_or_default() {
-        "t" | "a" | "idem" | "u" | "r" | "hold" => Holds::Text,
-        "workers" | "own" | "rules" => Holds::Fields,
+        "t" | "a" | "idem" | "u" | "n" | "r" | "hold" => Holds::Text,
+        "workers" | "own" | "rules" | "bounds" => Holds::Fields,
         "w" => Holds::Mail,
         "done" if name.contains(':') => Holds::Results,
         "q" | "f" | "fl" | "fm" | "b" | "c" | "solo" | "lease" | "tm" | "wait" | "park" | "done" | "dl" | "ix"
@@ -261,10 +269,15 @@ fn records(model: &Model) -> BTreeMap<String, String> {
         .unique
         .iter()
         .map(|((tenant, hash), id)| (format!("u:{tenant}:{hash}"), id.to_string()));
+    let tallies = TENANTS.iter().filter_map(|tenant| {
+        let tally = model.tally(tenant);
+        (tally.tasks > 0).then(|| (format!("n:{tenant}"), format!("{}|{}", tally.tasks, tally.bytes)))
+    });
     tasks
         .chain(attempts(model))
         .chain(keys)
         .chain(unique)
+        .chain(tallies)
         .chain(allowances)
         .collect()
 }

@@ -65,6 +65,12 @@ pub(super) enum Op {
         subject: usize,
         change: Change,
     },
+    /// Changes how much a tenant, or each, may have in the queue: tasks, bytes.
+    Bound {
+        tenant: Option<usize>,
+        tasks: Option<u64>,
+        bytes: Option<u64>,
+    },
     Advance(u64),
     Tick {
         worker: usize,
@@ -193,10 +199,17 @@ fn op() -> impl Strategy<Value = Op> {
         1 => worker().prop_map(|worker| Op::Drain { worker }),
         2 => (any::<usize>(), prop::bool::weighted(0.1)).prop_map(|(task, foreign)| Op::Cancel { task, foreign }),
         2 => (0..world::SUBJECTS, change()).prop_map(|(subject, change)| Op::Rule { subject, change }),
+        1 => bound(),
         5 => prop::sample::select(&ADVANCES_MS).prop_map(Op::Advance),
         4 => worker().prop_map(|worker| Op::Tick { worker }),
         1 => (any::<usize>(), prop::bool::weighted(0.2)).prop_map(|(task, foreign)| Op::Read { task, foreign }),
     ]
+}
+
+fn bound() -> impl Strategy<Value = Op> {
+    let tasks = prop::option::of(prop::sample::select(&[0, 1, 3, 8][..]));
+    let bytes = prop::option::of(prop::sample::select(&[100, 400, 1_000][..]));
+    (prop::option::of(0_usize..2), tasks, bytes).prop_map(|(tenant, tasks, bytes)| Op::Bound { tenant, tasks, bytes })
 }
 
 fn change() -> impl Strategy<Value = Change> {

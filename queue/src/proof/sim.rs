@@ -251,6 +251,11 @@ impl Sim {
             } else {
                 held.ttl_ms
             },
+            tenant: record::decode_live(&held.record)
+                .expect("a claim has a sound record")
+                .tenant
+                .to_owned(),
+            bytes: held.record.len(),
             record: ending.encode(&held.record),
         }
     }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use redis::AsyncCommands;
 
+use crate::backlog::Bound;
 use crate::client::Queue;
 use crate::connection::ConnectOptions;
 use crate::error::QueueError;
 use crate::id::TaskId;
 use crate::keys::SHARD;
-use crate::proof::model::Model;
+use crate::proof::model::{Model, Refused};
 use crate::proof::op::{Change, Op, Plan, Spec, Wait, Word};
 use crate::proof::redis_server::Redis;
 use crate::proof::sim::{KINDS, Sim};
@@ -115,6 +116,13 @@ impl World {
             }
             Op::Cancel { task, foreign } => self.cancel(*task, *foreign).await,
             Op::Rule { subject, change } => self.set_rule(*subject, change).await,
+            Op::Bound { tenant, tasks, bytes } => {
+                let bound = Bound {
+                    tasks: *tasks,
+                    bytes: *bytes,
+                };
+                self.set_bound(tenant.map(|tenant| TENANTS[tenant]), bound).await;
+            }
             Op::Advance(by_ms) => self.advance(*by_ms).await,
             Op::Tick { worker } => self.tick(*worker).await,
             Op::Read { task, foreign } => self.read(*task, *foreign).await,
@@ -143,8 +151,22 @@ impl World {
         assert_eq!(self.queue.rules().await.unwrap(), self.model.rules);
     }
 
-    /// Whatever rules there are no longer hold.
+    async fn set_bound(&mut self, tenant: Option<&str>, bound: Bound) {
+        self.queue.set_bound(tenant, bound).await.unwrap();
+        let name = tenant.map(str::to_owned);
+        if bound == Bound::default() {
+            self.model.bounds.remove(&name);
+        } else {
+            self.model.bounds.insert(name, bound);
+        }
+        assert_eq!(self.queue.bounds().await.unwrap(), self.model.bounds);
+    }
+
+    /// Whatever rules and bounds there are no longer hold.
     pub(super) async fn lift_all_rules(&mut self) {
+        for tenant in [None, Some(TENANTS[0]), Some(TENANTS[1])] {
+            self.set_bound(tenant, Bound::default()).await;
+        }
         for subject in 0..SUBJECTS {
             self.set_rule(subject, &Change::Flow(Flow::Open)).await;
             self.set_rule(subject, &Change::Limits(None, None)).await;
@@ -183,17 +205,22 @@ impl World {
 
     async fn enqueue(&mut self) {
         let batch = std::mem::take(&mut self.last_batch);
-        let mut submission = Submission::default();
+        // Either way of refusing what is too much gets its share.
+        let whole = batch.len().is_multiple_of(2);
+        let mut submission = if whole {
+            Submission::whole(SHARD)
+        } else {
+            Submission::to(SHARD)
+        };
         for (id, task) in &batch {
             submission.push(*id, Prepared::new(task).unwrap());
         }
         let answers = submission.send(&self.queue.link).await.unwrap();
-        let taken = |answer| match answer {
-            Err(QueueError::Draining) => None,
-            answer => Some(answer.unwrap()),
-        };
-        let answers: Vec<Option<Enqueued>> = answers.into_iter().map(taken).collect();
-        assert_eq!(answers, self.model.enqueue(&batch));
+        let answers: Vec<Result<Enqueued, Refused>> = answers
+            .into_iter()
+            .map(|answer| answer.map_err(|error| Refused::of(&error).expect("it is refused for a reason")))
+            .collect();
+        assert_eq!(answers, self.model.enqueue(&batch, whole));
         self.last_batch = batch;
     }
 

@@ -200,6 +200,8 @@ impl Running {
         Verdict::End {
             letter: record::state_letter(state),
             ttl_ms,
+            tenant: self.attempt.tenant.clone(),
+            bytes: self.record.len(),
             record: ending.encode(&self.record),
         }
     }

@@ -47,10 +47,13 @@ pub(crate) struct Finish {
 /// What becomes of the task.
 #[derive(Debug, Clone)]
 pub(crate) enum Verdict {
-    /// Ended: the state's letter (`s`, `f`, `c`), how long the record is kept, the record after its time.
+    /// Ended: the state's letter (`s`, `f`, `c`), how long the record is kept, whose task it was and the bytes of its live
+    /// record, the record after its time.
     End {
         letter: char,
         ttl_ms: u64,
+        tenant: String,
+        bytes: usize,
         record: String,
     },
     Retry {
@@ -185,7 +188,13 @@ impl Args {
 
     fn verdict(&mut self, verdict: &Verdict) {
         let (word, record) = match verdict {
-            Verdict::End { letter, ttl_ms, record } => (format!("{letter}{ttl_ms}"), record.as_str()),
+            Verdict::End {
+                letter,
+                ttl_ms,
+                tenant,
+                bytes,
+                record,
+            } => (format!("{letter}{ttl_ms} {tenant} {bytes}"), record.as_str()),
             Verdict::Retry { delay_ms } => (format!("r{delay_ms}"), ""),
             Verdict::Snooze { delay_ms } => (format!("z{delay_ms}"), ""),
             Verdict::Release => ("l".to_owned(), ""),

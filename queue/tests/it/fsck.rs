@@ -259,6 +259,7 @@ async fn what_is_left_of_a_task_without_a_record_goes() {
     run(&mut stage, &["RPUSH", &key("done:1000"), id.as_str()]).await;
     run(&mut stage, &["ZADD", &key("done"), "1000", "1000"]).await;
     run(&mut stage, &["DEL", &key(&format!("t:{id}"))]).await;
+    stage.advance(Duration::from_secs(1)).await;
     let idem: Vec<String> = stage.raw.keys(key("idem:*")).await.unwrap();
     let idem = idem[0].strip_prefix(&key("")).unwrap();
     let expected = [
@@ -269,6 +270,7 @@ async fn what_is_left_of_a_task_without_a_record_goes() {
         (Fault::AttemptWithoutRecord, id.as_str()),
         (Fault::OutputWithoutRecord, id.as_str()),
         (Fault::KeyWithoutTask, idem),
+        (Fault::Miscounted, "n:acme"),
     ];
     is_named_and_mended(&stage, &expected).await;
 }
@@ -394,6 +396,36 @@ async fn a_unique_key_that_was_lost_is_held_again() {
     is_named_and_mended(&stage, &[(Fault::UniqueKeyNotHeld, first.as_str())]).await;
 }
 
+/// What the tenant has is said to be other than it is, until it is mended.
+async fn is_counted_again(stage: &Stage) {
+    let wrong = (Fault::Miscounted, "n:acme".to_owned());
+    assert!(check(stage).await.contains(&wrong));
+    assert!(faults(&stage.queue.fsck(FsckMode::Fix).await.unwrap()).contains(&wrong));
+    assert!(!check(stage).await.contains(&wrong));
+}
+
+#[tokio::test]
+async fn what_a_tenant_has_is_counted_again() {
+    let mut stage = Stage::new().await;
+    for _ in 0..3 {
+        stage.enqueue("unserved").await;
+    }
+    let right = stage.queue.backlog(TENANT).await.unwrap();
+    assert_eq!(right.tasks, 3);
+    stage.advance(Duration::from_secs(1)).await;
+    assert_eq!(check(&stage).await, []);
+    for wrong in ["4|100|5", "2|100|5"] {
+        run(&mut stage, &["SET", &key("n:acme"), wrong]).await;
+        is_named_and_mended(&stage, &[(Fault::Miscounted, "n:acme")]).await;
+        assert_eq!(stage.queue.backlog(TENANT).await.unwrap(), right);
+    }
+    run(&mut stage, &["DEL", &key("n:acme")]).await;
+    run(&mut stage, &["SET", &key("n:nobody"), "1|1|5"]).await;
+    let wrong = [(Fault::Miscounted, "n:acme"), (Fault::Miscounted, "n:nobody")];
+    is_named_and_mended(&stage, &wrong).await;
+    assert_eq!(stage.queue.backlog(TENANT).await.unwrap(), right);
+}
+
 #[tokio::test]
 async fn what_cannot_be_mended_is_named_and_left_alone() {
     let mut stage = Stage::new().await;
@@ -407,6 +439,9 @@ async fn what_cannot_be_mended_is_named_and_left_alone() {
     run(&mut stage, &["DEL", &idem[0]]).await;
     run(&mut stage, &["SET", &key(&format!("t:{odd}")), "Z|what is this"]).await;
     run(&mut stage, &["SET", &key("surprise"), "x"]).await;
+    // The tenant has one task less than it had.
+    stage.advance(Duration::from_secs(1)).await;
+    is_counted_again(&stage).await;
     let expected = vec![
         (Fault::TaskWithoutKey, keyless.to_string()),
         (Fault::UnreadableRecord, odd.to_string()),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![expect(clippy::disallowed_methods, reason = "tests await the tasks that they spawn")]
 
+mod backlog;
 mod cluster;
 mod cluster_servers;
 mod deadlines;

@@ -13,7 +13,7 @@ mod words;
 
 pub use access::{KeyMade, KeyPage, KeyState, KeyView, Scope, TicketView};
 pub use problem::{Problem, ProblemCode, ProblemField};
-pub use rules::{FlowName, RateView, RulePage, RuleView};
+pub use rules::{BacklogView, FlowName, RateView, RulePage, RuleView};
 pub use service::{
     HealthCheck, HealthStatus, HealthView, KindStatusView, KindView, MediaFieldView, QueueStatusView, RedisStatusView,
     WorkerPage, WorkerView,

@@ -40,6 +40,21 @@ pub struct RulePage {
     pub items: Vec<RuleView>,
 }
 
+/// What a tenant has in the queue, and what it may have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BacklogView {
+    /// The tenant; null for each that has no bound of its own.
+    pub tenant: Option<String>,
+    /// Its tasks that have not ended.
+    pub tasks: Option<u64>,
+    /// Bytes of them as they are stored.
+    pub bytes: Option<u64>,
+    /// Tasks that it may have: beyond it submits are refused with `queue_full`.
+    pub most_tasks: u64,
+    /// Bytes that it may have.
+    pub most_bytes: u64,
+}
+
 /// Names of flows.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Flow)]

@@ -3,18 +3,22 @@
 //! the two is wrong.
 
 mod due;
+mod enqueue;
 mod lanes;
 mod pick;
 mod rules;
 mod step;
 mod turns;
 
+pub(in crate::proof) use enqueue::Refused;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::backlog::Bound;
 use crate::id::TaskId;
 use crate::record;
-use crate::rules::{Flow, Rule, Subject};
-use crate::task::{CancelOutcome, Enqueued, LossPolicy, NewTask, State};
+use crate::rules::{Rule, Subject};
+use crate::task::{CancelOutcome, LossPolicy, NewTask, State};
 
 /// An ended task is kept at least as long as its idempotency key may be repeated.
 const IDEMPOTENCY_MS: u64 = 86_400_000;
@@ -40,6 +44,8 @@ pub(in crate::proof) struct Model {
     /// When results may go -> these tasks, in the order in which they ended.
     pub(in crate::proof) kept: BTreeMap<u64, VecDeque<TaskId>>,
     pub(in crate::proof) lanes: lanes::Lanes,
+    /// How much a tenant, or under `None` each other one, may have.
+    pub(in crate::proof) bounds: BTreeMap<Option<String>, Bound>,
     pub(in crate::proof) rules: BTreeMap<Subject, Rule>,
     /// Kind or `tenant:key` -> when its rate allows for everything again, microseconds.
     pub(in crate::proof) allowances: BTreeMap<String, u64>,
@@ -129,11 +135,6 @@ impl Task {
     }
 }
 
-fn unique_of(spec: &NewTask) -> Option<(String, String)> {
-    let hash = record::unique_hash(&spec.kind, spec.unique_key.as_ref()?);
-    Some((spec.tenant.clone(), hash))
-}
-
 impl Model {
     /// Ids and scores of the tasks for which `score` has one, in the order of a sorted set.
     pub(in crate::proof) fn index(&self, score: impl Fn(&Task) -> Option<u64>) -> Vec<(u64, TaskId)> {
@@ -182,90 +183,6 @@ impl Model {
         let moment = (self.now + ttl_ms).div_ceil(width) * width;
         self.kept.entry(moment).or_default().push_back(id);
         moment
-    }
-
-    pub(in crate::proof) fn enqueue(&mut self, batch: &[(TaskId, NewTask)]) -> Vec<Option<Enqueued>> {
-        self.begin();
-        let first_before = self.deadlines.values().min().copied();
-        let answers = batch.iter().map(|(id, spec)| self.enqueue_one(*id, spec)).collect();
-        self.seat_all();
-        let first = self.deadlines.values().min().copied();
-        if let Some(first) = first.filter(|first| first_before.is_none_or(|before| *first < before)) {
-            self.timers.insert(DEADLINES.to_owned(), first);
-        }
-        answers
-    }
-
-    /// Whether this enqueue, if it came again, would meet its own traces.
-    pub(in crate::proof) fn remembers(&self, id: TaskId, spec: &NewTask) -> bool {
-        let key = |key: &str| (spec.tenant.clone(), record::key_hash(key));
-        match &spec.idempotency {
-            Some(idem) => self.keys.contains_key(&key(&idem.key)),
-            None => self.tasks.contains_key(&id),
-        }
-    }
-
-    /// `None`: refused, the kind is being drained.
-    fn enqueue_one(&mut self, id: TaskId, spec: &NewTask) -> Option<Enqueued> {
-        let refused = self.rule(&Subject::Kind(spec.kind.clone())).flow == Flow::Draining;
-        if let Some(idem) = &spec.idempotency {
-            let key = (spec.tenant.clone(), record::key_hash(&idem.key));
-            if let Some((known, fingerprint)) = self.keys.get(&key) {
-                return Some(match *fingerprint == idem.fingerprint {
-                    true if *known == id => Enqueued::Created(id),
-                    true => Enqueued::Replayed(*known),
-                    false => Enqueued::Conflict(*known),
-                });
-            }
-        }
-        if self.tasks.contains_key(&id) {
-            return Some(Enqueued::Created(id));
-        }
-        let unique = unique_of(spec);
-        let holder = unique.as_ref().and_then(|key| self.unique.get(key));
-        if let Some(holder) = holder.filter(|holder| !self.tasks[holder].has_ended()) {
-            return Some(Enqueued::Exists(*holder));
-        }
-        if refused {
-            return None;
-        }
-        if let Some(idem) = &spec.idempotency {
-            let key = (spec.tenant.clone(), record::key_hash(&idem.key));
-            self.keys.insert(key, (id, idem.fingerprint.clone()));
-        }
-        self.unique.extend(unique.map(|key| (key, id)));
-        let delayed = spec.delay.map(|delay| self.now + record::millis(delay));
-        let due = delayed.or(spec.run_at_ms).unwrap_or_default();
-        let base = due.max(self.now);
-        let (options, body) = record::encode_body(spec);
-        let tail = record::encode_tail(spec, options);
-        let wait = if base > self.now {
-            (base - self.now).to_string()
-        } else {
-            String::new()
-        };
-        let task = Task {
-            spec: spec.clone(),
-            record: format!("Q|{}|{wait}|{tail}\n{body}", self.now),
-            created: self.now,
-            base,
-            used: 0,
-            losses: 0,
-            progress: None,
-            place: if due > self.now {
-                Place::Scheduled { due }
-            } else {
-                Place::Solo
-            },
-        };
-        self.tasks.insert(id, task);
-        if let Some(after) = spec.expires_in {
-            self.deadlines.insert(id, self.now + record::millis(after));
-        }
-        if due <= self.now {
-            self.requeue(id);
-        }
-        Some(Enqueued::Created(id))
     }
 
     pub(in crate::proof) fn cancel(&mut self, tenant: &str, id: TaskId) -> CancelOutcome {

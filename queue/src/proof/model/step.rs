@@ -135,7 +135,9 @@ impl Model {
         let task = self.tasks.get_mut(&finish.id).expect("it was just read");
         let (used, losses) = (task.used, task.losses);
         match &finish.verdict {
-            Verdict::End { letter, ttl_ms, record } => {
+            Verdict::End {
+                letter, ttl_ms, record, ..
+            } => {
                 task.record = format!("F|{now}|{record}");
                 let (ended, _) = record::decode(&task.record).expect("workers write sound records");
                 (task.used, task.losses) = ended.map(|ended| (ended.attempt, ended.losses)).unwrap_or_default();
