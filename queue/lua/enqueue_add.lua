@@ -34,8 +34,10 @@ local function add_group(group)
   local waits, added, bytes, place = group.wait > 0, 0, 0
   local score = string.format('%d', now + group.wait + (waits and 0 or group.offset))
   local listing, created = list_in(puts, 'ix:' .. group.tenant), string.format('%d', now)
+  local free = not (group.idem_key or group.unique_key or group.refused or tight[group.tenant])
   for i = 1, group.count do
-    local answer = answer_for(group, i, added, bytes)
+    local answer
+    if found[group.first + i] or not free then answer = answer_for(group, i, added, bytes) end
     local id, body = ARGV[group.at + 2 * i - 1], ARGV[group.at + 2 * i]
     if not answer then
       set(task_key .. id, group.head .. body)

@@ -2,42 +2,40 @@
 
 -- What a verdict means; few differ within a step, and numbers are slow to hand to Redis.
 local ways = {}
-local function way_of(verdict)
-  local way = ways[verdict]
-  if way then return way end
+local function learn_way(verdict)
   local letter, ms, tenant, bytes = string.match(verdict, '^(%a)(%d*) ?(%S*) ?(%d*)$')
-  way = { letter = letter, ms = tonumber(ms), tenant = tenant, bytes = tonumber(bytes) }
+  local way = { letter = letter, ms = tonumber(ms), tenant = tenant, bytes = tonumber(bytes), ended = 0 }
   if letter == 'f' then
     way.ends, way.moment = true, string.format('%d', now + way.ms)
   elseif letter == 's' or letter == 'c' then
     way.ends, way.kept_until = true, kept_until(way.ms)
   end
   ways[verdict] = way
-  return way
 end
 
 local acks = {}
 local function plan_finishes()
-  local keys, tenants, leases, ended = {}, {}, {}, 'F|' .. now .. '|'
+  local keys, tenants, leases, ended, at = {}, {}, {}, 'F|' .. now .. '|', finishes_at
   for i = 1, finish_count do
-    local at = finishes_at + 4 * i - 4
-    local way = way_of(ARGV[at + 2])
-    keys[i] = attempt_key .. ARGV[at]
+    keys[i], at = attempt_key .. ARGV[at], at + 4
+    if not ways[ARGV[at - 2]] then learn_way(ARGV[at - 2]) end
+  end
+  for _, way in pairs(ways) do
     if way.ends then tenants[way.tenant] = true end
   end
   local attempts = read_with_tallies(keys, tenants)
   for i = 1, finish_count do
-    local at = finishes_at + 4 * i - 4
+    at = finishes_at + 4 * i - 4
     local id = ARGV[at]
     if touched[id] or not holds(attempts[i], ARGV[at + 1]) then
       acks[i] = answer_stale(id, ARGV[at + 1])
     else
-      local way = way_of(ARGV[at + 2])
+      local way = ways[ARGV[at + 2]]
       touched[id], acks[i], leases[#leases + 1] = 'ended', 'o', id
       if way.ends then
         set(task_key .. id, ended .. ARGV[at + 3])
         gone[#gone + 1] = attempt_key .. id
-        count(way.tenant, -1, -way.bytes)
+        way.ended = way.ended + 1
         if way.moment then
           put('dl', way.moment, id)
         else
@@ -51,6 +49,9 @@ local function plan_finishes()
         plan_return(id, way, parse_attempt(attempts[i]))
       end
     end
+  end
+  for _, way in pairs(ways) do
+    if way.ended > 0 then count(way.tenant, -way.ended, -way.ended * way.bytes) end
   end
   if #leases > 0 then drops.lease = leases end
 end
