@@ -1,5 +1,6 @@
 //! A Redis of the test's own, on a unix socket, that can be killed and started again on its data.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -147,6 +148,24 @@ impl Redis {
             .query_async(&mut connection)
             .await
             .expect("the command should be one");
+    }
+
+    /// The commands and keys that its users were refused.
+    pub async fn refusals(&self) -> Vec<String> {
+        let mut connection = self
+            .client()
+            .get_multiplexed_async_connection()
+            .await
+            .expect("redis should answer");
+        let log: Vec<BTreeMap<String, redis::Value>> = redis::cmd("ACL")
+            .arg("LOG")
+            .query_async(&mut connection)
+            .await
+            .expect("redis should answer");
+        let object = |entry: &BTreeMap<String, redis::Value>| {
+            redis::from_redis_value(entry["object"].clone()).expect("an entry names its object")
+        };
+        log.iter().map(object).collect()
     }
 
     /// Its socket, which it also has if it listens on a port.

@@ -34,6 +34,7 @@ pub struct StageBuilder {
     durability: Durability,
     env: BTreeMap<String, String>,
     programs: Option<PathBuf>,
+    redis_rule: Option<Vec<String>>,
 }
 
 impl Stage {
@@ -50,6 +51,7 @@ impl Stage {
             durability: Durability::None,
             env,
             programs: None,
+            redis_rule: None,
         }
     }
 
@@ -89,6 +91,13 @@ impl StageBuilder {
         self
     }
 
+    /// Every process is the user `zoetrope` of Redis, with this password and these ACL rules.
+    #[must_use]
+    pub fn redis_user(mut self, password: &str, rules: Vec<String>) -> Self {
+        self.redis_rule = Some([vec![format!(">{password}")], rules].concat());
+        self.env("REDIS_USERNAME", "zoetrope").env("REDIS_PASSWORD", password)
+    }
+
     /// Where our executables are, if not beside the tests.
     #[must_use]
     pub fn programs(mut self, folder: PathBuf) -> Self {
@@ -103,6 +112,12 @@ impl StageBuilder {
             .tempdir()
             .expect("a temporary folder should be makeable");
         let redis = Redis::start(self.durability).await;
+        if let Some(rule) = &self.redis_rule {
+            let words = ["ACL", "SETUSER", "zoetrope", "on"].into_iter();
+            redis
+                .run(&words.chain(rule.iter().map(String::as_str)).collect::<Vec<_>>())
+                .await;
+        }
         let port = free_port();
         let own = [
             ("REDIS_URL", redis.url()),

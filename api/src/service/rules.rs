@@ -76,7 +76,8 @@ async fn list_rules(State(app): State<App>, identity: Identity, uri: Uri) -> Res
 
 /// Limit a kind
 ///
-/// Over all workers and tenants, from the next claim on. Both limits are replaced.
+/// Over all workers and tenants, from the next claim on. Both limits are replaced. A queue of several shards keeps the
+/// limits in each of them: tenants of one shard share them, and as many run in every other.
 #[utoipa::path(put, path = "/api/v1/queue/{kind}/limits", tag = "operations", request_body = Limits,
     params(("kind" = String, Path, description = "The kind")),
     responses(

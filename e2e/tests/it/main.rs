@@ -1,5 +1,6 @@
 //! Zoetrope from outside: real processes, a real Redis, HTTP. And the house rules, over every file of the project.
 
+mod acl;
 mod chaos;
 mod chaos_cases;
 mod cli;

@@ -153,7 +153,7 @@ impl FsckReport {
 }
 
 impl Queue {
-    /// Goes through all that Redis holds of this queue, in pieces that hold Redis up for about a millisecond each, while
+    /// Goes through all that Redis holds of this queue, in pieces that hold Redis up for about half a millisecond each, while
     /// the queue works. Each task is judged at one moment, so that a task on the move is no fault; what is counted of a
     /// tenant only if none of its tasks came or ended meanwhile. Needs about 60 bytes of memory for each task.
     ///

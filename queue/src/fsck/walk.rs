@@ -13,11 +13,11 @@ use crate::fsck::{Fault, Finding, FsckMode, FsckReport};
 use crate::id::TaskId;
 
 /// Keys that one SCAN looks at.
-const SCANNED: usize = 1_000;
-/// Tasks that one script checks: about ten commands each, a millisecond together.
-const CHECKED: usize = 64;
+const SCANNED: usize = 500;
+/// Tasks that one script checks: about ten commands each, half a millisecond together.
+const CHECKED: usize = 32;
 /// Entries of an index read at once.
-const ENTRIES: usize = 512;
+const ENTRIES: usize = 256;
 
 /// How often a kept task was found among the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
