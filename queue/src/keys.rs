@@ -1,5 +1,5 @@
-//! Every Redis key that Rust spells. The scripts compute the others from the same prefix; the whole table is in
-//! `docs/src/design/queue.md` and in ARCHITECTURE.md.
+//! Every Redis key that Rust spells. The scripts compute the others from the same prefix; ARCHITECTURE.md
+//! has the same table, the reasons are in `docs/src/design/queue.md`.
 //!
 //! | key | type | holds |
 //! |---|---|---|

@@ -42,7 +42,7 @@ pub use limits::{is_fairness_key, is_unique_key};
 pub use output::{Appended, MAX_CHUNK_BYTES, MAX_OUTPUT_CHUNKS, Output, OutputChunk};
 pub use policy::MAX_BACKOFF;
 pub use rules::{Flow, MAX_LIMIT, MAX_RATE_PERIOD, Rate, Rule, Subject};
-pub use status::{KindStatus, QueueStatus, WorkerStatus};
+pub use status::{KeyStatus, KindStatus, MAX_KEYS_NAMED, QueueStatus, WorkerStatus};
 pub use task::{
     CancelOutcome, Enqueued, Idempotency, ListQuery, LossPolicy, NewTask, Page, Priority, Progress, Reason, State, Task,
 };

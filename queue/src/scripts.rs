@@ -47,7 +47,7 @@ impl Scripts {
                 "cancel"),
             read: script!(" flags=no-writes", "clock" "header" "read_task" "read"),
             list: script!(" flags=no-writes", "clock" "header" "read_task" "list"),
-            status: script!(" flags=no-writes", "clock" "status"),
+            status: script!(" flags=no-writes", "clock" "status_lanes" "status"),
             drain: script!(" flags=allow-oom", "clock" "drain"),
             leave: script!(" flags=allow-oom", "clock" "plan" "rule" "wake" "leave"),
             emit: script!("", "clock" "emit"),

@@ -1,5 +1,6 @@
 //! What people and autoscalers ask of a queue: counts by kind, the workers.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -17,6 +18,20 @@ use crate::reading::read;
 const SAMPLE: usize = 1_000;
 /// Seconds over which rates are averaged; the scripts count per 10 s.
 const RATE_SECONDS: f64 = 60.0;
+
+/// Most fairness keys that a status names of a kind: those with the most queued tasks.
+pub const MAX_KEYS_NAMED: usize = 100;
+
+/// What is queued of one fairness key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyStatus {
+    /// Whose key it is.
+    pub tenant: String,
+    /// The key; `None` for tasks without.
+    pub fairness_key: Option<String>,
+    /// Tasks of the kind that wait for a worker or for their turn.
+    pub queued: u64,
+}
 
 /// Counts of one kind.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -39,6 +54,10 @@ pub struct KindStatus {
     pub enqueued_per_s: f64,
     /// Tasks ended by workers a second, averaged over the last minute.
     pub finished_per_s: f64,
+    /// Whether its own rule keeps its tasks from being begun.
+    pub paused: bool,
+    /// Tenants and keys with queued tasks, the longest first, at most `MAX_KEYS_NAMED`; exact up to 1,000 keys.
+    pub keys: Vec<KeyStatus>,
 }
 
 /// A worker as it last described itself.
@@ -73,13 +92,11 @@ pub(crate) struct WorkerInfo {
     pub(crate) draining: bool,
 }
 
+/// Kind, queued, oldest id, enqueued and ended in the last minute, whether it is paused, queued by `tenant:key`.
+type Row = (String, u64, String, f64, f64, u8, Vec<(String, u64)>);
+
 /// Of one shard: now, queued tasks by kind, samples of its indexes, the workers.
-type Answer = (
-    u64,
-    Vec<(String, u64, String, f64, f64)>,
-    Vec<Vec<Value>>,
-    HashMap<String, String>,
-);
+type Answer = (u64, Vec<Row>, Vec<Vec<Value>>, HashMap<String, String>);
 
 impl Queue {
     /// Counts by kind, and the workers.
@@ -124,9 +141,9 @@ impl Queue {
     }
 }
 
-/// Adds what is queued in one shard: kind, count, oldest id, tasks enqueued and ended in the last minute.
-fn add_queued(kinds: &mut BTreeMap<String, KindStatus>, now: u64, row: (String, u64, String, f64, f64)) {
-    let (kind, queued, oldest, enqueued, finished) = row;
+/// Adds what is queued in one shard. A tenant is in one alone, so no key comes twice.
+fn add_queued(kinds: &mut BTreeMap<String, KindStatus>, now: u64, row: Row) {
+    let (kind, queued, oldest, enqueued, finished, paused, lanes) = row;
     let status = kinds.entry(kind.clone()).or_insert_with(|| KindStatus {
         kind,
         ..KindStatus::default()
@@ -139,6 +156,19 @@ fn add_queued(kinds: &mut BTreeMap<String, KindStatus>, now: u64, row: (String, 
     status.oldest_age_ms = status.oldest_age_ms.max(age);
     status.enqueued_per_s += enqueued / RATE_SECONDS;
     status.finished_per_s += finished / RATE_SECONDS;
+    status.paused |= paused == 1;
+    status.keys.extend(lanes.into_iter().filter_map(key_status));
+    status.keys.sort_by_key(|key| Reverse(key.queued));
+    status.keys.truncate(MAX_KEYS_NAMED);
+}
+
+fn key_status((lane, queued): (String, u64)) -> Option<KeyStatus> {
+    let (tenant, key) = lane.split_once(':')?;
+    Some(KeyStatus {
+        tenant: tenant.to_owned(),
+        fairness_key: Some(key.to_owned()).filter(|key| !key.is_empty()),
+        queued,
+    })
 }
 
 /// Adds the running, scheduled, waiting and dead tasks: `{index, size, kind, sampled, kind, sampled, ...}`.

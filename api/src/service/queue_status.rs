@@ -10,8 +10,12 @@ use zoetrope_shared::tasks::KINDS;
 use zoetrope_shared::wire::{KindStatusView, Problem, QueueStatusView, RedisStatusView};
 
 use crate::app::App;
+use crate::auth::Identity;
 use crate::http::problem::Refusal;
 use crate::http::query::Query;
+
+/// Fairness keys named of a kind.
+const MAX_KEYS_SHOWN: usize = 20;
 
 /// The route of this module.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -20,13 +24,14 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 
 /// How busy the queue is
 ///
-/// Every kind of this version is listed, idle ones with zeros; figures are at most a second old.
+/// Every kind of this version is listed, idle ones with zeros, and of each the longest backlogs by fairness key; figures
+/// are at most a second old.
 #[utoipa::path(get, path = "/api/v1/queue/status", tag = "operations",
     responses(
         (status = 200, description = "Counts by kind", body = QueueStatusView),
         (status = 503, description = "Redis is away", body = Problem, content_type = "application/problem+json"),
     ))]
-async fn queue_status(State(app): State<App>, uri: Uri) -> Result<Json<QueueStatusView>, Refusal> {
+async fn queue_status(State(app): State<App>, identity: Identity, uri: Uri) -> Result<Json<QueueStatusView>, Refusal> {
     Query::of(&uri, &[])?;
     let (status, health) = tokio::join!(app.queue_status(), app.redis_health());
     let status = status.map_err(|error| Refusal::shared(&error))?;
@@ -43,7 +48,7 @@ async fn queue_status(State(app): State<App>, uri: Uri) -> Result<Json<QueueStat
         .iter()
         .cloned()
         .chain(idle)
-        .map(KindStatusView::from)
+        .map(|kind| seen_by(&identity, kind))
         .collect();
     Ok(Json(QueueStatusView {
         kinds,
@@ -53,4 +58,12 @@ async fn queue_status(State(app): State<App>, uri: Uri) -> Result<Json<QueueStat
             used_memory_bytes: health.used_memory_bytes,
         },
     }))
+}
+
+/// Names of other tenants and of their customers are for operators alone.
+fn seen_by(identity: &Identity, mut kind: KindStatus) -> KindStatusView {
+    let all = identity.is_operator();
+    kind.keys.retain(|key| all || key.tenant == identity.tenant.as_str());
+    kind.keys.truncate(MAX_KEYS_SHOWN);
+    KindStatusView::from(kind)
 }

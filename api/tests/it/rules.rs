@@ -277,3 +277,23 @@ async fn a_tenant_has_no_more_in_the_queue_than_it_may() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_status_names_the_longest_backlogs_by_key_and_says_what_is_paused() {
+    let stage = Stage::start().await;
+    stage.post("/api/v1/queue/echo/pause", &Value::Null).await;
+    for (key, count) in [("few", 1), ("many", 3)] {
+        let task = json!({"kind": "echo", "input": {"message": "hi"}, "fairness_key": key});
+        stage
+            .post("/api/v1/tasks/batch", &json!({"tasks": vec![task; count]}))
+            .await;
+    }
+    let status = stage.get("/api/v1/queue/status").await;
+    let kinds = status.body["kinds"].as_array().expect("a list");
+    let echo = kinds.iter().find(|kind| kind["kind"] == "echo").expect("it is listed");
+    let key = |key: &str, queued: u64| json!({"tenant": "default", "fairness_key": key, "queued": queued});
+    assert_eq!(
+        (&echo["paused"], &echo["keys"]),
+        (&json!(true), &json!([key("many", 3), key("few", 1)]))
+    );
+}

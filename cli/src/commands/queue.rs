@@ -43,6 +43,9 @@ async fn status(client: &Client, output: Output) -> Result<Exit, CliError> {
         }
         Output::Table => {
             out::data(&table(&status.kinds))?;
+            if status.kinds.iter().any(|kind| kind.keys.len() > 1) {
+                out::data(&keys(&status.kinds))?;
+            }
             out::note(&summary(&status));
         }
     }
@@ -76,6 +79,22 @@ fn table(kinds: &[KindStatusView]) -> String {
             format!("{:.1}", kind.enqueued_per_s),
             format!("{:.1}", kind.finished_per_s),
         ]);
+    }
+    table.to_string()
+}
+
+/// Who waits, of kinds with several tenants or keys.
+fn keys(kinds: &[KindStatusView]) -> String {
+    let mut table = show::table(&["kind", "tenant", "fairness key", "queued"]);
+    for kind in kinds.iter().filter(|kind| kind.keys.len() > 1) {
+        for key in &kind.keys {
+            table.add_row([
+                plain(&kind.kind),
+                plain(&key.tenant),
+                plain(key.fairness_key.as_deref().unwrap_or_default()),
+                key.queued.to_string(),
+            ]);
+        }
     }
     table.to_string()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zoetrope_queue::{Failure, KindStatus, Outcome, State};
+use zoetrope_queue::{Failure, Flow, KindStatus, MAX_KEYS_NAMED, Outcome, State, Subject};
 
 use crate::stage::{Does, Stage, hangs, new_task};
 
@@ -69,4 +69,46 @@ async fn a_redis_without_an_append_only_file_is_warned_of() {
         "{:?}",
         health.warnings
     );
+}
+
+#[tokio::test]
+async fn the_longest_backlogs_are_named_by_tenant_and_key() {
+    let stage = Stage::new().await;
+    let of = |tenant: &str, key: Option<&str>, count: usize| {
+        let mut task = new_task("echo");
+        (task.tenant, task.fairness_key) = (tenant.to_owned(), key.map(str::to_owned));
+        vec![task; count]
+    };
+    let named = async || -> Vec<(String, Option<String>, u64)> {
+        let keys = kind(&stage, "echo").await.keys.into_iter();
+        keys.map(|key| (key.tenant, key.fairness_key, key.queued)).collect()
+    };
+    stage.queue.enqueue_batch(of("a", Some("x"), 3)).await.unwrap();
+    assert_eq!(named().await, [("a".to_owned(), Some("x".to_owned()), 3)]);
+    stage.queue.enqueue_batch(of("a", None, 5)).await.unwrap();
+    let mut urgent = of("b", Some("y:z"), 2);
+    urgent[0].priority = zoetrope_queue::Priority::Realtime;
+    stage.queue.enqueue_batch(urgent).await.unwrap();
+    let expected = [
+        ("a".to_owned(), None, 5),
+        ("a".to_owned(), Some("x".to_owned()), 3),
+        ("b".to_owned(), Some("y:z".to_owned()), 2),
+    ];
+    assert_eq!(named().await, expected);
+    for number in 0..MAX_KEYS_NAMED {
+        let key = format!("key-{number}");
+        stage.queue.enqueue_batch(of("c", Some(&key), 4)).await.unwrap();
+    }
+    let many = named().await;
+    assert_eq!((many.len(), &many[0], many[1].2), (MAX_KEYS_NAMED, &expected[0], 4));
+}
+
+#[tokio::test]
+async fn a_paused_kind_is_said_to_be() {
+    let stage = Stage::new().await;
+    stage.enqueue("echo").await;
+    assert!(!kind(&stage, "echo").await.paused);
+    let subject = Subject::Kind("echo".to_owned());
+    stage.queue.set_flow(&subject, Flow::Paused).await.unwrap();
+    assert!(kind(&stage, "echo").await.paused);
 }

@@ -15,8 +15,8 @@ pub use access::{KeyMade, KeyPage, KeyState, KeyView, Scope, TicketView};
 pub use problem::{Problem, ProblemCode, ProblemField};
 pub use rules::{BacklogView, FlowName, RateView, RulePage, RuleView};
 pub use service::{
-    HealthCheck, HealthStatus, HealthView, KindStatusView, KindView, MediaFieldView, QueueStatusView, RedisStatusView,
-    WorkerPage, WorkerView,
+    HealthCheck, HealthStatus, HealthView, KeyStatusView, KindStatusView, KindView, MediaFieldView, QueueStatusView,
+    RedisStatusView, WorkerPage, WorkerView,
 };
 pub use stored::{UploadUrls, UploadView};
 pub use task::{

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use zoetrope_queue::{KindStatus, WorkerStatus};
+use zoetrope_queue::{KeyStatus, KindStatus, WorkerStatus};
 
 use crate::tasks::Kind;
 
@@ -112,6 +112,20 @@ pub struct KindStatusView {
     pub finished_per_s: f64,
     /// Whether claiming is paused.
     pub paused: bool,
+    /// The longest backlogs by tenant and fairness key, at most 20: of your own tenant, for admins of the tenant `default` of all.
+    #[serde(default)]
+    pub keys: Vec<KeyStatusView>,
+}
+
+/// What is queued of one fairness key of a kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyStatusView {
+    /// Whose key it is.
+    pub tenant: String,
+    /// The key; null for tasks without.
+    pub fairness_key: Option<String>,
+    /// Claimable tasks.
+    pub queued: u64,
 }
 
 impl From<KindStatus> for KindStatusView {
@@ -126,7 +140,18 @@ impl From<KindStatus> for KindStatusView {
             oldest_age_ms: status.oldest_age_ms,
             enqueued_per_s: status.enqueued_per_s,
             finished_per_s: status.finished_per_s,
-            paused: false,
+            paused: status.paused,
+            keys: status.keys.into_iter().map(KeyStatusView::from).collect(),
+        }
+    }
+}
+
+impl From<KeyStatus> for KeyStatusView {
+    fn from(status: KeyStatus) -> Self {
+        Self {
+            tenant: status.tenant,
+            fairness_key: status.fairness_key,
+            queued: status.queued,
         }
     }
 }
