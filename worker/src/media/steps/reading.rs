@@ -141,7 +141,8 @@ impl Reader<'_> {
             }
         }
         if exact {
-            let text = self.first_line(picture, rect.grown(2))?;
+            // Its border is none of its letters.
+            let text = self.first_line(picture, rect.grown(-2))?;
             if !text.is_empty() {
                 return Ok(text);
             }

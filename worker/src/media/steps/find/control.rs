@@ -18,6 +18,8 @@ const REACH: (i32, i32) = (44, 400);
 /// Levels by which an edge differs from the ground inside, and how long it must be, pixels.
 const EDGE: u8 = 9;
 const LONG: i32 = 26;
+/// Radius of a box's corners, pixels.
+const CORNER: i32 = 7;
 
 /// The box of the control under the pointer, and whether it is certain: what its edges enclose; or else what changed
 /// when it was pressed, or lit up when the pointer came.
@@ -98,7 +100,9 @@ pub(in super::super) fn edges(screen: &Screen, point: Point) -> Option<Rect> {
     let top = (1..=REACH.0).find(|up| is_row(point.y - up))?;
     let bottom = (1..=REACH.0).find(|down| is_row(point.y + down))?;
     let (top, bottom) = (point.y - top + 1, point.y + bottom);
-    let is_column = |x: i32| (top + 2..bottom - 2).all(|y| differs(x, y));
+    // Corners are round, and the ground outside is often nearly the one inside.
+    let corner = CORNER.min((bottom - top) / 4).max(2);
+    let is_column = |x: i32| (top + corner..bottom - corner).all(|y| differs(x, y));
     let left = (1..=REACH.1).find(|left| is_column(point.x - left))?;
     let right = (1..=REACH.1).find(|right| is_column(point.x + right))?;
     let (left, right) = (point.x - left + 1, point.x + right);

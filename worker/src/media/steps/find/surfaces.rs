@@ -280,7 +280,13 @@ fn menu(scene: &Scene<'_>, burst: &Burst, around: &Around<'_>) -> Option<Rect> {
     if pointer.is_some_and(|pointer| !rect.holds(pointer, MENU_NEAR)) {
         return None;
     }
-    let rect = pointer.map_or(rect, |pointer| without_opener(around.before, rect, pointer));
+    // The pointer itself stands in front of what it pressed.
+    let clean = |pointer| {
+        scene
+            .timeline
+            .screen(control::clean_picture(scene, burst.start, pointer))
+    };
+    let rect = pointer.map_or(rect, |pointer| without_opener(clean(pointer), rect, pointer));
     let last = scene.len().min(burst.end + scene.timeline.pictures_in(MENU_MS));
     let painted = around.after.difference(around.before, rect);
     let soon = burst.end + scene.timeline.pictures_in(200);
