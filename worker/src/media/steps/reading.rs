@@ -142,7 +142,11 @@ impl Reader<'_> {
         }
         if exact {
             // Its border is none of its letters.
-            let text = self.first_line(picture, rect.grown(-2))?;
+            let pieces = self.pieces(picture, rect.grown(-2))?;
+            let text = line_at(&pieces, point);
+            if is_switch(rect) && !pieces.iter().any(Piece::is_readable) {
+                return self.name_in_row(picture, rect);
+            }
             if !text.is_empty() {
                 return Ok(text);
             }
@@ -168,6 +172,26 @@ impl Reader<'_> {
         let card = Rect::new(point.x - 170, point.y - 110, 340, 250);
         let nearest = self.nearest(picture, card, point)?;
         Ok(nearest.map(|piece| piece.text).unwrap_or_default())
+    }
+
+    /// The name of a small box without text, such as a switch: what stands right of it in its row, or else left of it.
+    fn name_in_row(&mut self, picture: usize, rect: Rect) -> Result<String, Fault> {
+        const RIGHT: i32 = 220;
+        let row = |x: i32, w: i32| Rect::new(x, rect.centre().y - 16, w, 32);
+        let pieces = self.pieces(picture, row(rect.right() + 2, RIGHT))?;
+        let right = pieces
+            .iter()
+            .filter(|piece| piece.is_readable())
+            .min_by_key(|piece| piece.rect.x);
+        if let Some(piece) = right {
+            return Ok(piece.text.clone());
+        }
+        let pieces = self.pieces(picture, row(rect.x - ROW_REACH - 2, ROW_REACH))?;
+        let left = pieces
+            .iter()
+            .filter(|piece| piece.is_readable())
+            .max_by_key(|piece| piece.rect.right());
+        Ok(left.map(|piece| piece.text.clone()).unwrap_or_default())
     }
 
     /// The whole text in a part that is nearest to a point.
@@ -364,6 +388,23 @@ fn distance(rect: Rect, point: Point) -> i32 {
     let across = (rect.x - point.x).max(point.x - rect.right()).max(0);
     let down = (rect.y - point.y).max(point.y - rect.bottom()).max(0);
     across + down * 5 / 2
+}
+
+/// Whether a box is as small as a switch or a check box.
+fn is_switch(rect: Rect) -> bool {
+    (8..=52).contains(&rect.w) && (8..=30).contains(&rect.h)
+}
+
+/// The line of text that is nearest to the height of a point: a box may hold several rows.
+fn line_at(pieces: &[Piece], point: Point) -> String {
+    let nearest = pieces
+        .iter()
+        .min_by_key(|piece| (piece.rect.centre().y - point.y).abs());
+    let line = nearest.map_or(0, |piece| piece.rect.centre().y);
+    let from = pieces
+        .iter()
+        .position(|piece| (piece.rect.centre().y - line).abs() <= 6);
+    first_line(&pieces[from.unwrap_or(0).min(pieces.len())..])
 }
 
 /// The pieces of the topmost line from left to right, without the sign at its end that says that it opens.

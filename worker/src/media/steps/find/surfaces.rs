@@ -28,7 +28,10 @@ const UNEXPLAINED: f32 = 20.0;
 /// Least width and height of a dialog.
 const LEAST_DIALOG: (i32, i32) = (150, 80);
 /// Share of what is drawn on the screen that is replaced when another page comes.
-const REPLACED: f32 = 0.30;
+const REPLACED: f32 = 0.45;
+/// The top of a browser, where the names of tabs and the address stand, pixels; and least share that changes with them.
+const TOP: i32 = 64;
+const LEAST_PAGE: f32 = 0.02;
 /// How far from the pointer a menu opens, pixels.
 const MENU_NEAR: i32 = 90;
 
@@ -363,7 +366,20 @@ fn new_page(around: &Around<'_>, burst: &Burst) -> Option<Rect> {
     let changed = around.difference.share_above(CHANGED);
     let rect = around.difference.box_above(CHANGED)?;
     let large = rect.area() as f32 > 0.45 * around.after.bounds().area() as f32;
-    (large && burst.share.max(changed) > REPLACED).then_some(rect)
+    let replaced = burst.share.max(changed) > REPLACED;
+    (large && (replaced || (burst.share > LEAST_PAGE && has_new_address(&around.difference)))).then_some(rect)
+}
+
+/// Whether two lines of text changed at the top, one above the other: the name of a tab and an address.
+fn has_new_address(difference: &Grey) -> bool {
+    const HEIGHTS: std::ops::RangeInclusive<usize> = 6..=22;
+    const LEAST_PIXELS: usize = 3;
+    let is_inked = |row: &[u8]| row.iter().filter(|level| **level > CHANGED).count() >= LEAST_PIXELS;
+    let rows: Vec<bool> = difference.rows().take(TOP as usize).map(is_inked).collect();
+    let lines = rows
+        .chunk_by(|a, b| a == b)
+        .filter(|line| line[0] && HEIGHTS.contains(&line.len()));
+    lines.count() >= 2
 }
 
 /// Where the label of an effect is to be read.
