@@ -138,6 +138,61 @@ async fn each_bomb_fails_as_media_invalid_for_good_and_the_same_child_serves_the
     assert!(peak < MAX_PEAK_KIB, "the child held {peak} KiB at its peak");
 }
 
+/// A JPEG with an orientation that does not exist, markup in its description, ten megabytes of a maker's notes, and a page
+/// behind its end.
+fn noted_jpeg() -> Vec<u8> {
+    let image = image::DynamicImage::ImageLuma8(image::GrayImage::from_pixel(30, 20, image::Luma([255])));
+    let jpeg = crate::pixels::encoded(&image, image::ImageFormat::Jpeg);
+    let segment = |body: &[u8]| {
+        let length = u16::try_from(body.len() + 2).expect("a segment is small").to_be_bytes();
+        [&[0xff, 0xe1], &length[..], body].concat()
+    };
+    let mut exif = b"Exif\0\0II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x09\0\0\0\0\0\0\0".to_vec();
+    exif.extend(b"<img src=x onerror=alert(1)>");
+    let notes = segment(&[0x41; 65_000]).repeat(160);
+    let page = b"<html><script>alert(1)</script></html>".as_slice();
+    [&jpeg[..2], &segment(&exif), &notes, &jpeg[2..], page].concat()
+}
+
+/// A GIF of one pixel and this many frames.
+fn gif_of_frames(frames: usize) -> Vec<u8> {
+    let mut gif = b"GIF89a\x01\0\x01\0\x80\0\0\xff\xff\xff\0\0\0".to_vec();
+    gif.extend(b"\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0".repeat(frames));
+    gif.push(0x3b);
+    gif
+}
+
+#[tokio::test]
+async fn odd_images_that_are_sound_are_read_and_leave_the_child_well() {
+    let (pool, metrics) = pool();
+    let odd = [
+        ("one pixel", png(1, 1, &[(b"IDAT", packed_zeros(2))]), json!({})),
+        ("a jpeg with notes", noted_jpeg(), json!({})),
+        ("a gif of 100,000 frames", gif_of_frames(100_000), json!({})),
+        (
+            "a region of one pixel",
+            fixture("screen.png"),
+            json!({"regions": [{"bbox": [40, 40, 1, 1]}]}),
+        ),
+    ];
+    for (name, bytes, input) in odd {
+        let output = ocr(&pool, bytes, input)
+            .await
+            .unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        assert_eq!(
+            (&output["page_count"], output["text"].as_str()),
+            (&json!(1), Some("")),
+            "{name}"
+        );
+    }
+    let outside = json!({"regions": [{"bbox": [40_000, 40_000, 10, 10]}]});
+    let (code, retryable, _) = refusal(ocr(&pool, fixture("screen.png"), outside).await);
+    assert_eq!((code.as_str(), retryable), ("input_invalid", false));
+    assert_eq!(metrics.media_children_started(), 1);
+    let peak = peak_kib(pool.idle_pids()[0]);
+    assert!(peak < MAX_PEAK_KIB, "the child held {peak} KiB at its peak");
+}
+
 #[tokio::test]
 async fn an_image_of_as_many_pixels_as_are_allowed_is_analysed() {
     let (pool, _) = pool();

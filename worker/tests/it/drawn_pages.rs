@@ -52,9 +52,9 @@ pub(crate) struct Page {
 }
 
 /// A word cut out of the sheet: black on white.
-struct Tile {
-    text: &'static str,
-    pixels: GrayImage,
+pub(crate) struct Tile {
+    pub(crate) text: &'static str,
+    pub(crate) pixels: GrayImage,
 }
 
 /// How a word is drawn.
@@ -87,7 +87,7 @@ fn named(name: &'static str, page: Page) -> Page {
     Page { name, ..page }
 }
 
-fn tiles() -> Vec<Tile> {
+pub(crate) fn tiles() -> Vec<Tile> {
     let sheet = decoded(&fixture("words.png")).into_luma8();
     let cells = (0..)
         .zip(SHEET)

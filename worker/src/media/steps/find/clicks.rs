@@ -43,6 +43,10 @@ pub(super) fn find(scene: &Scene<'_>, range: Range<usize>, open: &mut Vec<Surfac
             Label::Control(control) => Some(control),
             _ => None,
         });
+        let summoned = found.as_ref().and_then(|click| match (click.step, control) {
+            (StepType::RightClick, Some(control)) => Some(control.point),
+            _ => None,
+        });
         if let Some(click) = found.filter(|click| burst.ripple.is_some() || !is_same(scene, &drafts, click)) {
             drafts.push(click);
         }
@@ -60,7 +64,9 @@ pub(super) fn find(scene: &Scene<'_>, range: Range<usize>, open: &mut Vec<Surfac
                     let detail = if hangs { StepDetail::Dropdown } else { detail };
                     // A field is not much narrower than its list; the name of a menu is.
                     let is_loose = control.is_none_or(|control| !control.exact || control.rect.w * 2 >= rect.w);
-                    open.push(Surface::new(t_ms, rect, detail, is_loose, &around));
+                    let mut surface = Surface::new(t_ms, rect, detail, is_loose, &around);
+                    surface.summoned = summoned;
+                    open.push(surface);
                     if open.len() > MOST_OPEN {
                         open.remove(0);
                     }
@@ -127,7 +133,7 @@ fn click(scene: &Scene<'_>, burst: &Burst, effects: &[Effect], open: &[Surface],
                 && (part.rect.centre().y - pointer.y).abs() <= 14
                 && part.rect.holds(pointer, FAR_IN_ROW))
     });
-    if pressed.is_none() && effects.is_empty() && (moving || !near) {
+    if pressed.is_none() && effects.is_empty() && (moving || !near || is_hovered(scene, burst)) {
         return None;
     }
     let by_key = pressed.is_none() && !scene.is_pressed(start, pointer);
@@ -139,10 +145,9 @@ fn click(scene: &Scene<'_>, burst: &Burst, effects: &[Effect], open: &[Surface],
         Effect::Close(index) => Some(&open[*index]),
         _ => None,
     });
-    if let (Some(surface), 1) = (closed, effects.len())
-        && surfaces::distance(surface, pointer) > 4
-        && by_key
-    {
+    let afar = |surface: &&Surface| by_key && surfaces::distance(surface, pointer) > 4;
+    let left = |surface: &&Surface| pressed.is_none() && surface.is_left(pointer);
+    if effects.len() == 1 && closed.is_some_and(|surface| afar(&surface) || left(&surface)) {
         return Some(key(burst, pointer, "Escape"));
     }
     if pressed.is_none() && effects.is_empty() && scene.ripples.mark_clicks() {
@@ -263,6 +268,13 @@ fn unseen(
         surface: None,
         confidence: 0.7 * UNSEEN,
     })
+}
+
+/// Whether something only lit up a moment after the pointer came, as what fades in does, and went out again when it left.
+fn is_hovered(scene: &Scene<'_>, burst: &Burst) -> bool {
+    const FADES_MS: u64 = 250;
+    let since = burst.start - scene.track.arrived[burst.start];
+    since <= scene.timeline.pictures_in(FADES_MS) && is_passing(scene, burst)
 }
 
 /// Whether all that changed is soon as it was before: something lit up as a pointer passed that is not shown.

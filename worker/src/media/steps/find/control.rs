@@ -11,6 +11,8 @@ const LEAST_WIDTH: i32 = 30;
 const LARGEST_WIDTH: i32 = 760;
 /// Pictures that are gone back for one that shows a control clean.
 const LONGEST_BACK: usize = 40;
+/// Pictures in which a control may light up after the pointer came.
+const FADES: usize = 2;
 /// Share of the screen that may change between then and the click.
 const QUIET: f32 = 0.05;
 /// How far an edge may be from the pointer, pixels: up and down, left and right.
@@ -71,11 +73,13 @@ fn clean_since(scene: &Scene<'_>, start: usize, surroundings: Rect, high: i32) -
         if !covered && clean < scene.track.arrived[start] {
             return clean;
         }
+        // What lights up as the pointer comes, at once or fading in, is no new label.
+        let lit = (scene.track.arrived[start]..=scene.track.arrived[start] + FADES).contains(&clean);
         let noticed = |rect: &Rect| rect.h > high && rect.common(surroundings).is_some();
         let changed = scene.content[clean]
             .iter()
             .map(|part| part.rect)
-            .any(|rect| noticed(&rect));
+            .any(|rect| !lit && noticed(&rect));
         if changed || scene.timeline.changes(clean).share > QUIET {
             break;
         }

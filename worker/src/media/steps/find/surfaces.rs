@@ -43,6 +43,8 @@ pub(in super::super) struct Surface {
     pub(super) detail: StepDetail,
     /// Whether it is not known what it hangs from.
     pub(super) is_loose: bool,
+    /// Where the right button was pressed for it.
+    pub(super) summoned: Option<Point>,
     /// The page before it opened, and with it.
     before: Screen,
     look: Screen,
@@ -108,6 +110,7 @@ impl Surface {
             rect,
             detail,
             is_loose,
+            summoned: None,
             before: around.before.clone(),
             look: around.after.clone(),
         }
@@ -120,6 +123,11 @@ impl Surface {
         /// A menu is not left open for long; a dialog may be.
         const MENU_OPEN_MS: u64 = 15_000;
         matches!(self.detail, StepDetail::Menu | StepDetail::Dropdown) && now_ms > self.number + MENU_OPEN_MS
+    }
+
+    /// Whether nobody has moved since it was called by the right button: pressed there again, it would not close.
+    pub(super) fn is_left(&self, pointer: Point) -> bool {
+        self.summoned.is_some_and(|point| point.reach(pointer) <= 4)
     }
 
     /// Whether who clicks into it chooses a value: it hangs from a field as lists of choices do; or, where that is not
