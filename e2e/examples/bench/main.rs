@@ -33,7 +33,7 @@ const SHORT_QUEUE: u64 = 10_000;
 /// Seconds of the open loop at half the drain rate.
 const HALF_LOAD_SECONDS: u64 = 5;
 /// Fairness: tasks of one tenant, tasks of another that come after them, slots, milliseconds that a task takes.
-const SHARE: [u64; 4] = [10_000, 10, 16, 10];
+const SHARE: [u64; 4] = [10_000, 10, 4, 10];
 /// Tasks of a key that stands at its limit.
 const HELD_TASKS: u64 = 10_000;
 

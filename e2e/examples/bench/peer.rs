@@ -100,11 +100,13 @@ fn build_wide(folder: &Path, target: &Path) -> Result<PathBuf, String> {
     std::fs::write(copy.join("Cargo.toml"), manifest + "\n[workspace]\n").map_err(text)?;
     let filler = "x".repeat(usize::try_from(LARGE_BYTES).expect("a few bytes") - 25);
     let wide = format!("json!({{\"i\": i, \"n\": n, \"f\": \"{filler}\"}}))");
-    std::fs::write(copy.join(&main), source.replace(PAYLOAD, &wide)).map_err(text)?;
+    // By another name, or cargo would leave it where the plain one belongs.
+    let program = copy.join("src").join("bin").join("bullmq_wide.rs");
+    std::fs::write(program, source.replace(PAYLOAD, &wide)).map_err(text)?;
     build(&copy, target)?;
     let wide = target.join("wide");
     std::fs::create_dir_all(&wide).map_err(text)?;
-    std::fs::copy(target.join("release").join("bullmq_rs"), wide.join("bullmq_rs")).map_err(text)?;
+    std::fs::copy(target.join("release").join("bullmq_wide"), wide.join("bullmq_rs")).map_err(text)?;
     Ok(wide)
 }
 
