@@ -138,6 +138,14 @@ async fn run_one(queue: &Queue, task: NewTask) {
     watching.join_all().await;
 }
 
+/// In batches, one after the other.
+async fn enqueue_all(queue: &Queue, total: u64, task: impl Fn(u64) -> NewTask) {
+    for first in (0..total).step_by(500) {
+        let tasks = (first..total.min(first + 500)).map(&task).collect();
+        queue.enqueue_batch(tasks).await.expect("redis should answer");
+    }
+}
+
 /// Numbers of held tasks, above those of the tasks that are measured.
 const HELD_FROM: u64 = 1_000_000;
 
@@ -157,14 +165,11 @@ async fn held(queue: &Queue, total: u64) -> serde_json::Value {
         .await
         .expect("redis should answer");
     let begun = Instant::now();
-    for first in (0..total).step_by(500) {
-        let of_key = |n| NewTask {
-            fairness_key: Some(key.clone()),
-            ..task(HELD_FROM + n, total, 0)
-        };
-        let tasks = (first..total.min(first + 500)).map(of_key).collect();
-        queue.enqueue_batch(tasks).await.expect("redis should answer");
-    }
+    let of_key = |n| NewTask {
+        fairness_key: Some(key.clone()),
+        ..task(HELD_FROM + n, total, 0)
+    };
+    enqueue_all(queue, total, of_key).await;
     per_second("enqueue_per_s", total, begun)
 }
 
@@ -237,10 +242,7 @@ async fn share(queue: Queue, many: u64, few: u64, slots: u64, run: Duration) -> 
     let of = |tenant: &str, n: u64| NewTask::new(tenant, "noop", RawValue::from_string(n.to_string()).expect("JSON"));
     let mut p95 = Vec::new();
     for before in [0, many] {
-        for first in (0..before).step_by(500) {
-            let tasks = (first..before.min(first + 500)).map(|n| of("many", n)).collect();
-            queue.enqueue_batch(tasks).await.expect("redis should answer");
-        }
+        enqueue_all(&queue, before, |n| of("many", n)).await;
         let (begun, mut waits_of) = mpsc::channel(1_000);
         let sleeper = Sleeper { run, begun };
         let stop = CancellationToken::new();

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::client::Queue;
 use crate::error::QueueError;
-use crate::limits::is_tenant;
+use crate::keys::Keys;
+use crate::limits::check_tenant;
+use crate::record::digits;
 
 /// Tasks that a tenant may have in the queue, unless another number is set.
 pub const USUAL_BACKLOG_TASKS: u64 = 1_000_000;
@@ -48,14 +50,11 @@ impl Bound {
 
 /// `*` in `bounds`: each tenant without a bound of its own.
 fn field(tenant: Option<&str>) -> Result<&str, QueueError> {
-    match tenant {
-        None => Ok("*"),
-        Some(tenant) if is_tenant(tenant) => Ok(tenant),
-        Some(_) => Err(QueueError::invalid(
-            "tenant",
-            "must be 1 to 64 of a-z, A-Z, 0-9, _ and -",
-        )),
-    }
+    let Some(tenant) = tenant else {
+        return Ok("*");
+    };
+    check_tenant(tenant)?;
+    Ok(tenant)
 }
 
 impl Queue {
@@ -70,13 +69,8 @@ impl Queue {
         {
             return Err(QueueError::invalid("bound", format!("must be at most {MAX_BACKLOG}")));
         }
-        let text = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
-        let args = [field.to_owned(), text(bound.tasks), text(bound.bytes)];
-        let shards = match tenant {
-            Some(tenant) => self.link.shard_of(tenant)..self.link.shard_of(tenant) + 1,
-            None => self.link.shards(),
-        };
-        for shard in shards {
+        let args = [field.to_owned(), digits(bound.tasks), digits(bound.bytes)];
+        for shard in self.link.shards_of(tenant) {
             let _: u32 = self.link.call(shard, &self.link.scripts.set_bound, &args).await?;
         }
         Ok(())
@@ -87,16 +81,9 @@ impl Queue {
     /// # Errors
     /// `Unavailable`.
     pub async fn bounds(&self) -> Result<BTreeMap<Option<String>, Bound>, QueueError> {
-        let mut bounds = BTreeMap::new();
-        for shard in self.link.shards() {
-            let mut command = redis::cmd("HGETALL");
-            command.arg(self.link.keys(shard).bounds());
-            let fields: BTreeMap<String, String> = command.query_async(&mut self.link.connection()).await?;
-            for (name, text) in fields {
-                bounds.insert(Some(name).filter(|name| name != "*"), Bound::parse(&text));
-            }
-        }
-        Ok(bounds)
+        let fields = self.link.read_hashes(Keys::bounds).await?;
+        let bound = |(name, text): (String, String)| (Some(name).filter(|name| name != "*"), Bound::parse(&text));
+        Ok(fields.into_iter().map(bound).collect())
     }
 
     /// What a tenant has in the queue, and what it may have.

@@ -16,20 +16,10 @@ const MAX_TAG_BYTES: usize = 128;
 const MAX_WAIT: Duration = Duration::from_secs(3_653 * 24 * 3_600);
 
 pub(crate) fn check(task: &NewTask) -> Result<(), QueueError> {
-    if !is_tenant(&task.tenant) {
-        return Err(QueueError::invalid(
-            "tenant",
-            "must be 1 to 64 of a-z, A-Z, 0-9, _ and -",
-        ));
-    }
-    if !is_kind(&task.kind) {
-        return Err(QueueError::invalid("kind", "must be 1 to 48 of a-z, 0-9 and _"));
-    }
-    if task.fairness_key.as_ref().is_some_and(|key| !is_fairness_key(key)) {
-        return Err(QueueError::invalid(
-            "fairness_key",
-            "must be 1 to 64 of a-z, A-Z, 0-9, _ . : @ / + and -",
-        ));
+    check_tenant(&task.tenant)?;
+    check_kind(&task.kind)?;
+    if let Some(key) = &task.fairness_key {
+        check_fairness_key("fairness_key", key)?;
     }
     if !(1..=MAX_ATTEMPTS).contains(&task.max_attempts) {
         return Err(QueueError::invalid(
@@ -74,6 +64,34 @@ pub(crate) fn check(task: &NewTask) -> Result<(), QueueError> {
         ));
     }
     Ok(())
+}
+
+pub(crate) fn check_tenant(tenant: &str) -> Result<(), QueueError> {
+    if is_tenant(tenant) {
+        return Ok(());
+    }
+    Err(QueueError::invalid(
+        "tenant",
+        "must be 1 to 64 of a-z, A-Z, 0-9, _ and -",
+    ))
+}
+
+pub(crate) fn check_kind(kind: &str) -> Result<(), QueueError> {
+    if is_kind(kind) {
+        return Ok(());
+    }
+    Err(QueueError::invalid("kind", "must be 1 to 48 of a-z, 0-9 and _"))
+}
+
+/// `field` is what the caller calls it.
+pub(crate) fn check_fairness_key(field: &'static str, key: &str) -> Result<(), QueueError> {
+    if is_fairness_key(key) {
+        return Ok(());
+    }
+    Err(QueueError::invalid(
+        field,
+        "must be 1 to 64 of a-z, A-Z, 0-9, _ . : @ / + and -",
+    ))
 }
 
 fn check_deadline(task: &NewTask) -> Result<(), QueueError> {

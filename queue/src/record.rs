@@ -162,6 +162,11 @@ pub(crate) fn encode_tail(task: &NewTask, options_length: usize) -> String {
     )
 }
 
+/// A number as an argument; nothing for none.
+pub(crate) fn digits(number: Option<u64>) -> String {
+    number.map(|number| number.to_string()).unwrap_or_default()
+}
+
 /// The end of the header line, for tasks with a queue deadline or a unique key.
 fn peculiarities(task: &NewTask) -> String {
     let expires_in = task

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Queue;
 use crate::error::QueueError;
-use crate::limits::{is_fairness_key, is_kind, is_tenant};
-use crate::record::millis;
+use crate::keys::Keys;
+use crate::limits::{check_fairness_key, check_kind, check_tenant};
+use crate::record::{digits, millis};
 
 /// Most tasks of a limit: at once, or in a period.
 pub const MAX_LIMIT: u64 = 1_000_000;
@@ -69,27 +70,26 @@ pub struct Rule {
 
 impl Subject {
     fn check(&self) -> Result<(), QueueError> {
-        let (kind, tenant, key) = match self {
-            Self::Kind(kind) => (Some(kind), None, None),
-            Self::Tenant(tenant) | Self::EachKey(tenant) => (None, Some(tenant), None),
-            Self::Key { tenant, key } => (None, Some(tenant), Some(key).filter(|key| !key.is_empty())),
-        };
-        if kind.is_some_and(|kind| !is_kind(kind)) {
-            return Err(QueueError::invalid("kind", "must be 1 to 48 of a-z, 0-9 and _"));
+        match self {
+            Self::Kind(kind) => check_kind(kind),
+            Self::Tenant(tenant) | Self::EachKey(tenant) => check_tenant(tenant),
+            Self::Key { tenant, key } => {
+                check_tenant(tenant)?;
+                if key.is_empty() {
+                    Ok(())
+                } else {
+                    check_fairness_key("key", key)
+                }
+            }
         }
-        if tenant.is_some_and(|tenant| !is_tenant(tenant)) {
-            return Err(QueueError::invalid(
-                "tenant",
-                "must be 1 to 64 of a-z, A-Z, 0-9, _ and -",
-            ));
+    }
+
+    /// Whose it is; none's for a kind.
+    fn tenant(&self) -> Option<&str> {
+        match self {
+            Self::Kind(_) => None,
+            Self::Tenant(tenant) | Self::EachKey(tenant) | Self::Key { tenant, .. } => Some(tenant),
         }
-        if key.is_some_and(|key| !is_fairness_key(key)) {
-            return Err(QueueError::invalid(
-                "key",
-                "must be 1 to 64 of a-z, A-Z, 0-9, _ . : @ / + and -",
-            ));
-        }
-        Ok(())
     }
 
     /// The field of `rules`.
@@ -133,9 +133,8 @@ impl Rule {
     /// As `rules` has it.
     #[cfg(test)]
     pub(crate) fn text(&self) -> String {
-        let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
         let (count, period_ms) = (self.rate.map(|rate| rate.count), self.rate.map(|rate| rate.period_ms));
-        let (most, count, period) = (number(self.concurrency), number(count), number(period_ms));
+        let (most, count, period) = (digits(self.concurrency), digits(count), digits(period_ms));
         format!("{}|{most}|{count}|{period}", self.flow.letter())
     }
 
@@ -186,13 +185,12 @@ impl Queue {
                 format!("must be 1 to {MAX_LIMIT} tasks in at most 30 days"),
             ));
         }
-        let text = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
         let args = [
             subject.field(),
             "limits".to_owned(),
-            text(concurrency),
-            text(rate.map(|rate| rate.count)),
-            text(rate.map(|rate| rate.period_ms)),
+            digits(concurrency),
+            digits(rate.map(|rate| rate.count)),
+            digits(rate.map(|rate| rate.period_ms)),
         ];
         self.set_rule(subject, &args).await
     }
@@ -215,14 +213,7 @@ impl Queue {
 
     /// A tenant's rules stand in its shard, those of a kind in every one.
     async fn set_rule(&self, subject: &Subject, args: &[String]) -> Result<(), QueueError> {
-        let shards = match subject {
-            Subject::Kind(_) => self.link.shards(),
-            Subject::Tenant(tenant) | Subject::EachKey(tenant) | Subject::Key { tenant, .. } => {
-                let shard = self.link.shard_of(tenant);
-                shard..shard + 1
-            }
-        };
-        for shard in shards {
+        for shard in self.link.shards_of(subject.tenant()) {
             let _: u32 = self.link.call(shard, &self.link.scripts.set_rule, args).await?;
         }
         Ok(())
@@ -233,16 +224,7 @@ impl Queue {
     /// # Errors
     /// `Unavailable`.
     pub async fn rules(&self) -> Result<BTreeMap<Subject, Rule>, QueueError> {
-        let mut fields: BTreeMap<String, String> = BTreeMap::new();
-        for shard in self.link.shards() {
-            let mut command = redis::cmd("HGETALL");
-            command.arg(self.link.keys(shard).rules());
-            fields.extend(
-                command
-                    .query_async::<BTreeMap<String, String>>(&mut self.link.connection())
-                    .await?,
-            );
-        }
+        let fields = self.link.read_hashes(Keys::rules).await?;
         let rule = |(field, text): (&String, &String)| Some((Subject::from_field(field)?, Rule::parse(text)?));
         Ok(fields.iter().filter_map(rule).collect())
     }

@@ -65,6 +65,15 @@ impl Identity {
         self.may(Scope::Admin) && self.tenant == Tenant::default_tenant()
     }
 
+    /// Refuses everybody else; `because` says what is not a single tenant's.
+    pub(crate) fn must_be_operator(&self, because: &str) -> Result<(), Refusal> {
+        if self.is_operator() {
+            return Ok(());
+        }
+        let detail = format!("{because}: this takes an admin:* key of the tenant default");
+        Err(Refusal::forbidden(detail))
+    }
+
     /// For a ticket.
     pub(crate) fn remember(&self) -> Remembered {
         Remembered {

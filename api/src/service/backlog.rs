@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -134,19 +134,14 @@ async fn set<'a>(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<&'a Queue, Refusal> {
-    let mut share = app.budget.share();
-    let bytes = request::read_json(headers, body, &mut share).await?;
-    let bound = bound(request::parse(&bytes)?)?;
+    let bound = bound(request::read_fields(app, headers, body).await?)?;
     let queue = app.link.queue()?;
     queue.set_bound(tenant, bound).await?;
     tracing::info!(?tenant, ?bound, key_id = identity.key, "api.queue.bound");
     Ok(queue)
 }
 
-fn bound(body: Value) -> Result<Bound, Refusal> {
-    let Value::Object(mut fields) = body else {
-        return Err(Refusal::invalid("", "send a JSON object"));
-    };
+fn bound(mut fields: Map<String, Value>) -> Result<Bound, Refusal> {
     let mut mistakes = Mistakes::at("");
     let mut take = |name: &str| {
         let value = fields.remove(name).filter(|value| !value.is_null())?;

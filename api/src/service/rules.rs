@@ -5,7 +5,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -188,9 +188,7 @@ async fn limit(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Json<RuleView>, Refusal> {
-    let mut share = app.budget.share();
-    let bytes = request::read_json(headers, body, &mut share).await?;
-    let (concurrency, rate) = limits(request::parse(&bytes)?)?;
+    let (concurrency, rate) = limits(request::read_fields(app, headers, body).await?)?;
     let queue = app.link.queue()?;
     queue.set_limits(&subject, concurrency, rate).await.map_err(refused)?;
     tracing::info!(?subject, concurrency, ?rate, key_id = identity.key, "api.queue.limits");
@@ -216,10 +214,7 @@ async fn in_force(queue: &Queue, subject: &Subject) -> Result<Json<RuleView>, Re
     Ok(Json(RuleView::of(subject, &rule)))
 }
 
-fn limits(body: Value) -> Result<(Option<u64>, Option<Rate>), Refusal> {
-    let Value::Object(mut fields) = body else {
-        return Err(Refusal::invalid("", "send a JSON object"));
-    };
+fn limits(mut fields: Map<String, Value>) -> Result<(Option<u64>, Option<Rate>), Refusal> {
     let mut mistakes = Mistakes::at("");
     let mut take = |name: &str| fields.remove(name).filter(|value| !value.is_null());
     let (concurrency, rate) = (take("concurrency"), take("rate"));
@@ -293,10 +288,5 @@ fn refused(error: QueueError) -> Refusal {
 }
 
 pub(super) fn operator(identity: &Identity) -> Result<(), Refusal> {
-    if identity.is_operator() {
-        return Ok(());
-    }
-    Err(Refusal::forbidden(
-        "rules hold for every tenant: this takes an admin:* key of the tenant default",
-    ))
+    identity.must_be_operator("rules hold for every tenant")
 }

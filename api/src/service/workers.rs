@@ -82,10 +82,5 @@ async fn drain_worker(
 }
 
 fn operator(identity: &Identity) -> Result<(), Refusal> {
-    if identity.is_operator() {
-        return Ok(());
-    }
-    Err(Refusal::forbidden(
-        "workers serve every tenant: this takes an admin:* key of the tenant default",
-    ))
+    identity.must_be_operator("workers serve every tenant")
 }

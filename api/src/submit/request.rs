@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::HeaderMap;
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use zoetrope_shared::tasks::{self, Kind};
 use zoetrope_shared::wire::ProblemCode;
 
@@ -67,6 +67,16 @@ pub(crate) async fn read_json(headers: &HeaderMap, body: Body, share: &mut body:
         ));
     }
     body::read_all(headers, body, MAX_JSON_BYTES, share).await
+}
+
+/// The fields of a small JSON body.
+pub(crate) async fn read_fields(app: &App, headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, Refusal> {
+    let mut share = app.budget.share();
+    let bytes = read_json(headers, body, &mut share).await?;
+    match parse(&bytes)? {
+        Value::Object(fields) => Ok(fields),
+        _ => Err(Refusal::invalid("", "send a JSON object")),
+    }
 }
 
 /// A body or a part as JSON.

@@ -19,11 +19,16 @@ mod why;
 mod worker;
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use zoetrope_shared::wire::TaskView;
 
+use crate::args::Output;
+use crate::client::{Client, Submission, file_part};
 use crate::exit::CliError;
+use crate::show;
 
 pub(crate) use self::cancel::cancel;
 pub(crate) use self::doctor::doctor;
@@ -40,6 +45,29 @@ pub(crate) use self::submit::submit;
 pub(crate) use self::wait::{wait, wait_for};
 pub(crate) use self::why::why;
 pub(crate) use self::worker::worker;
+
+/// Submits a file and waits for the end of its task; one that has not succeeded is shown, and is `None`.
+async fn run_on_file(
+    client: &Client,
+    kind: &str,
+    input: Map<String, Value>,
+    file: &Path,
+    limit: Option<Duration>,
+    output: Output,
+) -> Result<Option<TaskView>, CliError> {
+    let submission = Submission {
+        input,
+        file: Some(file_part(file).await?),
+        ..Submission::default()
+    };
+    let task = client.submit(kind, submission).await?;
+    let task = wait::ended(client, task, limit).await?;
+    if show::has_succeeded(&task) {
+        return Ok(Some(task));
+    }
+    show::task(&task, output)?;
+    Ok(None)
+}
 
 /// The result of a task that succeeded, in its kind's form.
 fn result<T: DeserializeOwned>(task: &TaskView) -> Result<T, CliError> {

@@ -3,25 +3,17 @@
 use serde_json::{Map, Value, json};
 use zoetrope_shared::tasks::ocr::OcrOutput;
 
-use super::wait::ended;
 use crate::args::{OcrArgs, Output};
-use crate::client::{Client, Submission, file_part};
+use crate::client::Client;
 use crate::exit::{CliError, Exit};
-use crate::{out, show, transcript};
+use crate::{out, transcript};
 
 /// Has an image read, waits, and prints its text.
 pub(crate) async fn ocr(client: &Client, args: &OcrArgs, output: Output) -> Result<Exit, CliError> {
-    let submission = Submission {
-        input: input(args),
-        file: Some(file_part(&args.image).await?),
-        ..Submission::default()
-    };
-    let task = client.submit("ocr", submission).await?;
-    let task = ended(client, task, args.timeout).await?;
-    if !show::has_succeeded(&task) {
-        show::task(&task, output)?;
+    let run = super::run_on_file(client, "ocr", input(args), &args.image, args.timeout, output);
+    let Some(task) = run.await? else {
         return Ok(Exit::Failed);
-    }
+    };
     let read: OcrOutput = super::result(&task)?;
     if let Some(path) = &args.html {
         let image = tokio::fs::read(&args.image).await.map_err(CliError::failed)?;

@@ -6,25 +6,24 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use zoetrope_shared::tasks::step_detection::StepDetectionOutput;
 
-use super::wait::ended;
 use crate::args::{Output, StepsArgs};
-use crate::client::{Client, Submission, file_part};
+use crate::client::Client;
 use crate::exit::{CliError, Exit};
-use crate::{guide, out, show};
+use crate::{guide, out};
 
 /// Has the steps of a recording found, waits, and prints them.
 pub(crate) async fn steps(client: &Client, args: &StepsArgs, output: Output) -> Result<Exit, CliError> {
-    let submission = Submission {
-        input: input(args),
-        file: Some(file_part(&args.recording).await?),
-        ..Submission::default()
-    };
-    let task = client.submit("step_detection", submission).await?;
-    let task = ended(client, task, args.timeout).await?;
-    if !show::has_succeeded(&task) {
-        show::task(&task, output)?;
+    let run = super::run_on_file(
+        client,
+        "step_detection",
+        input(args),
+        &args.recording,
+        args.timeout,
+        output,
+    );
+    let Some(task) = run.await? else {
         return Ok(Exit::Failed);
-    }
+    };
     let found: StepDetectionOutput = super::result(&task)?;
     if let Some(path) = &args.html {
         write_page(client, &found, &args.recording, path).await?;

@@ -7,6 +7,7 @@ mod cluster;
 mod sentinel;
 mod shared;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -135,6 +136,26 @@ impl Link {
     /// The shard of everything that a tenant has: together it is atomic and exact.
     pub(crate) fn shard_of(&self, tenant: &str) -> u16 {
         keys::shard_of(tenant, self.shards().end)
+    }
+
+    /// Where something is stored: for one tenant in its shard, for all of them in every one.
+    pub(crate) fn shards_of(&self, tenant: Option<&str>) -> std::ops::Range<u16> {
+        match tenant.map(|tenant| self.shard_of(tenant)) {
+            Some(shard) => shard..shard + 1,
+            None => self.shards(),
+        }
+    }
+
+    /// The fields of a HASH that every shard has; of equal ones, those of the last.
+    pub(crate) async fn read_hashes(&self, name: fn(&Keys) -> String) -> Result<BTreeMap<String, String>, QueueError> {
+        let mut all = BTreeMap::new();
+        for keys in &self.keys {
+            let mut command = redis::cmd("HGETALL");
+            command.arg(name(keys));
+            let fields: BTreeMap<String, String> = command.query_async(&mut self.connection()).await?;
+            all.extend(fields);
+        }
+        Ok(all)
     }
 
     /// Whether this queue can have made an id.
