@@ -10,7 +10,7 @@ local function carry_out()
   for kind, owner in pairs(owned) do
     if owner then redis.call('HSET', prefix .. 'own', kind, owner) else redis.call('HDEL', prefix .. 'own', kind) end
   end
-  for key, list in pairs(puts) do redis.call('ZADD', prefix .. key, unpack(list)) end
+  for key, list in pairs(puts) do add(prefix .. key, list) end
   for key, score in pairs(forgets) do redis.call('ZREMRANGEBYSCORE', prefix .. key, '-inf', score) end
   for key, score in pairs(raises) do redis.call('ZADD', prefix .. key, 'GT', score, '') end
   for _, trim in ipairs(trims) do redis.call('LTRIM', trim[1], trim[2], -1) end

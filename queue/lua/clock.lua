@@ -19,7 +19,7 @@ end
 
 local function keep_time()
   if latest <= server_now then
-    if now > latest then redis.call('HSET', KEYS[1], 'now', now) end
+    if now > latest then redis.call('HSET', KEYS[1], 'now', string.format('%d', now)) end
     if behind then redis.call('HDEL', KEYS[1], 'behind') end
   elseif behind ~= 'stopped' and (now > latest or not behind or tonumber(behind) > server_now) then
     redis.call('HSET', KEYS[1], 'now', now, 'behind', server_now)

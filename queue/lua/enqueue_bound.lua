@@ -1,6 +1,5 @@
 -- How much a tenant may have in the queue: tasks that have not ended, and bytes of their records. `bounds` has what was set
 -- otherwise: tasks|bytes, by tenant, or * for each without a bound of its own.
-local MOST_TASKS, MOST_BYTES = 1000000, 4294967296
 local bounds, tight = {}, {}  -- tight: tenants of whose tasks not all fit
 
 local function bound_of(tenant)

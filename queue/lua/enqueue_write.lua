@@ -8,10 +8,7 @@ seat_all()
 arm_deadlines()
 local poke = earlier_timer()
 carry_out()
--- A kind is announced again every ten seconds: a Redis that lost its data soon knows it, at no cost worth counting.
-for kind, added in pairs(per_kind) do
-  if count_rate('e:' .. kind, added) then redis.call('HSETNX', prefix .. 'kinds', kind, now) end
-end
+for kind, added in pairs(per_kind) do announce(kind, added) end
 for kind in pairs(claimable) do wake(kind) end
 if poke then wake_ticker() end
 return table.concat(answers, ' ')
