@@ -15,6 +15,7 @@ pub mod media_pool;
 pub mod media_source;
 pub mod protocol;
 pub mod protocol_audio;
+pub mod protocol_images;
 pub mod protocol_steps;
 pub mod protocol_streams;
 

@@ -1,6 +1,7 @@
 //! What handlers work with. One of each in a process, shared by all attempts.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
@@ -9,12 +10,13 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use zoetrope_queue::{Clock, Queue};
 use zoetrope_shared::artifacts::Artifacts;
-use zoetrope_shared::config::Settings;
+use zoetrope_shared::config::{DetectorSettings, Settings};
 use zoetrope_shared::netguard::{NetGuard, NetGuardConfig};
 use zoetrope_shared::secrets::SecretKeys;
 
 use crate::media_pool::{MediaPool, MediaPoolConfig};
 use crate::metrics::Metrics;
+use crate::protocol_images::OnnxDetector;
 use crate::providers::configured::Providers;
 use crate::streams::groups::DecoderGroups;
 use crate::streams::reading::Reading;
@@ -22,6 +24,8 @@ use crate::writing::templates::Templates;
 
 /// One that reads text, one that decodes meanwhile.
 const LEAST_LIVE_CHILDREN: usize = 2;
+/// ONNX Runtime where no setting names it: whichever the system's loader finds.
+const USUAL_ONNXRUNTIME: &str = "libonnxruntime.so";
 /// Of a folder's name; each is one of 62.
 const UNGUESSABLE_CHARS: usize = 24;
 
@@ -44,6 +48,8 @@ pub struct Services {
     pub film_slots: Arc<Semaphore>,
     /// Providers of AI services.
     pub providers: Providers,
+    /// The operator's own detector, which runs in media children.
+    pub detector: Option<Arc<OnnxDetector>>,
     /// What texts are written by.
     pub templates: Templates,
     /// Media too large to be sent to children lies below this folder, which goes with the worker.
@@ -63,12 +69,16 @@ impl Services {
     pub fn open(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let metrics = Metrics::new()?;
         let inputs = tempfile::Builder::new().prefix("zoetrope-inputs-").tempdir()?;
+        let detector = own_detector(&settings.providers.detector)?;
         let children = MediaPoolConfig {
             inputs: inputs.path().to_owned(),
+            readable: detector.as_ref().map(files_of).unwrap_or_default(),
             ..MediaPoolConfig::beside_current_exe(settings.max_workers as usize)?
         };
         let live_children = MediaPoolConfig {
             max_children: children.max_children.max(LEAST_LIVE_CHILDREN),
+            // Streams are not searched for objects here.
+            readable: Vec::new(),
             ..children.clone()
         };
         let reading = Reading::new(live_children.max_children, Instant::now());
@@ -82,6 +92,7 @@ impl Services {
             reading,
             film_slots: Arc::new(Semaphore::new(settings.max_workers as usize)),
             providers: Providers::open(&settings.providers, metrics.clone()).context("open the providers")?,
+            detector: detector.map(Arc::new),
             templates: Templates::open(settings.providers.templates_dir.as_deref())?,
             inputs: Arc::new(inputs),
             secrets: settings.secret_keys(),
@@ -97,4 +108,37 @@ impl Services {
         let mut named = tempfile::Builder::new();
         named.rand_bytes(UNGUESSABLE_CHARS).tempdir_in(self.inputs.path())
     }
+}
+
+/// The detector that the settings name, its files looked for now: a task would only fail.
+fn own_detector(settings: &DetectorSettings) -> anyhow::Result<Option<OnnxDetector>> {
+    let file = |setting: &str, path: &Path| {
+        anyhow::ensure!(path.is_file(), "{setting} {}: there is no such file", path.display());
+        // Children stand in folders of their own.
+        std::path::absolute(path).with_context(|| format!("find {setting}"))
+    };
+    let Some(model) = &settings.model else {
+        return Ok(None);
+    };
+    let library = settings.library.as_deref().unwrap_or(Path::new(USUAL_ONNXRUNTIME));
+    let is_name = library.components().count() == 1 && !library.exists();
+    Ok(Some(OnnxDetector {
+        model: file("DETECTOR_MODEL", model)?,
+        labels: settings
+            .labels
+            .as_deref()
+            .map(|labels| file("DETECTOR_LABELS", labels))
+            .transpose()?,
+        library: match is_name {
+            true => library.to_owned(),
+            false => file("ONNXRUNTIME_LIBRARY", library)?,
+        },
+    }))
+}
+
+/// What children read of it.
+fn files_of(detector: &OnnxDetector) -> Vec<PathBuf> {
+    let OnnxDetector { model, labels, library } = detector;
+    let named = [Some(model), labels.as_ref(), Some(library)].into_iter().flatten();
+    named.filter(|path| path.is_absolute()).cloned().collect()
 }

@@ -90,6 +90,12 @@ echo | {"message": "hi", "unique_key": 7}                            | invalid_i
 ocr  | {"image": PNG, "level": "sentence"}                           | invalid_input | /level
 ocr  | {"input": {"image": PNG, "languages": "eng"}}                 | invalid_input | /input/languages
 image-analysis | {"image": PNG, "features": ["smell"]}               | invalid_input | /features/0
+image-analysis | {"image": PNG, "min_confidence": 1.01}              | invalid_input | /min_confidence
+image-analysis | {"image": PNG, "features": ["hash"], "annotate": true} | invalid_input | /annotate
+image-analysis | {"image": PNG, "features": ["hash"], "detector": "onnx"} | invalid_input | /detector
+image-analysis | {"input": {"image": PNG, "features": ["faces"], "detector_model": "a/1"}} | invalid_input | /input/detector_model
+image-analysis | {"image": PNG, "detector": "x", "detector_fallback": "onnx"} | invalid_input | /detector_fallback
+image-analysis | {"image": PNG, "annotate": "yes"}                   | invalid_input | /annotate
 "#;
 
 #[tokio::test]

@@ -17,7 +17,7 @@ mod value;
 mod warnings;
 
 pub use error::ConfigError;
-pub use providers::{ProviderAccess, ProviderSettings};
+pub use providers::{DetectorSettings, ProviderAccess, ProviderSettings};
 pub use redis::{PemFile, RedisSettings};
 pub use secret::Secret;
 pub use settings::{AuthMode, AwsSettings, LogFormat, Settings, aws_settings};

@@ -35,14 +35,29 @@ pub struct ProviderSettings {
     pub gemini: ProviderAccess,
     /// `ELEVENLABS_API_KEY`, `ELEVENLABS_BASE_URL`.
     pub elevenlabs: ProviderAccess,
-    /// `ROBOFLOW_API_KEY`, `ROBOFLOW_BASE_URL`.
+    /// `ROBOFLOW_API_KEY`, `ROBOFLOW_BASE_URL`: one that was moved needs no key.
     pub roboflow: ProviderAccess,
+    /// `ROBOFLOW_MODEL`: the detector where a task names none. Default: as `MODELS_FILE` says.
+    pub roboflow_model: Option<String>,
     /// `DEEPGRAM_API_KEY`, `DEEPGRAM_BASE_URL`.
     pub deepgram: ProviderAccess,
+    /// `DETECTOR_*`: a detector that runs here.
+    pub detector: DetectorSettings,
     /// `MODELS_FILE`: models, tiers and prices in place of the built-in list. Default: none.
     pub models_file: Option<PathBuf>,
     /// `TEMPLATES_DIR`: templates that replace built-in ones of the same name. Default: none.
     pub templates_dir: Option<PathBuf>,
+}
+
+/// A detector that runs in the worker's media children.
+#[derive(Debug, Clone, Default)]
+pub struct DetectorSettings {
+    /// `DETECTOR_MODEL`: an ONNX file, an export of the YOLO family. Default: none.
+    pub model: Option<PathBuf>,
+    /// `DETECTOR_LABELS`: names of its classes, one a line. Default: as the file itself says.
+    pub labels: Option<PathBuf>,
+    /// `ONNXRUNTIME_LIBRARY`: ONNX Runtime's shared library. Default: `libonnxruntime.so` of the system.
+    pub library: Option<PathBuf>,
 }
 
 pub(super) fn read(from: &Reader<'_>) -> Result<ProviderSettings, ConfigError> {
@@ -76,12 +91,18 @@ pub(super) fn read(from: &Reader<'_>) -> Result<ProviderSettings, ConfigError> {
             "ROBOFLOW_BASE_URL",
             "https://serverless.roboflow.com",
         )?,
+        roboflow_model: from.optional("ROBOFLOW_MODEL", value::text)?,
         deepgram: access(
             from,
             "DEEPGRAM_API_KEY",
             "DEEPGRAM_BASE_URL",
             "https://api.deepgram.com",
         )?,
+        detector: DetectorSettings {
+            model: path("DETECTOR_MODEL")?,
+            labels: path("DETECTOR_LABELS")?,
+            library: path("ONNXRUNTIME_LIBRARY")?,
+        },
         models_file: path("MODELS_FILE")?,
         templates_dir: path("TEMPLATES_DIR")?,
     })
@@ -125,8 +146,12 @@ pub(super) fn redacted(providers: &ProviderSettings, url: impl Fn(&str) -> Strin
         ("ELEVENLABS_BASE_URL", url(&providers.elevenlabs.base_url)),
         ("ROBOFLOW_API_KEY", key(&providers.roboflow)),
         ("ROBOFLOW_BASE_URL", url(&providers.roboflow.base_url)),
+        ("ROBOFLOW_MODEL", providers.roboflow_model.clone().unwrap_or_default()),
         ("DEEPGRAM_API_KEY", key(&providers.deepgram)),
         ("DEEPGRAM_BASE_URL", url(&providers.deepgram.base_url)),
+        ("DETECTOR_MODEL", path(&providers.detector.model)),
+        ("DETECTOR_LABELS", path(&providers.detector.labels)),
+        ("ONNXRUNTIME_LIBRARY", path(&providers.detector.library)),
         ("MODELS_FILE", path(&providers.models_file)),
         ("TEMPLATES_DIR", path(&providers.templates_dir)),
     ]

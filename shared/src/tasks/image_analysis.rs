@@ -1,4 +1,6 @@
-//! `image_analysis`: facts about an image that need no trained weights, and a description of it.
+//! `image_analysis`: facts about an image, what is to be seen in it, and a description of it.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,7 +14,7 @@ use crate::usage::{FellBack, Usage};
 /// The row of the table.
 pub const KIND: Kind = Kind {
     name: "image_analysis",
-    summary: "Finds colours, quality, perceptual hashes, QR and bar codes, and text regions of an image, and describes it",
+    summary: "Finds colours, quality, perceptual hashes, codes, text regions, objects and faces of an image, and describes it",
     slot: Slot::Cpu,
     cost: 1,
     policy: Policy::DEFAULT,
@@ -34,14 +36,34 @@ pub const KIND: Kind = Kind {
 pub struct ImageAnalysisInput {
     /// The image: PNG, JPEG, WebP, BMP, GIF or TIFF (the first frame or page), at most 50 megapixels.
     pub image: MediaRef,
-    /// What to find, 1 to 6 of these. If left out: all but `description`, and that too with `prompt` or `schema`.
+    /// What to find, 1 to 8 of these. If left out: `colors`, `quality`, `hash`, `codes` and `text`; `description` too
+    /// with `prompt` or `schema`, `objects` too with `detector` or `detector_model`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Vec<Feature>, required = false, min_items = 1, max_items = 6)]
+    #[schema(value_type = Vec<Feature>, required = false, min_items = 1, max_items = 8)]
     pub features: Option<Vec<Feature>>,
-    /// Leave out text regions below this confidence, 0 to 1.
+    /// Leave out objects, faces and text regions below this confidence, 0 to 1. If left out: 0.4 for objects, 0.5 for
+    /// faces, 0 for text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f32, required = false, minimum = 0, maximum = 1)]
+    pub min_confidence: Option<f32>,
+    /// Who finds objects: `auto` (the first provider that is configured, else the worker's own network), `onnx` (that
+    /// network), or a provider's name. If left out: `auto`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 64)]
+    pub detector: Option<String>,
+    /// The model that finds objects, by name (such as `my-project/3` at Roboflow), or a tier: `mini`, `basic`, `pro`,
+    /// `ultra`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 256)]
+    pub detector_model: Option<String>,
+    /// Who is asked for objects after the first one fails, in order, at most 8; `onnx` is the worker's own network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 8)]
+    pub detector_fallback: Vec<String>,
+    /// Whether to draw what is found on the image: boxes around objects, faces, codes and text regions, with their names.
     #[serde(default)]
-    #[schema(minimum = 0, maximum = 1, default = 0.0)]
-    pub min_confidence: f32,
+    #[schema(default = false)]
+    pub annotate: bool,
     /// What the description should say, at most 8,192 characters; needs a provider with a vision model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 8_192)]
@@ -69,8 +91,10 @@ impl ImageAnalysisInput {
     /// What is to be found, defaults filled in.
     pub fn wanted(&self) -> Vec<Feature> {
         let described = self.prompt.is_some() || self.schema.is_some();
+        let detected = self.detector.is_some() || self.detector_model.is_some();
         self.features.clone().unwrap_or_else(|| {
-            let mut wanted = Feature::LOCAL.to_vec();
+            let mut wanted = Feature::USUAL.to_vec();
+            wanted.extend(detected.then_some(Feature::Objects));
             wanted.extend(described.then_some(Feature::Description));
             wanted
         })
@@ -82,7 +106,7 @@ fn auto() -> String {
 }
 
 /// One thing to find.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Feature {
     /// Dominant colours.
@@ -95,13 +119,19 @@ pub enum Feature {
     Codes,
     /// Regions that hold text.
     Text,
+    /// Objects of the classes that a detector was trained on.
+    Objects,
+    /// Faces, whoever's they are.
+    Faces,
     /// What is to be seen, in words.
     Description,
 }
 
 impl Feature {
-    /// Those that need no model.
-    pub const LOCAL: [Self; 5] = [Self::Colors, Self::Quality, Self::Hash, Self::Codes, Self::Text];
+    /// Those that are found where a task names none.
+    pub const USUAL: [Self; 5] = [Self::Colors, Self::Quality, Self::Hash, Self::Codes, Self::Text];
+    /// Those that stand somewhere in the image, and can be drawn there.
+    pub const PLACED: [Self; 4] = [Self::Codes, Self::Text, Self::Objects, Self::Faces];
 }
 
 /// What `image_analysis` answers: one section per feature asked for.
@@ -128,15 +158,64 @@ pub struct ImageAnalysisOutput {
     /// Regions that hold text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Vec<TextRegion>>,
+    /// Objects, surest first, at most 300.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<Vec<Object>>,
+    /// Faces, surest first, at most 300.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faces: Option<Vec<Face>>,
     /// What is to be seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<Described>,
-    /// Who found the rest: `local`.
+    /// Id of an artifact: the image as JPEG, with what was found drawn on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotated: Option<String>,
+    /// Which engine made each section, by the section's name.
+    #[serde(default)]
+    pub made_by: BTreeMap<Feature, MadeBy>,
+    /// Who found what no other is named for: `local`.
     pub provider: String,
-    /// Names and versions of the engines used.
+    /// Names and versions of the engines used here.
     pub model: String,
     /// Time of decoding, analysis and description, milliseconds.
     pub duration_ms: u64,
+}
+
+/// The engine behind a section of a result.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MadeBy {
+    /// A provider, `onnx` for a network of the operator's, or `local`.
+    pub provider: String,
+    /// The model, or the engine with its version.
+    pub model: String,
+    /// Providers that failed before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fell_back: Vec<FellBack>,
+    /// What a provider's work used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+/// An object that was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Object {
+    /// Its class, as the detector calls it.
+    pub label: String,
+    /// 0 to 1.
+    pub confidence: f32,
+    /// `[x, y, width, height]` in pixels of the image.
+    #[schema(min_items = 4, max_items = 4)]
+    pub bbox: [u32; 4],
+}
+
+/// A face that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Face {
+    /// 0 to 1.
+    pub confidence: f32,
+    /// `[x, y, width, height]` in pixels of the image.
+    #[schema(min_items = 4, max_items = 4)]
+    pub bbox: [u32; 4],
 }
 
 /// A description of pictures.
@@ -223,36 +302,33 @@ pub struct TextRegion {
 
 static INPUT: InputSchema = InputSchema::new(schema::of::<ImageAnalysisInput>, Some("image"));
 
-/// Features of the design that no engine here serves yet: they get a better answer than "no such word".
-const NOT_YET: &[&str] = &["objects", "faces"];
-
 fn check(input: &Value) -> Result<(), Vec<FieldError>> {
-    match INPUT.check::<ImageAnalysisInput>(input) {
-        Ok(typed) => check_description(&typed),
-        Err(refused) => Err(refused.into_iter().map(|error| better_told(error, input)).collect()),
-    }
-}
-
-fn better_told(mut error: FieldError, input: &Value) -> FieldError {
-    let asked = input.pointer(&error.pointer).and_then(Value::as_str);
-    let asked = asked.filter(|feature| error.pointer.starts_with("/features/") && NOT_YET.contains(feature));
-    if let Some(feature) = asked {
-        error.detail =
-            format!("`{feature}` is not available yet; available are colors, quality, hash, codes, text, description");
-    }
-    error
-}
-
-fn check_description(input: &ImageAnalysisInput) -> Result<(), Vec<FieldError>> {
-    let is_wanted = input.wanted().contains(&Feature::Description);
-    let needless = |is_given: bool, pointer: &str| {
-        (is_given && !is_wanted).then(|| (pointer.to_owned(), "needs the feature `description`".to_owned()))
+    let typed = INPUT.check::<ImageAnalysisInput>(input)?;
+    let wanted = typed.wanted();
+    let without = |feature: Feature, name: &str| {
+        let needs = format!("needs the feature `{name}`");
+        (!wanted.contains(&feature)).then_some(needs)
     };
-    let wrong_schema = input.schema.as_ref().and_then(answer::mistake);
+    let needless = |is_given: bool, pointer: &str, detail: &Option<String>| {
+        let detail = detail.clone().filter(|_| is_given)?;
+        Some((pointer.to_owned(), detail))
+    };
+    let (undescribed, undetected) = (
+        without(Feature::Description, "description"),
+        without(Feature::Objects, "objects"),
+    );
+    let unplaced = !Feature::PLACED.iter().any(|feature| wanted.contains(feature));
+    let unplaced = unplaced.then(|| "needs one of the features `codes`, `text`, `objects`, `faces`".to_owned());
+    let wrong_schema = typed.schema.as_ref().and_then(answer::mistake);
+    let wrong_schema = wrong_schema.map(|detail| ("/schema".to_owned(), detail));
     let mistakes = [
-        needless(input.prompt.is_some(), "/prompt"),
-        needless(input.schema.is_some(), "/schema").or(wrong_schema.map(|detail| ("/schema".to_owned(), detail))),
-        needless(input.model.is_some(), "/model"),
+        needless(typed.prompt.is_some(), "/prompt", &undescribed),
+        needless(typed.schema.is_some(), "/schema", &undescribed).or(wrong_schema),
+        needless(typed.model.is_some(), "/model", &undescribed),
+        needless(typed.detector.is_some(), "/detector", &undetected),
+        needless(typed.detector_model.is_some(), "/detector_model", &undetected),
+        needless(!typed.detector_fallback.is_empty(), "/detector_fallback", &undetected),
+        needless(typed.annotate, "/annotate", &unplaced),
     ];
     let errors = mistakes.into_iter().flatten().map(|(pointer, detail)| FieldError {
         pointer,
@@ -288,5 +364,21 @@ mod tests {
             mistakes(&json!({"image": image, "schema": {"type": "array"}})),
             ["/schema"]
         );
+    }
+
+    #[test]
+    fn a_detector_asks_for_objects_and_needs_them() {
+        let image = json!({"artifact": "a"});
+        let input = json!({"image": image, "detector": "onnx", "annotate": true});
+        assert!(mistakes(&input).is_empty());
+        let input: ImageAnalysisInput = serde_json::from_value(input).expect("an input");
+        assert!(input.wanted().contains(&Feature::Objects));
+        let only_colors = json!({"image": image, "features": ["colors"], "detector": "onnx", "detector_model": "a/1",
+            "detector_fallback": ["onnx"], "annotate": true});
+        assert_eq!(
+            mistakes(&only_colors),
+            ["/detector", "/detector_model", "/detector_fallback", "/annotate"]
+        );
+        assert!(mistakes(&json!({"image": image, "features": ["faces"], "annotate": true})).is_empty());
     }
 }

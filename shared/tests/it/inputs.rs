@@ -237,24 +237,15 @@ fn a_stream_has_one_source_and_what_is_not_there_yet_says_so() {
 }
 
 #[test]
-fn features_that_are_planned_say_so() {
+fn a_feature_that_does_not_exist_is_told_those_that_do() {
     let errors = wrong(
         "image_analysis",
-        &json!({"image": {"url": "a"}, "features": ["colors", "faces", "smell"]}),
+        &json!({"image": {"url": "a"}, "features": ["faces", "smell"], "min_confidence": 1.5}),
     );
-    let available = "available are colors, quality, hash, codes, text, description";
-    assert_eq!(
-        errors[0],
-        is(
-            "/features/1",
-            &format!("`faces` is not available yet; {available}"),
-            FieldCode::Invalid
-        )
-    );
-    assert_eq!(
-        errors[1].1,
-        "must be one of colors, quality, hash, codes, text, description, not \"smell\""
-    );
+    let said = "must be one of colors, quality, hash, codes, text, objects, faces, description, not \"smell\"";
+    let pointers: Vec<&str> = errors.iter().map(|(pointer, ..)| pointer.as_str()).collect();
+    assert_eq!(pointers, ["/features/1", "/min_confidence"]);
+    assert_eq!(errors[0].1, said);
 }
 
 /// Kinds with rules between fields, which their schemas do not say: there our check is the stricter one.

@@ -5,15 +5,15 @@ use bytes::Bytes;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 use zoetrope_queue::Failure;
-use zoetrope_shared::media::MediaRef;
-use zoetrope_shared::tasks::image_analysis::{Described, Feature, ImageAnalysisInput, ImageAnalysisOutput, KIND};
+use zoetrope_shared::tasks::image_analysis::{Described, Feature, ImageAnalysisOutput, KIND};
 use zoetrope_shared::usage::{FellBack, Usage};
 use zoetrope_shared::wording;
 
 use crate::protocol::{PICTURE, PICTURE_EDGE, PictureInput, Request};
+use crate::protocol_images::AnalysisInput;
 use crate::providers::capability::{Ask, Picture, Pieces, VisionModel};
 use crate::providers::catalogue::Capability;
-use crate::providers::configured::{AUTO, Chain, Wanted};
+use crate::providers::configured::{Chain, Wanted};
 use crate::services::Services;
 use crate::writing::prompt::{self, Scene};
 use crate::writing::rounds::{self, ByModel};
@@ -155,18 +155,10 @@ async fn locally(
 }
 
 async fn colors_and_text(services: &Services, bytes: Bytes) -> Result<ImageAnalysisOutput, Failure> {
-    let input = ImageAnalysisInput {
-        // A child is given the bytes, and looks nothing up.
-        image: MediaRef::Artifact {
-            artifact: String::new(),
-        },
-        features: Some(vec![Feature::Colors, Feature::Text]),
-        min_confidence: 0.5,
-        prompt: None,
-        schema: None,
-        provider: AUTO.to_owned(),
-        model: None,
-        fallback: Vec::new(),
+    let input = AnalysisInput {
+        features: vec![Feature::Colors, Feature::Text],
+        min_confidence: Some(0.5),
+        detector: None,
     };
     let request = Request {
         kind: KIND.name.to_owned(),

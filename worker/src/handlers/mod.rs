@@ -12,7 +12,9 @@ pub mod transcription;
 pub mod voice_synthesis;
 pub mod voices;
 
+mod annotating;
 mod describing;
+mod detecting;
 mod telling;
 
 use std::fmt::Display;

@@ -3,7 +3,7 @@
 //! needs a privilege. Where the kernel lacks one of them the child works without it, and says so.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use landlock::{
@@ -16,8 +16,9 @@ use seccompiler::{
 
 /// What is asked of Landlock: files, TCP, signals and abstract sockets. An older kernel gives what it has.
 const LANDLOCK: ABI = ABI::V6;
-/// Programs, libraries and their data: Tesseract's models, fonts, tables of characters. Nobody's secrets.
-const SYSTEM: [&str; 9] = [
+/// Programs, libraries and their data: Tesseract's models, fonts, tables of characters; what the processor can do, by which
+/// ONNX Runtime chooses its code. Nobody's secrets.
+const SYSTEM: [&str; 11] = [
     "/usr",
     "/lib",
     "/lib64",
@@ -27,14 +28,16 @@ const SYSTEM: [&str; 9] = [
     "/etc/alternatives",
     "/etc/fonts",
     "/var/cache/fontconfig",
+    "/proc/cpuinfo",
+    "/sys/devices/system/cpu",
 ];
 const NULL: &str = "/dev/null";
 
 /// Confines this thread and those that it starts. `inputs` is the folder below which files may be read by who knows their
-/// names. The answer is what could not be done.
-pub(crate) fn confine(inputs: Option<&Path>) -> anyhow::Result<Vec<&'static str>> {
+/// names; `readable` are single files of the operator's. The answer is what could not be done.
+pub(crate) fn confine(inputs: Option<&Path>, readable: &[PathBuf]) -> anyhow::Result<Vec<&'static str>> {
     let mut missing = Vec::new();
-    match restrict_files(inputs).context("restrict files")? {
+    match restrict_files(inputs, readable).context("restrict files")? {
         RulesetStatus::FullyEnforced => {}
         RulesetStatus::PartiallyEnforced => missing.push("the kernel's Landlock is older than Linux 6.12"),
         RulesetStatus::NotEnforced => missing.push("the kernel has no Landlock"),
@@ -50,7 +53,7 @@ pub(crate) fn confine(inputs: Option<&Path>) -> anyhow::Result<Vec<&'static str>
     Ok(missing)
 }
 
-fn restrict_files(inputs: Option<&Path>) -> Result<RulesetStatus, RulesetError> {
+fn restrict_files(inputs: Option<&Path>, readable: &[PathBuf]) -> Result<RulesetStatus, RulesetError> {
     let (file, null): (BitFlags<AccessFs>, BitFlags<AccessFs>) =
         (AccessFs::ReadFile.into(), AccessFs::ReadFile | AccessFs::WriteFile);
     let confined = Ruleset::default()
@@ -63,6 +66,7 @@ fn restrict_files(inputs: Option<&Path>) -> Result<RulesetStatus, RulesetError> 
         .add_rules(path_beneath_rules([NULL], null))?
         // Without the right to list: whoever is not told a name does not find it.
         .add_rules(path_beneath_rules(inputs, file))?
+        .add_rules(path_beneath_rules(readable, file))?
         .restrict_self()?;
     Ok(confined.ruleset)
 }
@@ -158,11 +162,16 @@ mod tests {
     /// Runs a test in a confined thread: the test program itself goes on as it was.
     fn confined(test: impl FnOnce(&Path, &Path) + Send + 'static) {
         let (inputs, elsewhere) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
-        for folder in [&inputs, &elsewhere] {
-            std::fs::write(folder.path().join("film"), "film").expect("the folder is ours");
+        for path in [
+            inputs.path().join("film"),
+            elsewhere.path().join("film"),
+            elsewhere.path().join("net"),
+        ] {
+            std::fs::write(path, "film").expect("the folder is ours");
         }
         let body = move || {
-            let missing = confine(Some(inputs.path())).expect("a thread can be confined");
+            let readable = [elsewhere.path().join("net"), elsewhere.path().join("is not there")];
+            let missing = confine(Some(inputs.path()), &readable).expect("a thread can be confined");
             assert!(
                 missing.is_empty(),
                 "this test needs a Linux of 6.12 or newer: {missing:?}"
@@ -190,6 +199,12 @@ mod tests {
             refused(File::create(inputs.join("new")), "making a file");
             refused(std::fs::remove_file(&film), "removing an input");
             refused(File::open(elsewhere.join("film")), "a file beside the inputs");
+            let net = elsewhere.join("net");
+            assert_eq!(std::fs::read(&net).expect("a file that was named is readable"), b"film");
+            refused(
+                File::options().append(true).open(&net),
+                "writing to a file that was named",
+            );
             refused(std::fs::read_dir("/"), "listing the root");
             let parent = format!("/proc/{}/environ", getppid().expect("a parent").as_raw_nonzero());
             for path in ["/etc/passwd", "/etc/hostname", "/proc/self/environ", &parent] {

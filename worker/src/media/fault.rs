@@ -47,6 +47,15 @@ impl Fault {
         }
     }
 
+    /// A network of the operator's cannot be used.
+    pub(crate) fn model_invalid(message: impl Into<String>) -> Self {
+        Self {
+            code: "model_invalid",
+            message: message.into(),
+            retryable: false,
+        }
+    }
+
     /// The engine failed for no reason that the medium explains.
     pub(crate) fn engine_failed(message: impl Into<String>) -> Self {
         Self {

@@ -12,7 +12,7 @@ use crate::decode::Document;
 use crate::fault::Fault;
 
 /// Quality of the JPEG, percent: text on screens stays legible.
-const QUALITY: u8 = 85;
+pub(crate) const QUALITY: u8 = 85;
 
 /// Makes the picture.
 pub(crate) fn run(input: &PictureInput, bytes: Vec<u8>) -> Result<Vec<u8>, Fault> {
@@ -25,7 +25,7 @@ pub(crate) fn run(input: &PictureInput, bytes: Vec<u8>) -> Result<Vec<u8>, Fault
 }
 
 /// Without transparency, which a JPEG does not have: what is clear becomes white.
-fn flat(image: DynamicImage) -> RgbImage {
+pub(crate) fn flat(image: DynamicImage) -> RgbImage {
     if !image.color().has_alpha() {
         return image.into_rgb8();
     }

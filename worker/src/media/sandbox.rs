@@ -1,7 +1,7 @@
 //! What a child gives up before it reads its first byte; `confine` has what the kernel does about it. The worker adds the
 //! rest from outside: an environment without secrets, a private working folder, its own process group, and the kill.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
@@ -20,8 +20,8 @@ const MAX_OPEN_FILES: u64 = 64;
 const OOM_SCORE: &[u8] = b"800";
 
 /// Restricts this process, which has one thread by now, and tells the worker what could not be restricted. Files below
-/// `inputs` stay readable. `NPROC` is left alone: it counts all processes of the user, the worker's included.
-pub(crate) fn enter(inputs: Option<&Path>) -> anyhow::Result<()> {
+/// `inputs` and the `readable` ones stay readable. `NPROC` is left alone: it counts all processes of the user, the worker's included.
+pub(crate) fn enter(inputs: Option<&Path>, readable: &[PathBuf]) -> anyhow::Result<()> {
     #[cfg(target_os = "linux")]
     enter_linux()?;
     leave_no_folder()?;
@@ -30,10 +30,10 @@ pub(crate) fn enter(inputs: Option<&Path>) -> anyhow::Result<()> {
     limit(Resource::Fsize, MAX_FILE_BYTES)?;
     limit(Resource::As, MAX_ADDRESS_SPACE)?;
     #[cfg(target_os = "linux")]
-    let missing = crate::confine::confine(inputs)?;
+    let missing = crate::confine::confine(inputs, readable)?;
     #[cfg(not(target_os = "linux"))]
     let missing = {
-        let _ = inputs;
+        let _ = (inputs, readable);
         ["the system is not Linux"]
     };
     if !missing.is_empty() {

@@ -8,10 +8,12 @@ use anyhow::Context;
 use rustix::process::{Signal, getpid, kill_process};
 use zoetrope_worker::protocol::{self, Frame, MAX_MEDIA_BYTES, ProtocolError, Reply, Request};
 use zoetrope_worker::protocol_steps::STEPS;
-use zoetrope_worker::{protocol_audio, protocol_streams as stream};
+use zoetrope_worker::{protocol_audio, protocol_images, protocol_streams as stream};
 
-use crate::analysis;
+use crate::analysis::{self, Faces};
+use crate::annotate;
 use crate::audio;
+use crate::detection::Detector;
 use crate::fault::Fault;
 use crate::ocr;
 use crate::picture;
@@ -26,6 +28,10 @@ const REQUESTS_WAITING: usize = 1;
 pub(crate) struct Engines {
     /// Tesseract, with the languages of the last request.
     pub(crate) ocr: ocr::Engine,
+    /// What finds faces.
+    pub(crate) faces: Faces,
+    /// What finds objects: the operator's network.
+    pub(crate) detector: Detector,
     /// Decoders and files of streams that are held by this child.
     pub(crate) streams: Streams,
 }
@@ -101,6 +107,7 @@ fn work(engines: &mut Engines, frame: Frame, progress: &Progress<'_>) -> Result<
         protocol_audio::AUDIO_PIECE => audio::piece(&parse(&request)?, frame.body),
         protocol_audio::LISTEN => to_json(&audio::listen(&parse(&request)?, frame.body)?),
         protocol_audio::LOCAL_VOICES => to_json(&audio::voices()?),
+        protocol_images::ANNOTATE => annotate::run(&parse(&request)?, frame.body),
         protocol::PICTURE => picture::run(&parse(&request)?, frame.body),
         STEPS => to_json(&steps::run(engines, &parse(&request)?, progress)?),
         stream::KEY_FRAME => to_json(&streams::key_frame(engines, &parse(&request)?, &frame.body)?),

@@ -3,7 +3,6 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Once;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::task::JoinSet;
 
-use super::{Listener, STREAM_REQUESTS_IN_ONE};
+use super::{Listener, MediaPoolConfig, STREAM_REQUESTS_IN_ONE};
 use crate::metrics::Metrics;
 use crate::protocol::{
     self, FOLDER_PREFIX, MAX_MEDIA_BYTES, MAX_RESULT_BYTES, ProtocolError, Reply, Request, SANDBOX_NOTE,
@@ -44,13 +43,15 @@ pub(super) struct MediaChild {
 }
 
 impl MediaChild {
-    /// Starts a child with nothing but a socket, an empty folder, the folder of its inputs and two harmless variables.
-    pub(super) fn spawn(executable: &Path, inputs: &Path, metrics: Metrics) -> io::Result<Self> {
+    /// Starts a child with nothing but a socket, an empty folder, the names of what it may read and two harmless
+    /// variables.
+    pub(super) fn spawn(config: &MediaPoolConfig, metrics: Metrics) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix(FOLDER_PREFIX).tempdir()?;
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
-        let mut process = Command::new(executable)
-            .arg(inputs)
+        let mut process = Command::new(&config.executable)
+            .arg(&config.inputs)
+            .args(&config.readable)
             // No secrets of ours. OpenMP's threads spin against each other; parallelism comes from children.
             .env_clear()
             .env("OMP_THREAD_LIMIT", "1")

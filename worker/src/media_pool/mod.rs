@@ -35,6 +35,8 @@ pub struct MediaPoolConfig {
     pub executable: PathBuf,
     /// The folder of its inputs: children may read what lies below, if they are told its name, and no other file.
     pub inputs: PathBuf,
+    /// Files of the operator's that they may read too: a detector's network, its labels, the library that runs it.
+    pub readable: Vec<PathBuf>,
     /// Most children at once: the worker's cpu slots.
     pub max_children: usize,
     /// A child is replaced after this many requests, so that whatever leaks stays small.
@@ -49,6 +51,7 @@ impl MediaPoolConfig {
         Self {
             executable,
             inputs: std::env::temp_dir(),
+            readable: Vec::new(),
             max_children,
             recycle_after_requests: RECYCLE_AFTER_REQUESTS,
             recycle_resident_bytes: RECYCLE_RESIDENT_BYTES,
@@ -203,8 +206,7 @@ impl MediaPool {
         if self.0.permits.is_closed() {
             return Err(MediaError::Unavailable("the worker is stopping".into()));
         }
-        let MediaPoolConfig { executable, inputs, .. } = &self.0.config;
-        let spawned = MediaChild::spawn(executable, inputs, self.0.metrics.clone());
+        let spawned = MediaChild::spawn(&self.0.config, self.0.metrics.clone());
         spawned.map_err(|error| {
             let executable = self.0.config.executable.display();
             MediaError::Unavailable(format!("start {executable}: {error}"))

@@ -9,7 +9,7 @@ use zoetrope_shared::usage::FellBack;
 
 use super::anthropic::Anthropic;
 use super::calls::{CallPolicy, Caller, Candidate, Unanswered};
-use super::capability::{Engine, SpeechSynthesizer, TextModel, Transcriber, VisionModel};
+use super::capability::{Detector, Engine, SpeechSynthesizer, TextModel, Transcriber, VisionModel};
 use super::catalogue::{Capability, Catalogue, Model};
 use super::deepgram::Deepgram;
 use super::elevenlabs::ElevenLabs;
@@ -19,6 +19,7 @@ use super::http::{self, Endpoint, HttpLimits, KeyHeader};
 use super::openai_chat::OpenAiChat;
 use super::openai_speech::OpenAiSpeech;
 use super::openai_transcription::OpenAiTranscription;
+use super::roboflow::Roboflow;
 use crate::metrics::Metrics;
 
 /// The word for "whoever is configured, then the local engine".
@@ -35,26 +36,31 @@ pub struct Providers {
     pub speech: Arc<[Arc<dyn SpeechSynthesizer>]>,
     /// Write down what is spoken.
     pub transcribers: Arc<[Arc<dyn Transcriber>]>,
+    /// Find objects.
+    pub detectors: Arc<[Arc<dyn Detector>]>,
     /// Makes the calls.
     pub caller: Caller,
     usual: UsualModels,
 }
 
-/// Models of `openai` where a task names none: a server of one's own has none of OpenAI's.
+/// Models where a task names none: of `openai`, since a server of one's own has none of OpenAI's, and of `roboflow`,
+/// where most models are one's own.
 #[derive(Debug, Clone, Default)]
 struct UsualModels {
     chat: Option<Arc<str>>,
     speech: Option<Arc<str>>,
     transcription: Option<Arc<str>>,
+    detection: Option<Arc<str>>,
 }
 
 impl UsualModels {
-    fn of(&self, capability: Capability) -> Option<&str> {
-        match capability {
-            Capability::Text | Capability::Vision => self.chat.as_deref(),
-            Capability::Speech => self.speech.as_deref(),
-            Capability::Transcription => self.transcription.as_deref(),
-            Capability::Detection => None,
+    fn of(&self, provider: &str, capability: Capability) -> Option<&str> {
+        match (provider, capability) {
+            ("openai", Capability::Text | Capability::Vision) => self.chat.as_deref(),
+            ("openai", Capability::Speech) => self.speech.as_deref(),
+            ("openai", Capability::Transcription) => self.transcription.as_deref(),
+            ("roboflow", Capability::Detection) => self.detection.as_deref(),
+            _ => None,
         }
     }
 }
@@ -152,6 +158,7 @@ impl Providers {
             vision: Arc::default(),
             speech: Arc::default(),
             transcribers: Arc::default(),
+            detectors: Arc::default(),
             caller: Caller {
                 policy,
                 catalogue,
@@ -162,6 +169,7 @@ impl Providers {
                 chat: settings.openai_model.as_deref().map(Arc::from),
                 speech: settings.openai_speech_model.as_deref().map(Arc::from),
                 transcription: settings.openai_transcription_model.as_deref().map(Arc::from),
+                detection: settings.roboflow_model.as_deref().map(Arc::from),
             },
         };
         // Made only when it is used: it reads the system's certificates.
@@ -210,6 +218,10 @@ impl Providers {
         if is_on(&settings.deepgram) {
             let endpoint = endpoint("deepgram", &settings.deepgram, KeyHeader::Authorization("Token"))?;
             transcribers.push(Arc::new(Deepgram::new(endpoint)));
+        }
+        if is_roboflow_on(settings) {
+            let endpoint = endpoint("roboflow", &settings.roboflow, KeyHeader::Authorization("Bearer"))?;
+            self.detectors = Arc::new([Arc::new(Roboflow::new(endpoint)) as Arc<dyn Detector>]);
         }
         (self.text, self.vision, self.speech) = (text.into(), vision.into(), speech.into());
         self.transcribers = transcribers.into();
@@ -267,10 +279,7 @@ impl Providers {
         if chain.candidates.iter().any(|known| known.engine.provider() == provider) {
             return Ok(());
         }
-        let usual = self
-            .usual
-            .of(capability)
-            .filter(|_| provider == "openai" && wanted.is_none());
+        let usual = self.usual.of(provider, capability).filter(|_| wanted.is_none());
         let model: Option<Model> = self.caller.catalogue.choose(provider, capability, wanted.or(usual));
         let model = model.ok_or_else(|| {
             let message = format!("{provider} has no such model for {}", capability.as_str());
@@ -293,6 +302,10 @@ fn is_openai_on(settings: &ProviderSettings) -> bool {
     is_on(&settings.openai) || settings.openai.is_moved
 }
 
+fn is_roboflow_on(settings: &ProviderSettings) -> bool {
+    is_on(&settings.roboflow) || settings.roboflow.is_moved
+}
+
 fn is_any_on(settings: &ProviderSettings) -> bool {
     let with_keys = [
         &settings.anthropic,
@@ -300,7 +313,7 @@ fn is_any_on(settings: &ProviderSettings) -> bool {
         &settings.elevenlabs,
         &settings.deepgram,
     ];
-    is_openai_on(settings) || with_keys.into_iter().any(is_on)
+    is_openai_on(settings) || is_roboflow_on(settings) || with_keys.into_iter().any(is_on)
 }
 
 /// The failure of a task that needs who is not there.
@@ -314,7 +327,13 @@ pub fn not_configured<T: Engine + ?Sized>(capability: Capability, name: Option<&
     let what = capability.as_str();
     let message = match name {
         Some(name) => format!("`{name}` is not configured for {what} on this worker; configured: {known}"),
-        None => format!("this needs a provider of {what}, and none is configured; set its key, such as OPENAI_API_KEY"),
+        None => {
+            let remedy = match capability {
+                Capability::Detection => "set ROBOFLOW_API_KEY, or DETECTOR_MODEL to an ONNX file",
+                _ => "set its key, such as OPENAI_API_KEY",
+            };
+            format!("this needs a provider of {what}, and none is configured; {remedy}")
+        }
     };
     Failure::non_retryable("provider_not_configured", message)
 }

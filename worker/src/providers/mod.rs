@@ -17,6 +17,7 @@ pub mod gemini;
 pub mod openai_chat;
 pub mod openai_speech;
 pub mod openai_transcription;
+pub mod roboflow;
 
 mod classify;
 mod error_body;

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 /// Beginnings of the names of libraries and packages that decode media.
-const DECODERS: [&str; 13] = [
+const DECODERS: [&str; 15] = [
     "image",
     "png",
     "tiff",
@@ -17,6 +17,8 @@ const DECODERS: [&str; 13] = [
     "ffmpeg",
     "opencv",
     "onnxruntime",
+    "ort",
+    "rustface",
 ];
 
 fn output_of(command: &mut Command) -> String {

@@ -69,6 +69,7 @@ pub(crate) fn all() -> Vec<Case> {
         elevenlabs(),
         openai_transcription(),
         deepgram(),
+        super::detection::roboflow(),
     ]
 }
 

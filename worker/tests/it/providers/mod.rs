@@ -3,4 +3,5 @@
 mod cases;
 mod conformance;
 mod contracts;
+mod detection;
 pub(crate) mod mock;
