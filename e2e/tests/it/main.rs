@@ -7,6 +7,7 @@ mod cli;
 mod cli_media;
 mod contract;
 mod drain;
+mod every_kind;
 mod failures;
 mod following;
 mod live_readers;
