@@ -18,7 +18,10 @@ use utoipa_axum::router::OpenApiRouter;
 use zoetrope_queue::{Clock, QueueError, QueueStatus, RedisHealth, SystemClock};
 use zoetrope_shared::artifacts::Artifacts;
 use zoetrope_shared::config::Settings;
+use zoetrope_shared::ledger::Ledger;
 use zoetrope_shared::netguard::{NetGuard, NetGuardConfig};
+use zoetrope_shared::provider_reports::ProviderReports;
+use zoetrope_shared::redis_link::RedisLink;
 use zoetrope_shared::secrets::SecretKeys;
 use zoetrope_shared::tasks::voices::VoicesOutput;
 use zoetrope_shared::tenant::Tenant;
@@ -37,7 +40,9 @@ use crate::limits::{
 use crate::link::{Link, Plain};
 use crate::live::{events, process_frame, scenes, socket};
 use crate::service::metrics::Metrics;
-use crate::service::{backlog, docs, health, hello, kinds, metrics, queue_status, rules, voices, workers};
+use crate::service::{
+    backlog, docs, health, hello, kinds, metrics, providers, queue_status, rules, spend, usage, voices, workers,
+};
 use crate::submit::held::Held;
 use crate::submit::idempotency::{self, Memories};
 use crate::submit::submission::Judge;
@@ -54,6 +59,9 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) link: Link,
     pub(crate) memories: Memories,
+    /// What tenants' calls to providers used.
+    pub(crate) ledger: Ledger,
+    pub(crate) provider_reports: ProviderReports,
     pub(crate) artifacts: Artifacts,
     pub(crate) netguard: NetGuard,
     pub(crate) secrets: SecretKeys,
@@ -90,11 +98,14 @@ impl App {
     pub(crate) fn open(settings: Settings, tenants: Tenants) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let artifacts = Artifacts::open(&settings.artifacts_url, clock.clone())?;
-        let redis = Plain::at(settings.redis());
+        let outside = RedisLink::at(settings.redis());
+        let redis = Plain::over(outside.clone());
         let shared = Shared {
             gate: Gate::new(&settings, redis.clone()),
             link: Link::new(settings.redis()),
             memories: Memories::new(redis),
+            provider_reports: ProviderReports::new(outside.clone()),
+            ledger: Ledger::new(outside, clock.clone(), settings.provider_bounds.spend_cap),
             artifacts,
             secrets: settings.secret_keys(),
             netguard: NetGuard::new(NetGuardConfig::of(&settings)),
@@ -189,6 +200,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(queue_status::routes())
         .merge(rules::routes())
         .merge(backlog::routes())
+        .merge(providers::routes())
+        .merge(usage::routes())
+        .merge(spend::routes())
         .merge(voices::routes())
         .merge(workers::routes())
         .merge(health::routes())

@@ -51,6 +51,12 @@ pub(crate) const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest a worker may take to list its voices for a caller that waits, and how long its list is kept.
 pub(crate) const VOICES_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) const VOICES_CACHE: Duration = Duration::from_mins(10);
+/// Days of usage that are told where none are asked for.
+pub(crate) const USUAL_USAGE_DAYS: u16 = 30;
+/// Days of tenants that are read for one answer about usage, how many tenants at a time, and most items in it.
+pub(crate) const MAX_USAGE_READS: usize = 10_000;
+pub(crate) const USAGE_READS_AT_ONCE: usize = 16;
+pub(crate) const MAX_USAGE_ITEMS: usize = 5_000;
 /// Event streams and web sockets at a time; one more is refused with 503.
 pub(crate) const MAX_LIVE_CLIENTS: usize = 4_000;
 /// Tasks that one WebSocket follows.

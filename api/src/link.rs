@@ -1,42 +1,27 @@
 //! The connection to the queue. The api starts without Redis: it answers 503 until the first connection stands.
 
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 
-use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use zoetrope_queue::{ConnectOptions, Connection, Queue, QueueError, TaskId, Watch};
+use zoetrope_shared::redis_link::RedisLink;
 
 use crate::http::problem::Refusal;
 use crate::limits::RECONNECT;
 
-/// Longest that Redis may take for one answer about keys that are not the queue's.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// A connection for the Redis keys outside the queue. Connects when first used.
+/// A connection for the Redis keys outside the queue, with refusals for its errors.
 #[derive(Clone)]
-pub(crate) struct Plain {
-    options: ConnectOptions,
-    connection: Arc<OnceCell<Connection>>,
-}
+pub(crate) struct Plain(RedisLink);
 
 impl Plain {
-    /// To this Redis.
-    pub(crate) fn at(options: ConnectOptions) -> Self {
-        Self {
-            options: ConnectOptions {
-                response_timeout: RESPONSE_TIMEOUT,
-                ..options
-            },
-            connection: Arc::default(),
-        }
+    /// Over this.
+    pub(crate) fn over(link: RedisLink) -> Self {
+        Self(link)
     }
 
     /// The connection.
     pub(crate) async fn get(&self) -> Result<Connection, Refusal> {
-        let connect = || Connection::open(&self.options);
-        let connected = self.connection.get_or_try_init(connect).await.cloned();
-        connected.map_err(|error| {
+        self.0.get().await.map_err(|error| {
             tracing::warn!(%error, "api.redis.unavailable: cannot connect");
             Refusal::redis_unavailable()
         })

@@ -16,6 +16,7 @@ mod page;
 #[path = "../../queue/tests/it/ports.rs"]
 mod ports;
 mod process;
+mod provider;
 #[allow(dead_code, reason = "the tests of the queue use the rest")]
 #[path = "../../queue/tests/it/proxy.rs"]
 mod proxy;
@@ -37,6 +38,7 @@ pub use orphan::ends_with_its_test;
 pub use page::huge_page;
 pub use ports::free_port;
 pub use process::{Process, executable};
+pub use provider::{Provider, ProviderAnswer};
 pub use redis::{Durability, Redis};
 pub use rtsp::RtspServer;
 pub use site::Site;

@@ -6,8 +6,19 @@
 //! | `zs:{.keys}:all` | hash | API keys by id, with the SHA-256 of their secrets | never |
 //! | `zs:{.keys}:version` | string | random text, another one after every change of the keys | never |
 //! | `zs:{.keys}:ticket:<hash>` | string | whom a one-time ticket stands for | 60 s |
+//! | `zs:{<tenant>}:usage:<day>` | hash | what calls to providers used, by provider, capability, model and figure | 94 d |
+//! | `zs:{.usage}:tenants:<day>` | zset | tenants that used anything | 94 d |
+//! | `zs:{<tenant>}:spend:cap` | string | the tenant's own spend cap and its period | never |
+//! | `zs:{<tenant>}:spend:of:<day or month>` | string | what calls cost then, nanodollars | 40 d |
+//! | `zs:{<tenant>}:spend:holds` | zset | what is held for calls under way, by when that counts as spent | 40 d |
+//! | `zs:{<tenant>}:spend:held` | string | the sum of it | 40 d |
+//! | `zs:{<tenant>}:answer:<hash>` | string | a provider's answer, for tasks that take one from the cache | 24 h |
+//! | `zs:{<tenant>}:answers` | zset | the tenant's answers by when they were kept | 24 h |
+//! | `zs:{.limits}:<provider>` | hash | when a provider's next request and next token may come, milliseconds | 2 h |
+//! | `zs:{.providers}:reports` | hash | what each worker tells of its providers, as JSON | 90 s |
+//! | `zs:{.providers}:seen` | zset | workers by when they told it | 90 s |
 //!
-//! No tenant's name has a dot, so `.keys` is none.
+//! No tenant's name has a dot, so `.keys`, `.usage`, `.limits` and `.providers` are none.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -37,6 +48,56 @@ pub const API_KEYS_VERSION: &str = "zs:{.keys}:version";
 /// Where a ticket is kept. Only its hash is: who reads Redis can redeem none.
 pub fn ticket(ticket: &str) -> String {
     format!("zs:{{.keys}}:ticket:{}", sha256_hex(ticket))
+}
+
+/// What a tenant's calls used on a day.
+pub fn usage(tenant: &Tenant, day: &str) -> String {
+    format!("zs:{{{tenant}}}:usage:{day}")
+}
+
+/// Tenants that used anything on a day.
+pub fn usage_tenants(day: &str) -> String {
+    format!("zs:{{.usage}}:tenants:{day}")
+}
+
+/// A provider's answer to a tenant.
+pub fn answer(tenant: &Tenant, hash: &str) -> String {
+    format!("zs:{{{tenant}}}:answer:{hash}")
+}
+
+/// The answers that are kept for a tenant.
+pub fn answers(tenant: &Tenant) -> String {
+    format!("zs:{{{tenant}}}:answers")
+}
+
+/// What each worker tells of its providers.
+pub const PROVIDER_REPORTS: &str = "zs:{.providers}:reports";
+/// Workers by when they told it.
+pub const PROVIDER_REPORTS_SEEN: &str = "zs:{.providers}:seen";
+
+/// How far a provider's rates are taken.
+pub fn provider_limits(provider: &str) -> String {
+    format!("zs:{{.limits}}:{provider}")
+}
+
+/// A tenant's own spend cap.
+pub fn spend_cap(tenant: &Tenant) -> String {
+    format!("zs:{{{tenant}}}:spend:cap")
+}
+
+/// What a tenant's calls cost on a day or in a month.
+pub fn spent(tenant: &Tenant, when: &str) -> String {
+    format!("zs:{{{tenant}}}:spend:of:{when}")
+}
+
+/// What is held for a tenant's calls.
+pub fn spend_holds(tenant: &Tenant) -> String {
+    format!("zs:{{{tenant}}}:spend:holds")
+}
+
+/// The sum of what is held for a tenant's calls.
+pub fn spend_held(tenant: &Tenant) -> String {
+    format!("zs:{{{tenant}}}:spend:held")
 }
 
 /// The SHA-256 of a text, hexadecimal: how secrets of 256 random bits are kept.

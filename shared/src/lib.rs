@@ -15,10 +15,13 @@ pub mod secrets;
 pub mod stream_source;
 
 pub mod keys;
+pub mod ledger;
 pub mod wire;
 
 pub mod config;
 pub mod probe;
+pub mod provider_reports;
+pub mod redis_link;
 pub mod shutdown;
 pub mod telemetry;
 pub mod usage;

@@ -27,6 +27,9 @@ pub struct Usage {
     /// Whether the provider told no figures and these are estimates.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
+    /// Whether all of it was remembered from earlier calls and none was made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cached: bool,
 }
 
 impl Usage {
@@ -48,6 +51,7 @@ impl Usage {
             _ => None,
         };
         self.estimated |= other.estimated;
+        self.cached = other.cached && (self.cached || is_first);
     }
 }
 
@@ -70,6 +74,23 @@ mod tests {
             cost_usd: cost,
             ..Usage::default()
         }
+    }
+
+    #[test]
+    fn a_sum_is_cached_only_if_all_of_it_is() {
+        let remembered = Usage {
+            cached: true,
+            cost_usd: Some(0.0),
+            ..Usage::default()
+        };
+        let mut usage = Usage::default();
+        usage.add(&remembered);
+        usage.add(&remembered);
+        assert!(usage.cached);
+        usage.add(&tokens(5, Some(0.5)));
+        assert_eq!((usage.cached, usage.cost_usd), (false, Some(0.5)));
+        usage.add(&remembered);
+        assert!(!usage.cached);
     }
 
     #[test]

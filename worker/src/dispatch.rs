@@ -1,11 +1,13 @@
 //! From a claimed task to its handler: the table, and what is the same for every kind (large inputs and results,
 //! metrics, the span). What a kind does belongs in `handlers`.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 use tracing::Instrument;
-use zoetrope_queue::{Attempt, Failure, Handler, KindSlot, Outcome, SlotClass, StopReason};
+use zoetrope_queue::{Attempt, ErrorClass, Failure, Handler, KindSlot, Outcome, SlotClass, StopReason};
 use zoetrope_shared::artifacts::ArtifactError;
 use zoetrope_shared::config::Settings;
 use zoetrope_shared::offload;
@@ -16,6 +18,7 @@ use crate::handlers::{
     self, content_generation, echo, image_analysis, ocr, scene_description, step_detection, stream_ingest,
     transcription, voice_synthesis, voices,
 };
+use crate::providers::fault::{LIMIT_REACHED, NO_SEAT};
 use crate::services::Services;
 
 /// The future of one attempt's work.
@@ -178,6 +181,11 @@ async fn run_one(services: Services, row: &'static Row, kind: &'static Kind, att
             Outcome::Succeeded(result)
         }
         Ok(Err(failure)) => {
+            if let Some(pause) = pause_of(&failure) {
+                metrics.attempt_ended(kind.name, "snoozed", seconds);
+                tracing::debug!(seconds, ?pause, "attempt put off: {failure}");
+                return Outcome::Snoozed(pause);
+            }
             metrics.attempt_ended(kind.name, "failed", seconds);
             tracing::info!(seconds, code = failure.code, "attempt failed: {failure}");
             Outcome::Failed(failure)
@@ -187,6 +195,14 @@ async fn run_one(services: Services, row: &'static Row, kind: &'static Kind, att
             tracing::info!(seconds, ?reason, "attempt stopped");
             Outcome::Released
         }
+    }
+}
+
+/// How long a task is put off that our own limits of a provider have sent away: nothing failed, so it costs no attempt.
+fn pause_of(failure: &Failure) -> Option<Duration> {
+    match failure.class {
+        ErrorClass::RateLimited(pause) if [LIMIT_REACHED, NO_SEAT].contains(&failure.code.as_str()) => pause,
+        _ => None,
     }
 }
 
@@ -207,6 +223,7 @@ async fn work(
     mut attempt: Attempt,
 ) -> Result<Box<RawValue>, Failure> {
     let tenant = handlers::tenant_of(&attempt)?;
+    let services = services.on_account_of(&tenant);
     attempt.input = offload::load(&services.artifacts, &tenant, attempt.input)
         .await
         .map_err(|error| match error {

@@ -23,6 +23,8 @@ pub struct Metrics {
     leases_expired: IntCounter,
     provider_calls: IntCounterVec,
     provider_seconds: HistogramVec,
+    ledger_entries_lost: IntCounter,
+    provider_limits_alone: IntCounter,
     /// What of the queue's count is in the counter.
     leases_taken_over: Arc<AtomicU64>,
 }
@@ -54,6 +56,14 @@ impl Metrics {
             )?,
             provider_calls: IntCounterVec::new(calls, &["provider", "capability", "outcome"])?,
             provider_seconds: HistogramVec::new(call_seconds, &["provider", "capability"])?,
+            ledger_entries_lost: IntCounter::new(
+                "zoetrope_ledger_entries_lost_total",
+                "Calls to providers whose usage could not be written down",
+            )?,
+            provider_limits_alone: IntCounter::new(
+                "zoetrope_provider_limits_alone_total",
+                "Calls to providers that passed by this worker's own count, for Redis was away",
+            )?,
             leases_taken_over: Arc::default(),
             registry,
         };
@@ -66,6 +76,12 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.leases_expired.clone()))?;
         metrics.registry.register(Box::new(metrics.provider_calls.clone()))?;
         metrics.registry.register(Box::new(metrics.provider_seconds.clone()))?;
+        metrics
+            .registry
+            .register(Box::new(metrics.ledger_entries_lost.clone()))?;
+        metrics
+            .registry
+            .register(Box::new(metrics.provider_limits_alone.clone()))?;
         Ok(metrics)
     }
 
@@ -89,6 +105,16 @@ impl Metrics {
         self.provider_seconds
             .with_label_values(&[provider, capability])
             .observe(seconds);
+    }
+
+    /// Counts a call that passed by this worker's own limits.
+    pub(crate) fn provider_limited_alone(&self) {
+        self.provider_limits_alone.inc();
+    }
+
+    /// Counts a call whose usage is in no sum.
+    pub(crate) fn ledger_entry_lost(&self) {
+        self.ledger_entries_lost.inc();
     }
 
     pub(crate) fn media_child_started(&self) {

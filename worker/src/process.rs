@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -18,6 +19,7 @@ use zoetrope_shared::shutdown::ShutdownSteps;
 
 use crate::dispatch::{Dispatch, kind_slots, slot_classes};
 use crate::health::{self, Health, Phase};
+use crate::providers::report;
 use crate::services::Services;
 
 /// Pause between attempts to reach Redis at the start: doubles from the first to the last.
@@ -49,7 +51,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     };
     let close_health = CancellationToken::new();
     let mut servers = JoinSet::new();
-    servers.spawn(health::serve(listener, health, close_health.clone()));
+    servers.spawn(served(listener, health, close_health.clone()));
 
     let config = WorkerConfig {
         name: worker_name(clock.now_ms()),
@@ -58,6 +60,13 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         drain_grace: settings.drain,
         handlers_on: Some(Handle::current()),
     };
+    let (providers, reports) = (services.providers.clone(), services.provider_reports.clone());
+    servers.spawn(report::run(
+        providers,
+        reports,
+        config.name.clone(),
+        close_health.clone(),
+    ));
     tracing::info!(worker = config.name, %health_address, "worker {} starts, health on {health_address}", config.name);
     let steps = StepThread {
         redis: settings.redis(),
@@ -107,6 +116,12 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     };
     way_out.step("close the health port", SHORT_STEP, close_port).await;
     report.context("run the step loop")
+}
+
+async fn served(listener: TcpListener, health: Health, shutdown: CancellationToken) {
+    if let Err(error) = health::serve(listener, health, shutdown).await {
+        tracing::error!("the health port is closed: {error}");
+    }
 }
 
 /// What the step loop's thread owns.

@@ -11,13 +11,21 @@ use tokio::time::Instant;
 use zoetrope_queue::{Clock, Queue};
 use zoetrope_shared::artifacts::Artifacts;
 use zoetrope_shared::config::{DetectorSettings, Settings};
+use zoetrope_shared::ledger::Ledger;
 use zoetrope_shared::netguard::{NetGuard, NetGuardConfig};
+use zoetrope_shared::provider_reports::ProviderReports;
+use zoetrope_shared::redis_link::RedisLink;
 use zoetrope_shared::secrets::SecretKeys;
+use zoetrope_shared::tenant::Tenant;
 
 use crate::media_pool::{MediaPool, MediaPoolConfig};
 use crate::metrics::Metrics;
 use crate::protocol_images::OnnxDetector;
+use crate::providers::account::Account;
+use crate::providers::answers::Answers;
 use crate::providers::configured::Providers;
+use crate::providers::limits::Limits;
+use crate::providers::seats::Seats;
 use crate::streams::groups::DecoderGroups;
 use crate::streams::reading::Reading;
 use crate::writing::templates::Templates;
@@ -50,6 +58,12 @@ pub struct Services {
     pub providers: Providers,
     /// The operator's own detector, which runs in media children.
     pub detector: Option<Arc<OnnxDetector>>,
+    /// What this worker tells of them.
+    pub provider_reports: ProviderReports,
+    /// What they answered, for tasks that take an answer from the cache.
+    pub answers: Answers,
+    /// What tenants' calls to them used.
+    pub ledger: Ledger,
     /// What texts are written by.
     pub templates: Templates,
     /// Media too large to be sent to children lies below this folder, which goes with the worker.
@@ -68,6 +82,7 @@ impl Services {
     /// Opens what the settings name; starts no child and no connection yet.
     pub fn open(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let metrics = Metrics::new()?;
+        let outside = RedisLink::at(settings.redis());
         let inputs = tempfile::Builder::new().prefix("zoetrope-inputs-").tempdir()?;
         let detector = own_detector(&settings.providers.detector)?;
         let children = MediaPoolConfig {
@@ -81,6 +96,13 @@ impl Services {
             readable: Vec::new(),
             ..children.clone()
         };
+        let mut providers = Providers::open(&settings.providers, metrics.clone()).context("open the providers")?;
+        let limits = Limits::new(
+            settings.provider_bounds.limits.clone(),
+            outside.clone(),
+            metrics.clone(),
+        );
+        providers.caller = providers.caller.within(limits, Seats::of_slots(settings.io_slots));
         let reading = Reading::new(live_children.max_children, Instant::now());
         let live_media = MediaPool::new(live_children, metrics.clone());
         Ok(Self {
@@ -91,8 +113,11 @@ impl Services {
             live_media,
             reading,
             film_slots: Arc::new(Semaphore::new(settings.max_workers as usize)),
-            providers: Providers::open(&settings.providers, metrics.clone()).context("open the providers")?,
+            providers,
             detector: detector.map(Arc::new),
+            provider_reports: ProviderReports::new(outside.clone()),
+            answers: Answers::new(outside.clone()),
+            ledger: Ledger::new(outside, clock.clone(), settings.provider_bounds.spend_cap),
             templates: Templates::open(settings.providers.templates_dir.as_deref())?,
             inputs: Arc::new(inputs),
             secrets: settings.secret_keys(),
@@ -100,6 +125,19 @@ impl Services {
             clock,
             metrics,
         })
+    }
+
+    /// For an attempt: its calls to providers are on the account of its tenant.
+    #[must_use]
+    pub fn on_account_of(mut self, tenant: &Tenant) -> Self {
+        let account = Account::new(
+            tenant.clone(),
+            self.ledger.clone(),
+            self.answers.clone(),
+            self.metrics.clone(),
+        );
+        self.providers.caller = self.providers.caller.on_account(account);
+        self
     }
 
     /// A new folder of one attempt, from which media children may read. They may read those of others too, and so its

@@ -25,6 +25,7 @@ mod stage;
 mod submit;
 mod tenancy;
 mod uploads;
+mod usage;
 mod waiting;
 mod worker;
 mod workers;

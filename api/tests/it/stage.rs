@@ -99,6 +99,10 @@ impl Stage {
             .expect("the queue")
     }
 
+    pub(crate) fn redis_url(&self) -> &str {
+        &self.redis_url
+    }
+
     /// A connection to the same Redis.
     pub(crate) async fn redis_connection(&self) -> redis::aio::MultiplexedConnection {
         let client = redis::Client::open(self.redis_url.as_str()).expect("a good address");

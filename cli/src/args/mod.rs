@@ -1,6 +1,7 @@
 //! What can be typed: commands, arguments and their help. Nothing is decided here.
 
 mod operations;
+mod spending;
 mod streams;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ pub(crate) use self::operations::{
     BacklogArgs, FsckArgs, KeyCommand, KeyCreateArgs, LimitArgs, QueueCommand, Rated, WhomArgs, WorkerCommand,
     WorkerDrainArgs,
 };
+pub(crate) use self::spending::{SpendArgs, UsageArgs};
 pub(crate) use self::streams::{StreamCommand, StreamStartArgs, StreamWatchArgs};
 
 /// States of a task, as the server spells them.
@@ -91,6 +93,12 @@ pub(crate) enum Command {
     /// List workers and tell them to leave
     #[command(subcommand)]
     Worker(WorkerCommand),
+    /// List the providers that workers have, and how they are
+    Providers,
+    /// Show what calls to providers used and cost
+    Usage(UsageArgs),
+    /// Show or cap what a tenant's calls to providers cost
+    Spend(SpendArgs),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Key(KeyCommand),

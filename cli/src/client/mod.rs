@@ -2,6 +2,7 @@
 
 mod events;
 mod operations;
+mod spending;
 mod tasks;
 
 use std::time::Duration;

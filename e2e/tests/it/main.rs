@@ -13,6 +13,7 @@ mod following;
 mod live_readers;
 mod media_children;
 mod priority;
+mod provider_secrets;
 mod readme;
 mod steps;
 mod streams;

@@ -5,6 +5,7 @@
 //! An empty value counts as not set. What a setting does belongs to whoever uses it.
 
 mod error;
+mod provider_bounds;
 mod providers;
 mod reader;
 mod redacted;
@@ -17,6 +18,7 @@ mod value;
 mod warnings;
 
 pub use error::ConfigError;
+pub use provider_bounds::{ProviderBounds, ProviderLimit};
 pub use providers::{DetectorSettings, ProviderAccess, ProviderSettings};
 pub use redis::{PemFile, RedisSettings};
 pub use secret::Secret;

@@ -84,6 +84,7 @@ pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
         ("NETGUARD_ALLOW_CIDRS", joined(&settings.netguard_allow_cidrs)),
     ];
     rows.extend(super::providers::redacted(providers, without_password));
+    rows.extend(super::provider_bounds::redacted(&settings.provider_bounds));
     rows.extend([
         ("RTSP_STREAM_URL", hidden(settings.rtsp_stream_url.as_ref())),
         ("FRAME_RATE", settings.frame_rate.to_string()),

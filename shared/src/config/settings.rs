@@ -10,6 +10,7 @@ use url::Url;
 use zoetrope_queue::ConnectOptions;
 
 use super::error::ConfigError;
+use super::provider_bounds::{self, ProviderBounds};
 use super::providers::{self, ProviderSettings};
 use super::reader::Reader;
 use super::redis::RedisSettings;
@@ -74,6 +75,8 @@ pub struct Settings {
     pub netguard_allow_cidrs: Vec<IpNet>,
     /// Providers of AI services; a key switches its provider on.
     pub providers: ProviderSettings,
+    /// `SPEND_CAP_*`, `PROVIDER_LIMITS`: what calls to them are bounded by.
+    pub provider_bounds: ProviderBounds,
 
     /// `RTSP_STREAM_URL`: a stream that is described from boot on; hidden, for it may hold a password. Default: none.
     pub rtsp_stream_url: Option<Secret>,
@@ -206,6 +209,7 @@ impl Settings {
             media_signing_key: from.optional("MEDIA_SIGNING_KEY", value::secret)?,
             netguard_allow_cidrs: from.or("NETGUARD_ALLOW_CIDRS", Vec::new(), value::list(value::cidr))?,
             providers: providers::read(from)?,
+            provider_bounds: provider_bounds::read(from)?,
             rtsp_stream_url: from
                 .optional("RTSP_STREAM_URL", value::url(&["rtsp", "rtsps"]))?
                 .map(Secret::new),

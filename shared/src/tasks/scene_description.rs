@@ -73,6 +73,10 @@ pub struct SceneDescriptionInput {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 8)]
     pub fallback: Vec<String>,
+    /// Whether an answer that the same model gave to the same request of yours within the last 24 h will do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(default = false)]
+    pub cache: bool,
 }
 
 /// What `scene_description` answers.

@@ -1,6 +1,7 @@
 //! Logs and traces of a process. Logs: to standard error, as text or JSON; what is logged is decided where it is
 //! handled. Traces: to a collector, if one is configured; what they tell is in [`Span`].
 
+mod call;
 mod collector;
 mod export;
 mod span;
@@ -12,6 +13,7 @@ use tracing_subscriber::util::TryInitError;
 
 use crate::config::{LogFormat, Settings};
 
+pub use call::ProviderCall;
 pub use export::TracesError;
 pub use span::{Request, Span, Work};
 

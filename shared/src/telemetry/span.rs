@@ -1,4 +1,4 @@
-//! The spans that there are: a request, the creation of a task, an attempt at it. Names and attributes follow
+//! The spans that there are: a request, the creation of a task, an attempt at it; a call to a provider is in `call`. Names and attributes follow
 //! OpenTelemetry's conventions for HTTP and messaging; nothing that a client wrote beyond ids gets in, so that no secret does.
 //!
 //! Without a collector none is made: each function is then one look at a static.
@@ -149,7 +149,7 @@ impl Span {
         }
     }
 
-    fn set(&self, name: &'static str, value: impl Into<Value>) {
+    pub(super) fn set(&self, name: &'static str, value: impl Into<Value>) {
         if let Some(context) = &self.0 {
             context.span().set_attribute(KeyValue::new(name, value));
         }
@@ -162,6 +162,16 @@ impl Drop for Span {
             context.span().end();
         }
     }
+}
+
+/// Who makes spans, if anybody does.
+pub(super) fn tracer() -> Option<&'static SdkTracer> {
+    TRACER.get()
+}
+
+/// A span of `span` and below `parent`.
+pub(super) fn begun(tracer: &SdkTracer, span: SpanBuilder, parent: &Context) -> Span {
+    Span(Some(start(tracer, span, parent)))
 }
 
 fn start(tracer: &SdkTracer, span: SpanBuilder, parent: &Context) -> Context {

@@ -228,3 +228,36 @@ fn no_secret_is_printed() {
     assert!(settings.secret_keys().can_seal());
     assert_eq!(settings.redis_url, "redis://:hunter2@db");
 }
+
+#[test]
+fn limits_of_providers_are_read_and_said_again_and_nonsense_is_named() {
+    let text = "openai:requests=500:tokens=200000,anthropic:tokens=7";
+    let settings = Settings::from_sources(&environment(&[("PROVIDER_LIMITS", text)])).expect("good limits");
+    let limits = &settings.provider_bounds.limits;
+    let numbers = limits
+        .iter()
+        .map(|limit| (limit.provider.as_str(), limit.requests_a_minute, limit.tokens_a_minute));
+    assert_eq!(
+        numbers.collect::<Vec<_>>(),
+        [("openai", Some(500), Some(200_000)), ("anthropic", None, Some(7))]
+    );
+    assert!(settings.redacted().contains(&("PROVIDER_LIMITS", text.to_owned())));
+    for text in [
+        "openai",
+        "nobody:requests=1",
+        "openai:requests=0",
+        "openai:calls=1",
+        "openai:requests=1,openai:tokens=1",
+    ] {
+        assert!(
+            refusal(&environment(&[("PROVIDER_LIMITS", text)])).contains("PROVIDER_LIMITS"),
+            "{text}"
+        );
+    }
+    for text in ["-1", "2000000", "much"] {
+        assert!(
+            refusal(&environment(&[("SPEND_CAP_USD", text)])).contains("SPEND_CAP_USD"),
+            "{text}"
+        );
+    }
+}

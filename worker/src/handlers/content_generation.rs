@@ -129,6 +129,7 @@ impl Work<'_> {
             temperature: self.input.temperature,
             max_output_tokens: self.input.max_output_tokens,
             pictures: self.pictures().await?,
+            cache: self.input.cache,
             ..asked
         };
         self.attempt.progress(0, "writing");

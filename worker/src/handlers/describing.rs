@@ -37,6 +37,7 @@ pub(super) struct Wish<'a> {
     pub(super) provider: &'a str,
     pub(super) model: Option<&'a str>,
     pub(super) fallback: &'a [String],
+    pub(super) cache: bool,
 }
 
 impl Wish<'_> {
@@ -74,6 +75,7 @@ pub(super) async fn describe(
     let asked = prompt::describe(&services.templates, &scene, wish.schema)?;
     let mut ask = Ask {
         max_output_tokens: MAX_OUTPUT_TOKENS,
+        cache: wish.cache,
         ..asked
     };
     for bytes in pictures {

@@ -22,6 +22,7 @@ pub async fn run(services: Services, attempt: Attempt) -> Result<Box<RawValue>, 
         provider: &input.provider,
         model: input.model.as_deref(),
         fallback: &input.fallback,
+        cache: input.cache,
     };
     let chain = wish.chain(&services)?;
     attempt.progress(0, "reading the pictures");

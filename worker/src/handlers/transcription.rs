@@ -131,7 +131,7 @@ impl Work<'_> {
                     with_words: self.input.timestamps == SpeechTimes::Word,
                 };
                 let one = std::slice::from_ref(candidate);
-                let caller = &self.services.providers.caller;
+                let caller = self.services.providers.caller.about(audio.matter());
                 let answered = caller.first_answer(Capability::Transcription, one, &nowhere, |candidate| {
                     candidate.engine.transcribe(&audio, &candidate.model)
                 });

@@ -123,13 +123,10 @@ impl Work<'_> {
                 with_times: self.input.timestamps == WordTimes::Word,
             };
             let one = std::slice::from_ref(candidate);
-            let answered =
-                self.services
-                    .providers
-                    .caller
-                    .first_answer(Capability::Speech, one, &nowhere, |candidate| {
-                        candidate.engine.speak(&words, &candidate.model)
-                    });
+            let caller = self.services.providers.caller.about(words.matter());
+            let answered = caller.first_answer(Capability::Speech, one, &nowhere, |candidate| {
+                candidate.engine.speak(&words, &candidate.model)
+            });
             match answered.await {
                 Ok(answered) => spoken.push(answered.answer),
                 Err(unanswered) => return Ok(Err(unanswered)),

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
-use tracing::Instrument;
 use zoetrope_queue::Failure;
-use zoetrope_shared::usage::FellBack;
+use zoetrope_shared::ledger::{Ending, Hold};
+use zoetrope_shared::telemetry::{ProviderCall, Span};
+use zoetrope_shared::usage::{FellBack, Usage};
 
-use super::capability::{Call, Engine, Measured, Pieces};
+use super::account::{Account, Made};
+use super::capability::{Call, Engine, Finish, Matter, Measured, Pieces};
 use super::catalogue::{Capability, Catalogue, Model};
 use super::circuit::Circuits;
-use super::fault::{Class, Fault};
+use super::fault::{Class, Fault, NO_SEAT};
+use super::limits::Limits;
+use super::seats::Seats;
 use crate::metrics::Metrics;
 
 /// How often and how long a provider is called for one answer.
@@ -78,7 +82,8 @@ impl Unanswered {
     /// The last fault, where there is no local engine or the fault lets nobody else try.
     pub fn or_local(self, ends_local: bool) -> Result<Vec<FellBack>, Failure> {
         match self.fault {
-            Some(fault) if !ends_local || !fault.lets_others_try() => Err(fault.into()),
+            // A moment's crowd is no reason for another sort of answer: the task comes again.
+            Some(fault) if !ends_local || !fault.lets_others_try() || fault.code == NO_SEAT => Err(fault.into()),
             _ => Ok(self.fell_back),
         }
     }
@@ -91,9 +96,40 @@ pub struct Caller {
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) circuits: Arc<Circuits>,
     pub(super) metrics: Metrics,
+    pub(super) limits: Limits,
+    pub(super) seats: Seats,
+    /// Who pays; nobody in tests of adapters.
+    pub(super) account: Option<Account>,
+    /// What the next calls are about.
+    pub(super) matter: Matter,
 }
 
 impl Caller {
+    /// The same, within these limits.
+    #[must_use]
+    pub fn within(&self, limits: Limits, seats: Seats) -> Self {
+        Self {
+            limits,
+            seats,
+            ..self.clone()
+        }
+    }
+
+    /// The same, on an account.
+    #[must_use]
+    pub fn on_account(&self, account: Account) -> Self {
+        Self {
+            account: Some(account),
+            ..self.clone()
+        }
+    }
+
+    /// The same, for calls about this.
+    #[must_use]
+    pub fn about(&self, matter: Matter) -> Self {
+        Self { matter, ..self.clone() }
+    }
+
     /// The first answer of the candidates, in their order.
     ///
     /// # Errors
@@ -112,8 +148,17 @@ impl Caller {
             if last.is_some() {
                 pieces.anew().await;
             }
+            if let Some(answer) = Box::pin(self.recall::<T, A>(capability, candidate)).await {
+                pieces.text(answer.text()).await;
+                return Ok(Answered {
+                    answer,
+                    provider,
+                    fell_back,
+                });
+            }
             let fault = match self.ask_until_answered(capability, candidate, pieces, &ask).await {
                 Ok(answer) => {
+                    Box::pin(self.remember(capability, candidate, &answer)).await;
                     return Ok(Answered {
                         answer,
                         provider,
@@ -145,7 +190,8 @@ impl Caller {
         let deadline = Instant::now() + self.policy.deadline;
         let mut call = 1;
         loop {
-            let fault = match self.ask_once(capability, candidate, ask, deadline).await {
+            // Boxed, as what a call meets on its way is: small beside the call, and large beside its caller.
+            let fault = match Box::pin(self.ask_once(capability, candidate, ask, deadline)).await {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => fault,
             };
@@ -167,6 +213,45 @@ impl Caller {
         }
     }
 
+    /// The answer that a candidate gave to the same request before, for a task that takes it.
+    async fn recall<T: Engine + ?Sized, A: Measured>(
+        &self,
+        capability: Capability,
+        candidate: &Candidate<T>,
+    ) -> Option<A> {
+        let (account, request) = (self.account.as_ref()?, self.matter.request?);
+        let nothing = Usage::default();
+        let made = Made {
+            provider: candidate.engine.provider(),
+            capability,
+            model: &candidate.model.name,
+            ending: Ending::Cached,
+            usage: &nothing,
+        };
+        let answer = A::recalled(&account.recall(made, request).await?)?;
+        account.settle(made, None).await;
+        Some(answer)
+    }
+
+    async fn remember<T: Engine + ?Sized, A: Measured>(
+        &self,
+        capability: Capability,
+        candidate: &Candidate<T>,
+        answer: &A,
+    ) {
+        let (Some(account), Some(request), Some(kept)) = (&self.account, self.matter.request, answer.kept()) else {
+            return;
+        };
+        let made = Made {
+            provider: candidate.engine.provider(),
+            capability,
+            model: &candidate.model.name,
+            ending: Ending::Answered,
+            usage: answer.usage(),
+        };
+        account.remember(made, request, &kept).await;
+    }
+
     /// The pause before the next call; `None` if there is none.
     fn pause_after(&self, fault: &Fault, call: u32) -> Option<Duration> {
         if !fault.is_transient() || call >= self.policy.calls {
@@ -184,7 +269,7 @@ impl Caller {
         }
     }
 
-    /// One call, in a span with the attributes of OpenTelemetry's conventions for generative AI.
+    /// One call, on the tenant's account and in a span of its own.
     async fn ask_once<'a, T: Engine + ?Sized, A: Measured>(
         &self,
         capability: Capability,
@@ -197,68 +282,90 @@ impl Caller {
             // No call was made, so none is counted.
             return Err(Fault::circuit_open(provider));
         };
-        let span = call_span(capability, &candidate.engine.address(), provider, &candidate.model.name);
-        let started = Instant::now();
-        let work = timeout_at(deadline, ask(candidate)).instrument(span.clone());
-        let outcome = work
-            .await
-            .unwrap_or_else(|_| Err(Fault::timeout(provider, "it took too long")));
-        let seconds = started.elapsed().as_secs_f64();
+        let _seat = self
+            .seats
+            .take(provider)
+            .map_err(|pause| Fault::no_seat(provider, pause))?;
+        let expected = &self.matter.expected;
+        let taken = Box::pin(self.limits.wait(provider, expected, self.policy.max_wait)).await?;
+        let hold = Box::pin(self.hold(candidate)).await?;
+        let outcome = self.timed(capability, candidate, ask, deadline).await;
         match &outcome {
             Err(fault) if fault.is_outage() => passage.failed(),
             _ => passage.answered(),
         }
-        match outcome {
-            Ok(mut answer) => {
+        let nothing = Usage::default();
+        let (ending, model, usage) = match &outcome {
+            Ok(answer) => (Ending::Answered, answer.model(), answer.usage()),
+            Err(_) => (Ending::Failed, candidate.model.name.as_str(), &nothing),
+        };
+        if let Some(taken) = taken {
+            Box::pin(self.limits.settle(provider, taken, usage)).await;
+        }
+        if let Some(account) = &self.account {
+            let made = Made {
+                provider,
+                capability,
+                model,
+                ending,
+                usage,
+            };
+            Box::pin(account.settle(made, hold.as_ref())).await;
+        }
+        outcome
+    }
+
+    /// What the call is expected to cost, held.
+    async fn hold<T: Engine + ?Sized>(&self, candidate: &Candidate<T>) -> Result<Option<Hold>, Fault> {
+        let Some(account) = &self.account else { return Ok(None) };
+        let (provider, model) = (candidate.engine.provider(), &candidate.model);
+        let priced = self.catalogue.priced(provider, &model.name, model);
+        account
+            .hold(provider, priced, &self.matter.expected, self.policy.deadline)
+            .await
+    }
+
+    /// The call itself: within the deadline, counted, traced and priced.
+    async fn timed<'a, T: Engine + ?Sized, A: Measured>(
+        &self,
+        capability: Capability,
+        candidate: &'a Candidate<T>,
+        ask: &impl Fn(&'a Candidate<T>) -> Call<'a, A>,
+        deadline: Instant,
+    ) -> Result<A, Fault> {
+        let provider = candidate.engine.provider();
+        let (host, port) = candidate.engine.address();
+        let span = Span::of_call(ProviderCall {
+            capability: capability.as_str(),
+            provider,
+            model: &candidate.model.name,
+            server: (&host, port),
+            max_tokens: self.matter.expected.output_tokens,
+            temperature: self.matter.temperature.filter(|_| candidate.model.takes_temperature),
+            streams: self.matter.streams,
+        });
+        let started = Instant::now();
+        let mut outcome = timeout_at(deadline, span.cover(ask(candidate)))
+            .await
+            .unwrap_or_else(|_| Err(Fault::timeout(provider, "it took too long")));
+        let seconds = started.elapsed().as_secs_f64();
+        let word = match &mut outcome {
+            Ok(answer) => {
                 let priced = self.catalogue.priced(provider, answer.model(), &candidate.model);
                 if answer.usage().cost_usd.is_none() {
                     answer.usage_mut().cost_usd = priced.cost(answer.usage());
                 }
-                span.record("gen_ai.response.model", answer.model());
-                span.record("gen_ai.usage.input_tokens", answer.usage().input_tokens);
-                span.record("gen_ai.usage.output_tokens", answer.usage().output_tokens);
-                self.metrics
-                    .provider_called(provider, capability.as_str(), "answered", seconds);
-                Ok(answer)
+                span.told(answer.model(), answer.finish().map(Finish::as_str), answer.usage());
+                "answered"
             }
             Err(fault) => {
-                span.record("error.type", fault.code);
-                self.metrics
-                    .provider_called(provider, capability.as_str(), fault.code, seconds);
-                Err(fault)
+                span.failed(fault.code);
+                fault.code
             }
-        }
-    }
-}
-
-fn call_span(capability: Capability, (host, port): &(String, u16), provider: &str, model: &str) -> tracing::Span {
-    let operation = match capability {
-        Capability::Text | Capability::Vision => "chat",
-        Capability::Speech => "speech",
-        Capability::Transcription => "transcription",
-        Capability::Detection => "detection",
-    };
-    tracing::info_span!(
-        "provider call",
-        otel.name = format!("{operation} {model}"),
-        otel.kind = "client",
-        gen_ai.operation.name = operation,
-        gen_ai.provider.name = provider_name(provider),
-        gen_ai.request.model = model,
-        gen_ai.response.model = tracing::field::Empty,
-        gen_ai.usage.input_tokens = tracing::field::Empty,
-        gen_ai.usage.output_tokens = tracing::field::Empty,
-        server.address = host.as_str(),
-        server.port = port,
-        error.type = tracing::field::Empty,
-    )
-}
-
-/// The name by OpenTelemetry's conventions.
-fn provider_name(provider: &str) -> &str {
-    match provider {
-        "gemini" => "gcp.gemini",
-        other => other,
+        };
+        self.metrics
+            .provider_called(provider, capability.as_str(), word, seconds);
+        outcome
     }
 }
 

@@ -7,10 +7,11 @@ use std::fmt;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use zoetrope_shared::usage::Usage;
 
+use super::answers::RequestHash;
 use super::catalogue::Model;
 use super::fault::Fault;
 use crate::speech::heard::Segment;
@@ -128,6 +129,19 @@ pub struct Audio {
     pub with_words: bool,
 }
 
+impl Audio {
+    /// What it takes to hear it.
+    pub fn matter(&self) -> Matter {
+        Matter {
+            expected: Usage {
+                audio_ms: Some(self.duration_ms),
+                ..Usage::default()
+            },
+            ..Matter::default()
+        }
+    }
+}
+
 /// What was heard in a piece; times are those of the piece.
 #[derive(Debug, Clone)]
 pub struct Heard {
@@ -166,6 +180,19 @@ pub struct Words {
     pub speed: f64,
     /// Whether the times of words are wanted.
     pub with_times: bool,
+}
+
+impl Words {
+    /// What it takes to speak them.
+    pub fn matter(&self) -> Matter {
+        Matter {
+            expected: Usage {
+                characters: Some(self.text.chars().count() as u64),
+                ..Usage::default()
+            },
+            ..Matter::default()
+        }
+    }
 }
 
 /// What was spoken.
@@ -243,6 +270,66 @@ pub struct Ask {
     pub temperature: Option<f64>,
     /// Most tokens of the answer.
     pub max_output_tokens: u32,
+    /// Whether an answer that is remembered will do.
+    pub cache: bool,
+}
+
+impl Ask {
+    /// What the question is about, for those who count. Tokens are guessed at: four letters each, and a picture of the
+    /// largest size that is sent.
+    pub fn matter(&self, streams: bool) -> Matter {
+        const LETTERS_A_TOKEN: usize = 4;
+        const TOKENS_A_PICTURE: u64 = 1_600;
+        let turns = self.turns.iter().map(|turn| match turn {
+            Turn::User(text) | Turn::Model(text) => text.len(),
+        });
+        let letters = self.system.len() + turns.sum::<usize>();
+        let pictures = self.pictures.len() as u64;
+        let expected = Usage {
+            input_tokens: Some((letters / LETTERS_A_TOKEN) as u64 + pictures * TOKENS_A_PICTURE),
+            output_tokens: Some(self.max_output_tokens.into()),
+            images: (pictures > 0).then_some(pictures),
+            estimated: true,
+            ..Usage::default()
+        };
+        Matter {
+            expected,
+            temperature: self.temperature,
+            streams,
+            request: self.cache.then(|| self.hash()),
+        }
+    }
+
+    /// Everything that an answer may depend on.
+    fn hash(&self) -> RequestHash {
+        let turns = self.turns.iter().map(|turn| match turn {
+            Turn::User(text) => json!({"user": text}),
+            Turn::Model(text) => json!({"model": text}),
+        });
+        let said = json!({
+            "system": self.system,
+            "turns": turns.collect::<Vec<_>>(),
+            "schema": self.schema,
+            "temperature": self.temperature,
+            "max_output_tokens": self.max_output_tokens,
+        });
+        let said = said.to_string();
+        let pictures = self.pictures.iter().map(|picture| &picture.bytes[..]);
+        RequestHash::of(std::iter::once(said.as_bytes()).chain(pictures))
+    }
+}
+
+/// What a call is about, as far as it has to be known before it is made.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Matter {
+    /// What it may use at the most, as far as that can be guessed.
+    pub expected: Usage,
+    /// Randomness.
+    pub temperature: Option<f64>,
+    /// Whether the answer comes in pieces.
+    pub streams: bool,
+    /// The request, if its answer may be one that is remembered.
+    pub request: Option<RequestHash>,
 }
 
 /// One turn of a conversation.
@@ -341,13 +428,29 @@ impl Pieces {
 }
 
 /// What every answer tells of its making.
-pub trait Measured {
+pub trait Measured: Sized {
     /// The model that answered.
     fn model(&self) -> &str;
     /// What it used.
     fn usage(&self) -> &Usage;
     /// The same, to fill in the cost.
     fn usage_mut(&mut self) -> &mut Usage;
+    /// Why it ends, where that is told.
+    fn finish(&self) -> Option<Finish> {
+        None
+    }
+    /// Its text, where it is one that comes in pieces.
+    fn text(&self) -> &str {
+        ""
+    }
+    /// As it is remembered; `None` where it never is.
+    fn kept(&self) -> Option<String> {
+        None
+    }
+    /// As it was remembered.
+    fn recalled(_kept: &str) -> Option<Self> {
+        None
+    }
 }
 
 impl Measured for Written {
@@ -361,5 +464,35 @@ impl Measured for Written {
 
     fn usage_mut(&mut self) -> &mut Usage {
         &mut self.usage
+    }
+
+    fn finish(&self) -> Option<Finish> {
+        Some(self.finish)
+    }
+
+    fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn kept(&self) -> Option<String> {
+        let kept = json!({"text": self.text, "finish": self.finish.as_str(), "model": self.model});
+        Some(kept.to_string())
+    }
+
+    fn recalled(kept: &str) -> Option<Self> {
+        let kept: Value = serde_json::from_str(kept).ok()?;
+        let text = |name: &str| kept[name].as_str().map(str::to_owned);
+        Some(Self {
+            text: text("text")?,
+            finish: [Finish::Stop, Finish::Length]
+                .into_iter()
+                .find(|finish| kept["finish"] == finish.as_str())?,
+            model: text("model")?,
+            usage: Usage {
+                cached: true,
+                cost_usd: Some(0.0),
+                ..Usage::default()
+            },
+        })
     }
 }

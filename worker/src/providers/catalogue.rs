@@ -150,6 +150,18 @@ impl Model {
         }
     }
 
+    /// Whether anything that it uses has a price.
+    pub fn has_price(&self) -> bool {
+        let prices = [
+            self.input_usd,
+            self.output_usd,
+            self.characters_usd,
+            self.minute_usd,
+            self.image_usd,
+        ];
+        prices.into_iter().flatten().any(|price| price > 0.0)
+    }
+
     /// What a use costs, US dollars; `None` if a part of it has no price.
     pub fn cost(&self, usage: &Usage) -> Option<f64> {
         const MILLION: f64 = 1_000_000.0;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::catalogue::Capability;
@@ -18,7 +19,10 @@ const MAX_PAUSE: Duration = Duration::from_mins(5);
 
 /// All circuits of a worker.
 #[derive(Debug, Default)]
-pub struct Circuits(Mutex<HashMap<(&'static str, Capability), Circuit>>);
+pub struct Circuits {
+    by: Mutex<HashMap<(&'static str, Capability), Circuit>>,
+    changed: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Circuit {
@@ -62,6 +66,7 @@ impl Circuits {
             None => false,
             Some(until) if Instant::now() >= until && !circuit.is_trying => {
                 circuit.is_trying = true;
+                self.changed.notify_one();
                 true
             }
             Some(_) => return None,
@@ -71,6 +76,11 @@ impl Circuits {
             key,
             tries,
         })
+    }
+
+    /// Returns when a circuit has opened, tries or has closed since the last time.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// How a circuit stands.
@@ -90,14 +100,17 @@ impl Circuits {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(&'static str, Capability), Circuit>> {
-        self.0.lock().expect("nothing that holds this lock panics")
+        self.by.lock().expect("nothing that holds this lock panics")
     }
 }
 
 impl Passage<'_> {
     /// The provider answered, if only to refuse.
     pub fn answered(self) {
-        *self.circuits.lock().entry(self.key).or_default() = Circuit::default();
+        let before = self.circuits.lock().insert(self.key, Circuit::default());
+        if before.is_some_and(|circuit| circuit.open_until.is_some()) {
+            self.circuits.changed.notify_one();
+        }
     }
 
     /// The provider is unwell.
@@ -110,6 +123,7 @@ impl Passage<'_> {
             let pause = FIRST_PAUSE.saturating_mul(1 << circuit.openings.min(16)).min(MAX_PAUSE);
             circuit.openings += 1;
             circuit.open_until = Some(Instant::now() + pause);
+            self.circuits.changed.notify_one();
         }
     }
 }

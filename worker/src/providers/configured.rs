@@ -9,17 +9,19 @@ use zoetrope_shared::usage::FellBack;
 
 use super::anthropic::Anthropic;
 use super::calls::{CallPolicy, Caller, Candidate, Unanswered};
-use super::capability::{Detector, Engine, SpeechSynthesizer, TextModel, Transcriber, VisionModel};
+use super::capability::{Detector, Engine, Matter, SpeechSynthesizer, TextModel, Transcriber, VisionModel};
 use super::catalogue::{Capability, Catalogue, Model};
 use super::deepgram::Deepgram;
 use super::elevenlabs::ElevenLabs;
 use super::fault::Fault;
 use super::gemini::Gemini;
 use super::http::{self, Endpoint, HttpLimits, KeyHeader};
+use super::limits::Limits;
 use super::openai_chat::OpenAiChat;
 use super::openai_speech::OpenAiSpeech;
 use super::openai_transcription::OpenAiTranscription;
 use super::roboflow::Roboflow;
+use super::seats::Seats;
 use crate::metrics::Metrics;
 
 /// The word for "whoever is configured, then the local engine".
@@ -164,6 +166,10 @@ impl Providers {
                 catalogue,
                 circuits: Arc::default(),
                 metrics,
+                limits: Limits::default(),
+                seats: Seats::default(),
+                account: None,
+                matter: Matter::default(),
             },
             usual: UsualModels {
                 chat: settings.openai_model.as_deref().map(Arc::from),

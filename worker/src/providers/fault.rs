@@ -10,6 +10,14 @@ const MAX_MESSAGE_CHARS: usize = 300;
 
 /// Code of the fault of a provider that is left alone for a while.
 const CIRCUIT_OPEN: &str = "provider_circuit_open";
+/// Code of a call that our own limit of a provider sends away.
+pub const LIMIT_REACHED: &str = "provider_limit_reached";
+/// Code of a call for which this worker has no seat at a provider.
+pub const NO_SEAT: &str = "provider_busy";
+/// Code of a call that a tenant's spend cap forbids.
+const SPEND_CAP: &str = "spend_cap_reached";
+/// Code of a call that was not made because nobody knows what it may cost.
+const REDIS_AWAY: &str = "redis_unavailable";
 
 /// What follows from a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,15 +120,70 @@ impl Fault {
         }
     }
 
-    /// Whether the same call may succeed soon.
-    pub fn is_transient(&self) -> bool {
-        self.code != CIRCUIT_OPEN && matches!(self.class, Class::RetryAfter(_) | Class::Backoff | Class::WaitSlot)
+    /// It was not asked: as much as we may ask it is being asked already.
+    pub fn limit_reached(provider: &'static str, pause: Duration) -> Self {
+        let seconds = pause.as_secs_f64();
+        Self {
+            code: LIMIT_REACHED,
+            ..Self::new(
+                provider,
+                Class::RetryAfter(pause),
+                format!("as many calls a minute as are allowed are under way; there is room in {seconds:.0} s"),
+            )
+        }
     }
 
-    /// Whether another provider may do better: not where the request itself, or what it asks for, is the reason.
+    /// It was not asked: as many calls as this worker may make at a time are waiting for it.
+    pub fn no_seat(provider: &'static str, pause: Duration) -> Self {
+        Self {
+            code: NO_SEAT,
+            ..Self::new(
+                provider,
+                Class::RetryAfter(pause),
+                "as many calls of this worker as may be are waiting for it",
+            )
+        }
+    }
+
+    /// It was not asked: the tenant has spent what it may.
+    pub fn spend_cap_reached(provider: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code: SPEND_CAP,
+            ..Self::new(provider, Class::Refused, message)
+        }
+    }
+
+    /// It was not asked: the tenant's calls under way may cost what it may still spend.
+    pub fn spend_cap_near(provider: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code: SPEND_CAP,
+            ..Self::new(provider, Class::WaitSlot, message)
+        }
+    }
+
+    /// It was not asked: Redis does not tell what the tenant may spend.
+    pub fn redis_unavailable(provider: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code: REDIS_AWAY,
+            ..Self::new(provider, Class::Backoff, message)
+        }
+    }
+
+    /// Whether the reason is on our side, so that it says nothing of the provider.
+    pub fn is_ours(&self) -> bool {
+        matches!(self.code, SPEND_CAP | REDIS_AWAY)
+    }
+
+    /// Whether the same call may succeed soon.
+    pub fn is_transient(&self) -> bool {
+        !matches!(self.code, CIRCUIT_OPEN | LIMIT_REACHED | NO_SEAT)
+            && matches!(self.class, Class::RetryAfter(_) | Class::Backoff | Class::WaitSlot)
+    }
+
+    /// Whether another provider may do better: not where the request itself, what it asks for or who pays is the reason.
     pub fn lets_others_try(&self) -> bool {
         let of_the_request = matches!(self.class, Class::Input | Class::Content | Class::Truncated);
-        !of_the_request
+        !of_the_request && !self.is_ours()
     }
 
     /// Whether it says that the provider as such is unwell, which is what a circuit breaker counts.
@@ -141,7 +204,7 @@ impl From<Fault> for Failure {
         };
         Self {
             class,
-            provider: Some(fault.provider.to_owned()),
+            provider: (!fault.is_ours()).then(|| fault.provider.to_owned()),
             ..Self::retryable(fault.code, fault.to_string())
         }
     }
@@ -170,6 +233,23 @@ mod tests {
             let failure = Failure::from(Fault::new("openai", class, "no"));
             assert_eq!((failure.class, failure.code.as_str()), (expected, code));
             assert_eq!(failure.provider.as_deref(), Some("openai"));
+        }
+    }
+
+    #[test]
+    fn a_spend_cap_stops_the_task_for_good_blames_no_provider_and_lets_no_other_try() {
+        let reached = Fault::spend_cap_reached("openai", "no");
+        assert!(!reached.is_transient() && !reached.lets_others_try());
+        let failure = Failure::from(reached);
+        assert_eq!(
+            (failure.class, failure.code.as_str(), failure.provider),
+            (ErrorClass::NonRetryable, "spend_cap_reached", None)
+        );
+        for ours in [
+            Fault::spend_cap_near("openai", "no"),
+            Fault::redis_unavailable("openai", "no"),
+        ] {
+            assert!(ours.is_transient() && !ours.lets_others_try(), "{ours:?}");
         }
     }
 

@@ -47,6 +47,7 @@ pub async fn answer<T: Engine + ?Sized>(
             pieces.anew().await;
         }
         let answered = caller
+            .about(ask.matter(pieces.are_read()))
             .first_answer(capability, &chain.candidates, pieces, |candidate| {
                 call(candidate, &ask, pieces)
             })

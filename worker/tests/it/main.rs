@@ -19,6 +19,7 @@ mod pixels;
 mod process;
 mod providers;
 mod registry;
+mod spending;
 mod steps_damage;
 mod steps_truth;
 mod stream_damage;

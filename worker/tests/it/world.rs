@@ -50,14 +50,15 @@ impl World {
         }
     }
 
+    pub(crate) fn redis_url(&self) -> String {
+        format!("redis+unix://{}", self.folder.path().join("redis.sock").display())
+    }
+
     /// Starts a worker with one cpu slot; further settings as variables.
     pub(crate) fn start_worker(&self, variables: &[(&str, &str)]) -> WorkerProcess {
         let mut process = Command::new(env!("CARGO_BIN_EXE_zoetrope-worker"))
             .env_clear()
-            .env(
-                "REDIS_URL",
-                format!("redis+unix://{}", self.folder.path().join("redis.sock").display()),
-            )
+            .env("REDIS_URL", self.redis_url())
             .env("DATA_DIR", self.folder.path().join("data"))
             .envs([("WORKER_PORT", "0"), ("MAX_WORKERS", "1"), ("DRAIN_SECONDS", "20")])
             .envs(variables.iter().copied())
@@ -91,6 +92,13 @@ impl World {
     /// The task once it has ended.
     pub(crate) async fn ended(&self, id: TaskId) -> Task {
         self.until(id, |task| task.state.is_terminal()).await
+    }
+
+    /// The task of another tenant once it has ended.
+    pub(crate) async fn ended_of(&self, tenant: &str, id: TaskId) -> Task {
+        let done = |task: &Task| task.state.is_terminal();
+        let read = self.watch.wait_until(tenant, id, PATIENCE, &done).await;
+        read.expect("redis answers").expect("the task exists")
     }
 
     pub(crate) async fn store(&self, bytes: Vec<u8>) -> String {

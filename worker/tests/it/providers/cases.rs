@@ -123,6 +123,12 @@ impl Case {
     }
 }
 
+/// Settings that switch nothing on.
+pub(crate) fn no_settings() -> ProviderSettings {
+    let settings = Settings::from_sources(&Sources::default());
+    settings.expect("the defaults are valid").providers
+}
+
 pub(crate) fn metrics() -> Metrics {
     Metrics::new().expect("the names of metrics are valid")
 }

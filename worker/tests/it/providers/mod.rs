@@ -5,3 +5,4 @@ mod conformance;
 mod contracts;
 mod detection;
 pub(crate) mod mock;
+mod outage;
