@@ -7,10 +7,10 @@ BENCH_PEERS ?= $(wildcard ../shared/bench/peers)
 OPENCV := $(TARGET_DIR)/opencv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run build test chaos docker-test check fmt bench bench-streams eval
+.PHONY: help setup setup-tests run build test chaos docker-test check fmt bench bench-providers bench-streams eval
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what building and running needs, where it is missing (Debian, Ubuntu)
 	@scripts/setup
@@ -47,6 +47,10 @@ fmt: ## format the code
 bench: setup build ## measure the queue (release build), beside BENCH_PEERS where that folder is there
 	$(CARGO) build --release -p zoetrope-queue --example bench_worker
 	BENCH_WORKER=$(TARGET_DIR)/release/examples/bench_worker BENCH_PEERS='$(BENCH_PEERS)' $(TARGET_DIR)/debug/examples/bench
+
+bench-providers: setup build ## measure tasks that wait for a provider (release build)
+	$(CARGO) build --release -p zoetrope-api -p zoetrope-worker
+	BENCH_PROGRAMS=$(abspath $(TARGET_DIR))/release $(TARGET_DIR)/debug/examples/bench_providers
 
 bench-streams: setup build ## measure what live streams cost (release build), beside a loop of OpenCV's
 	$(CARGO) build --release -p zoetrope-api -p zoetrope-worker

@@ -173,6 +173,8 @@ fn attributes(pairs: &[KeyValue]) -> BTreeMap<String, String> {
     let text = |value: &Option<AnyValue>| match value.as_ref().and_then(|value| value.value.as_ref()) {
         Some(Value::StringValue(text)) => text.clone(),
         Some(Value::IntValue(number)) => number.to_string(),
+        Some(Value::DoubleValue(number)) => number.to_string(),
+        Some(Value::BoolValue(flag)) => flag.to_string(),
         other => format!("{other:?}"),
     };
     pairs.iter().map(|pair| (pair.key.clone(), text(&pair.value))).collect()

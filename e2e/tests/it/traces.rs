@@ -3,7 +3,7 @@
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use zoetrope_e2e::{Collector, SeenSpan, Stage, free_port};
+use zoetrope_e2e::{Collector, Provider, ProviderAnswer, SeenSpan, Stage, free_port};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
@@ -101,6 +101,60 @@ async fn a_callers_trace_goes_on_over_its_request_and_task_to_the_attempt() {
         headers.len() >= 2 && headers.iter().all(|value| value == "media ai"),
         "{headers:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_to_a_provider_is_a_span_of_its_attempt_and_says_how_much_but_not_what() {
+    let collector = Collector::start().await;
+    let provider = Provider::start(ProviderAnswer::text("hunter2")).await;
+    let mut stage = Stage::builder()
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
+        .env("OPENAI_API_KEY", "k")
+        .env("OPENAI_BASE_URL", &provider.url("/v1"))
+        .start()
+        .await;
+    let input = json!({"template": "summary", "text": "hunter2", "max_output_tokens": 77, "temperature": 0.5});
+    let id = stage.http.submit("content-generation", &json!({"input": input})).await;
+    assert_eq!(stage.http.until_ended(&id).await["state"], "succeeded");
+    end(&mut stage).await;
+
+    let spans = collector.spans();
+    let (process, call) = (
+        the(&spans, "process content_generation"),
+        the(&spans, "chat gpt-6-luna"),
+    );
+    assert_eq!(
+        shape(call),
+        (
+            "zoetrope-worker",
+            "SPAN_KIND_CLIENT",
+            process.trace.as_str(),
+            process.id.as_str()
+        )
+    );
+    for (name, value) in [
+        ("gen_ai.operation.name", "chat"),
+        ("gen_ai.provider.name", "openai"),
+        ("gen_ai.request.model", "gpt-6-luna"),
+        ("gen_ai.request.max_tokens", "77"),
+        ("gen_ai.request.temperature", "0.5"),
+        ("gen_ai.request.stream", "true"),
+        ("gen_ai.response.model", "gpt-6-luna"),
+        ("gen_ai.usage.input_tokens", "100"),
+        ("gen_ai.usage.output_tokens", "10"),
+        ("server.address", "127.0.0.1"),
+    ] {
+        assert_eq!(
+            call.attributes.get(name).map(String::as_str),
+            Some(value),
+            "{name}: {call:#?}"
+        );
+    }
+    assert!(
+        call.attributes.contains_key("gen_ai.response.finish_reasons"),
+        "{call:#?}"
+    );
+    assert!(!call.failed && !collector.saw("hunter2"), "{spans:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,6 +17,7 @@ mod onnx_network;
 mod pdf;
 mod pixels;
 mod process;
+mod provider_reports;
 mod providers;
 mod registry;
 mod spending;
