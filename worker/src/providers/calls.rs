@@ -282,10 +282,8 @@ impl Caller {
             // No call was made, so none is counted.
             return Err(Fault::circuit_open(provider));
         };
-        let _seat = self
-            .seats
-            .take(provider)
-            .map_err(|pause| Fault::no_seat(provider, pause))?;
+        let seat = Box::pin(self.seats.take(provider, self.policy.max_wait)).await;
+        let _seat = seat.map_err(|pause| Fault::no_seat(provider, pause))?;
         let expected = &self.matter.expected;
         let taken = Box::pin(self.limits.wait(provider, expected, self.policy.max_wait)).await?;
         let hold = Box::pin(self.hold(candidate)).await?;
