@@ -38,11 +38,7 @@ pub(crate) fn text(found: &StepDetectionOutput) -> String {
 /// A page with the screenshots in it. `pictures` are JPEGs by the ids of their artifacts; a step whose picture is
 /// missing stands without.
 pub(crate) fn html(title: &str, found: &StepDetectionOutput, pictures: &HashMap<String, Vec<u8>>) -> String {
-    let title = escaped(title);
-    let mut page = format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
-         <title>{title}</title><style>{STYLE}</style>\n<h1>{title}</h1>\n"
-    );
+    let mut page = format!("<h1>{}</h1>\n", escaped(title));
     let mut number = 0;
     let mut open = false;
     for step in &found.steps {
@@ -58,19 +54,31 @@ pub(crate) fn html(title: &str, found: &StepDetectionOutput, pictures: &HashMap<
         number += 1;
         let _ = writeln!(page, "<section><h2>{number}. {sentence}</h2>");
         if let Some(picture) = step.before.as_ref().and_then(|id| pictures.get(id)) {
-            let data = BASE64_STANDARD.encode(picture);
-            let _ = writeln!(page, "<img alt=\"{sentence}\" src=\"data:image/jpeg;base64,{data}\">");
+            let _ = writeln!(page, "<img alt=\"{sentence}\" src=\"{}\">", embedded(picture));
         }
     }
     if open {
         page.push_str("</section>\n");
     }
-    page.push_str("</html>\n");
-    page
+    whole(title, &page)
+}
+
+/// A page of its own around what it shows.
+pub(crate) fn whole(title: &str, content: &str) -> String {
+    format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
+         <title>{}</title><style>{STYLE}</style>\n{content}</html>\n",
+        escaped(title)
+    )
+}
+
+/// A picture as an address that holds it.
+pub(crate) fn embedded(jpeg: &[u8]) -> String {
+    format!("data:image/jpeg;base64,{}", BASE64_STANDARD.encode(jpeg))
 }
 
 /// What a step says, or its type where nobody worded it.
-fn sentence(step: &Step) -> String {
+pub(crate) fn sentence(step: &Step) -> String {
     let worded = step.description.clone();
     plain(&worded.unwrap_or_else(|| format!("{} {}", step.step.as_str(), step.target_text)))
 }

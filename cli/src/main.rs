@@ -8,7 +8,9 @@ mod commands;
 mod configuration;
 mod exit;
 mod facts;
+mod film;
 mod guide;
+mod lesson;
 mod out;
 mod plain;
 mod show;
@@ -66,6 +68,7 @@ async fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Kinds(args) => commands::kinds(&client, args, output).await,
         Command::Ocr(args) => commands::ocr(&client, args, output).await,
         Command::Steps(args) => commands::steps(&client, args, output).await,
+        Command::Tutorial(args) => commands::tutorial(&client, args, output).await,
         Command::Stream(command) => commands::stream(&client, command, output).await,
         Command::Queue(command) => commands::queue(&client, command, output).await,
         Command::Worker(command) => commands::worker(&client, command, output).await,

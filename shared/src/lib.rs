@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod markup;
 pub mod tasks;
 pub mod wording;
 

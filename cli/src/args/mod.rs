@@ -84,6 +84,8 @@ pub(crate) enum Command {
     Ocr(OcrArgs),
     /// Find the steps of a screen recording and print them as a guide
     Steps(StepsArgs),
+    /// Make a guide, a narration and a narrated video of a screen recording
+    Tutorial(TutorialArgs),
     /// Start, list, watch and stop live streams
     #[command(subcommand)]
     Stream(StreamCommand),
@@ -197,6 +199,33 @@ pub(crate) struct StepsArgs {
     #[arg(long)]
     pub(crate) language: Option<String>,
     /// Give up after this, such as 90s or 10m; the task goes on
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TutorialArgs {
+    /// The recording: MP4, MOV, Matroska, WebM or AVI
+    pub(crate) recording: PathBuf,
+    /// Where everything is written [default: the recording's name and -tutorial]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Title [default: the recording's name]
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    /// Language of the text on the screen, such as eng or deu
+    #[arg(long)]
+    pub(crate) language: Option<String>,
+    /// Language that is spoken, such as en or de
+    #[arg(long, value_name = "TAG", default_value = "en")]
+    pub(crate) spoken: String,
+    /// The voice by its name; the server's /api/v1/voices lists them
+    #[arg(long)]
+    pub(crate) voice: Option<String>,
+    /// Make no video, which needs the command ffmpeg here
+    #[arg(long)]
+    pub(crate) no_video: bool,
+    /// Give up after this for each of the tasks, such as 90s or 10m; the task goes on
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
 }

@@ -1,6 +1,9 @@
-//! `zoetrope ocr` and `zoetrope steps` against a real server: what they print, and the pages that they write.
+//! `zoetrope ocr`, `zoetrope steps` and `zoetrope tutorial` against a real server: what they print, and what they write.
 
-use serde_json::json;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
 use zoetrope_e2e::{SCREENSHOT, Stage, recording};
 
 use crate::cli::zoetrope;
@@ -89,4 +92,54 @@ async fn a_recording_is_printed_as_a_guide_and_written_as_a_page_with_its_screen
     );
     let told = zoetrope(&stage, &["steps", "still.mp4"]).await;
     assert_eq!(told.json()["steps"], json!([]), "{told:?}");
+}
+
+/// Kinds of its streams, and how long it plays, seconds.
+fn probe(path: &Path) -> (Vec<String>, f64) {
+    let asked = Command::new("ffprobe")
+        .args(["-v", "error", "-show_entries", "stream=codec_type:format=duration", "-of", "json"])
+        .arg(path)
+        .output()
+        .expect("ffprobe should start");
+    let told: Value = serde_json::from_slice(&asked.stdout).expect("ffprobe tells JSON");
+    let streams = told["streams"].as_array().expect("streams").iter();
+    let kinds = streams.map(|stream| stream["codec_type"].as_str().unwrap_or_default().to_owned());
+    let duration = told["format"]["duration"].as_str().and_then(|text| text.parse().ok());
+    (kinds.collect(), duration.expect("a duration"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_becomes_a_guide_a_narration_and_a_narrated_video_without_any_key() {
+    let stage = Stage::builder().start().await;
+    put(&stage, "order_a_lamp.mp4", &recording::scrolled_and_typed(stage.dir()));
+    let ran = zoetrope(&stage, &["tutorial", "order_a_lamp.mp4"]).await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let told = ran.json();
+    assert_eq!(told["guide"]["by"], "template (template:how_to_guide)", "{told}");
+    assert!(told["narration"]["by"].as_str().is_some_and(|by| by.starts_with("espeak-ng")), "{told}");
+    let folder = stage.dir().join("order_a_lamp-tutorial");
+
+    let guide = std::fs::read_to_string(folder.join("guide.md")).expect("a guide");
+    assert!(guide.starts_with("# order a lamp\n") && guide.contains("1. Scroll down"), "{guide}");
+    assert!(guide.contains("![Step 2](images/step-02.jpg)") && !guide.contains("/api/"), "{guide}");
+    assert!(folder.join("images/step-01.jpg").exists() && folder.join("images/step-02.jpg").exists());
+    let page = std::fs::read_to_string(folder.join("guide.html")).expect("a page");
+    assert!(stands_alone(&page) && page.matches("<img").count() == 2, "{page}");
+
+    let (sound, spoken_s) = probe(&folder.join("narration.mp3"));
+    assert_eq!(sound, ["audio"]);
+    let (streams, seconds) = probe(&folder.join("tutorial.mp4"));
+    assert_eq!(streams, ["video", "audio", "subtitle"]);
+    assert!((seconds - spoken_s).abs() < 1.0 && seconds > 2.0, "{seconds} s of video, {spoken_s} s of words");
+    let captions = std::fs::read_to_string(folder.join("narration.vtt")).expect("subtitles");
+    assert!(captions.starts_with("WEBVTT") && captions.contains("Scroll down"), "{captions}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_without_steps_makes_no_tutorial_and_leaves_nothing_behind() {
+    let stage = Stage::builder().start().await;
+    put(&stage, "still.mp4", &recording::still(stage.dir()));
+    let ran = zoetrope(&stage, &["tutorial", "still.mp4", "--no-video", "--out", "made"]).await;
+    assert!(ran.code == Some(1) && ran.stderr.contains("no steps were found in still.mp4"), "{ran:?}");
+    assert!(!stage.dir().join("made").exists());
 }

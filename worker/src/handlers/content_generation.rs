@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 use zoetrope_queue::{Attempt, Failure, State, TaskId};
+use zoetrope_shared::markup;
 use zoetrope_shared::offload;
 use zoetrope_shared::tasks::content_generation::{
     ContentFormat, ContentGenerationInput, ContentGenerationOutput, GuideStep, KIND,
@@ -23,7 +24,7 @@ use crate::writing::local::{self, LocalText};
 use crate::writing::material::Material;
 use crate::writing::rounds::{self, AskOne, ByModel};
 use crate::writing::structured::{self, Form};
-use crate::writing::{markup, prompt};
+use crate::writing::prompt;
 
 /// Most steps that are taken from a task.
 const MAX_STEPS: usize = 500;

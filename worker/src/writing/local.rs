@@ -3,11 +3,12 @@
 
 use serde_json::{Value, json};
 use zoetrope_queue::Failure;
+use zoetrope_shared::markup;
 use zoetrope_shared::tasks::content_generation::{ContentFormat, ContentGenerationInput, ContentTemplate};
 
 use super::material::Material;
 use super::templates::Templates;
-use super::{extract, markup};
+use super::extract;
 
 /// Who writes, as in results.
 pub const PROVIDER: &str = "template";

@@ -1,9 +1,10 @@
 //! What a text is written from, in the form that templates take: steps as sentences, pictures as links, points.
 
 use serde::Serialize;
+use zoetrope_shared::markup;
 use zoetrope_shared::tasks::content_generation::{ContentGenerationInput, GuideStep};
 
-use super::{extract, markup};
+use super::extract;
 
 /// Most points that are taken out of a text.
 const MAX_POINTS: usize = 7;

@@ -3,7 +3,6 @@
 
 pub mod extract;
 pub mod local;
-pub mod markup;
 pub mod material;
 pub mod prompt;
 pub mod rounds;

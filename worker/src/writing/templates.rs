@@ -8,8 +8,9 @@ use anyhow::Context;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 use zoetrope_queue::Failure;
+use zoetrope_shared::markup;
 
-use super::markup;
+
 
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {
