@@ -29,13 +29,20 @@ pub(crate) struct Film {
 
 /// Whether a video can be made here.
 pub(crate) async fn check() -> Result<(), CliError> {
-    let asked = Command::new("ffmpeg").arg("-version").stdin(Stdio::null()).output().await;
+    let asked = Command::new("ffmpeg")
+        .arg("-version")
+        .stdin(Stdio::null())
+        .output()
+        .await;
     match asked {
         Ok(answer) if answer.status.success() => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(CliError::unavailable(
             "the command ffmpeg, which makes the video, is not here\n  install it, or pass --no-video",
         )),
-        Ok(answer) => Err(CliError::unavailable(format!("ffmpeg does not work: {}", answer.status))),
+        Ok(answer) => Err(CliError::unavailable(format!(
+            "ffmpeg does not work: {}",
+            answer.status
+        ))),
         Err(error) => Err(CliError::unavailable(format!("ffmpeg does not start: {error}"))),
     }
 }
@@ -55,10 +62,21 @@ pub(crate) async fn make(film: &Film, path: &Path) -> Result<(), CliError> {
     command.args(["-protocol_whitelist", "file", "-i"]).arg(&film.sound);
     command.args(["-protocol_whitelist", "file", "-i"]).arg(&film.captions);
     command.args(["-map", "0:v", "-map", "1:a", "-map", "2:s", "-vf", &fit]);
-    command.args(["-c:a", "aac", "-c:s", "mov_text", "-movflags", "+faststart", "-f", "mp4"]);
+    command.args([
+        "-c:a",
+        "aac",
+        "-c:s",
+        "mov_text",
+        "-movflags",
+        "+faststart",
+        "-f",
+        "mp4",
+    ]);
     // Ctrl-C ends it too.
     let run = command.arg(path).stdin(Stdio::null()).kill_on_drop(true).output();
-    let done = run.await.map_err(|error| CliError::unavailable(format!("ffmpeg does not start: {error}")))?;
+    let done = run
+        .await
+        .map_err(|error| CliError::unavailable(format!("ffmpeg does not start: {error}")))?;
     if done.status.success() {
         return Ok(());
     }

@@ -127,8 +127,16 @@ mod tests {
 
     #[test]
     fn pictures_change_with_the_words_and_fill_the_time() {
-        let parts = [part("a", None), part("b", Some("one")), part("c", None), part("d", Some("two"))];
-        let scenes = scenes(&parts, &spoken(&[(0, 0), (1, 900), (1, 1_500), (2, 2_000), (3, 3_000)], 4_200));
+        let parts = [
+            part("a", None),
+            part("b", Some("one")),
+            part("c", None),
+            part("d", Some("two")),
+        ];
+        let scenes = scenes(
+            &parts,
+            &spoken(&[(0, 0), (1, 900), (1, 1_500), (2, 2_000), (3, 3_000)], 4_200),
+        );
         let seen: Vec<(&str, u64)> = scenes.iter().map(|scene| (scene.picture.as_str(), scene.ms)).collect();
         assert_eq!(seen, [("one", 900), ("one", 2_100), ("two", 1_200)]);
         assert_eq!(scenes_of_nothing(), []);

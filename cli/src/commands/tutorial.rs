@@ -33,7 +33,9 @@ pub(crate) async fn tutorial(client: &Client, args: &TutorialArgs, output: Outpu
     let found: StepDetectionOutput = super::result(&steps)?;
     if found.steps.is_empty() {
         let name = args.recording.display();
-        return Err(CliError::failed(format!("no steps were found in {name}: there is nothing to tell")));
+        return Err(CliError::failed(format!(
+            "no steps were found in {name}: there is nothing to tell"
+        )));
     }
     let parts = lesson::parts(&work.title, &found);
     let (Some(guide), Some(speech)) = (work.guide(&steps.id).await?, work.speech(&parts).await?) else {
@@ -135,7 +137,10 @@ impl<'a> Work<'a> {
             let path = format!("/api/v1/artifacts/{id}");
             markdown = markdown.replace(&path, name);
             let bytes = std::fs::read(self.folder.join(name)).map_err(CliError::failed)?;
-            page = page.replace(&format!("src=\"{path}\""), &format!("src=\"{}\"", guide::embedded(&bytes)));
+            page = page.replace(
+                &format!("src=\"{path}\""),
+                &format!("src=\"{}\"", guide::embedded(&bytes)),
+            );
         }
         let by_writer = format!("{} ({})", guide.provider, guide.model);
         let by_speaker = format!("{} ({})", speech.provider, speech.voice);

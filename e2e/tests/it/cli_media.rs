@@ -97,7 +97,14 @@ async fn a_recording_is_printed_as_a_guide_and_written_as_a_page_with_its_screen
 /// Kinds of its streams, and how long it plays, seconds.
 fn probe(path: &Path) -> (Vec<String>, f64) {
     let asked = Command::new("ffprobe")
-        .args(["-v", "error", "-show_entries", "stream=codec_type:format=duration", "-of", "json"])
+        .args([
+            "-v",
+            "error",
+            "-show_entries",
+            "stream=codec_type:format=duration",
+            "-of",
+            "json",
+        ])
         .arg(path)
         .output()
         .expect("ffprobe should start");
@@ -116,12 +123,23 @@ async fn a_recording_becomes_a_guide_a_narration_and_a_narrated_video_without_an
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let told = ran.json();
     assert_eq!(told["guide"]["by"], "template (template:how_to_guide)", "{told}");
-    assert!(told["narration"]["by"].as_str().is_some_and(|by| by.starts_with("espeak-ng")), "{told}");
+    assert!(
+        told["narration"]["by"]
+            .as_str()
+            .is_some_and(|by| by.starts_with("espeak-ng")),
+        "{told}"
+    );
     let folder = stage.dir().join("order_a_lamp-tutorial");
 
     let guide = std::fs::read_to_string(folder.join("guide.md")).expect("a guide");
-    assert!(guide.starts_with("# order a lamp\n") && guide.contains("1. Scroll down"), "{guide}");
-    assert!(guide.contains("![Step 2](images/step-02.jpg)") && !guide.contains("/api/"), "{guide}");
+    assert!(
+        guide.starts_with("# order a lamp\n") && guide.contains("1. Scroll down"),
+        "{guide}"
+    );
+    assert!(
+        guide.contains("![Step 2](images/step-02.jpg)") && !guide.contains("/api/"),
+        "{guide}"
+    );
     assert!(folder.join("images/step-01.jpg").exists() && folder.join("images/step-02.jpg").exists());
     let page = std::fs::read_to_string(folder.join("guide.html")).expect("a page");
     assert!(stands_alone(&page) && page.matches("<img").count() == 2, "{page}");
@@ -130,9 +148,15 @@ async fn a_recording_becomes_a_guide_a_narration_and_a_narrated_video_without_an
     assert_eq!(sound, ["audio"]);
     let (streams, seconds) = probe(&folder.join("tutorial.mp4"));
     assert_eq!(streams, ["video", "audio", "subtitle"]);
-    assert!((seconds - spoken_s).abs() < 1.0 && seconds > 2.0, "{seconds} s of video, {spoken_s} s of words");
+    assert!(
+        (seconds - spoken_s).abs() < 1.0 && seconds > 2.0,
+        "{seconds} s of video, {spoken_s} s of words"
+    );
     let captions = std::fs::read_to_string(folder.join("narration.vtt")).expect("subtitles");
-    assert!(captions.starts_with("WEBVTT") && captions.contains("Scroll down"), "{captions}");
+    assert!(
+        captions.starts_with("WEBVTT") && captions.contains("Scroll down"),
+        "{captions}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,6 +164,9 @@ async fn a_recording_without_steps_makes_no_tutorial_and_leaves_nothing_behind()
     let stage = Stage::builder().start().await;
     put(&stage, "still.mp4", &recording::still(stage.dir()));
     let ran = zoetrope(&stage, &["tutorial", "still.mp4", "--no-video", "--out", "made"]).await;
-    assert!(ran.code == Some(1) && ran.stderr.contains("no steps were found in still.mp4"), "{ran:?}");
+    assert!(
+        ran.code == Some(1) && ran.stderr.contains("no steps were found in still.mp4"),
+        "{ran:?}"
+    );
     assert!(!stage.dir().join("made").exists());
 }

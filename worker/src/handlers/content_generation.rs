@@ -22,9 +22,9 @@ use crate::providers::configured::{Chain, Wanted};
 use crate::services::Services;
 use crate::writing::local::{self, LocalText};
 use crate::writing::material::Material;
+use crate::writing::prompt;
 use crate::writing::rounds::{self, AskOne, ByModel};
 use crate::writing::structured::{self, Form};
-use crate::writing::prompt;
 
 /// Most steps that are taken from a task.
 const MAX_STEPS: usize = 500;

@@ -69,7 +69,7 @@ pub(super) async fn ask(
         least_confidence: least_confidence.unwrap_or(USUAL_CONFIDENCE),
     };
     let nowhere = Pieces::nowhere();
-    let caller = &services.providers.caller;
+    let caller = services.providers.caller.about(sight.matter());
     let answered = caller.first_answer(Capability::Detection, &chain.candidates, &nowhere, |candidate| {
         candidate.engine.detect(&sight, &candidate.model)
     });

@@ -74,6 +74,19 @@ pub struct Sight {
     pub least_confidence: f32,
 }
 
+impl Sight {
+    /// What it takes to look at it.
+    pub fn matter(&self) -> Matter {
+        Matter {
+            expected: Usage {
+                images: Some(1),
+                ..Usage::default()
+            },
+            ..Matter::default()
+        }
+    }
+}
+
 /// What was found in a picture.
 #[derive(Debug, Clone)]
 pub struct Detected {

@@ -6,9 +6,9 @@ use zoetrope_queue::Failure;
 use zoetrope_shared::markup;
 use zoetrope_shared::tasks::content_generation::{ContentFormat, ContentGenerationInput, ContentTemplate};
 
+use super::extract;
 use super::material::Material;
 use super::templates::Templates;
-use super::extract;
 
 /// Who writes, as in results.
 pub const PROVIDER: &str = "template";

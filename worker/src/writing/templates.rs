@@ -10,8 +10,6 @@ use serde::Serialize;
 use zoetrope_queue::Failure;
 use zoetrope_shared::markup;
 
-
-
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {
         &[$(($name, include_str!(concat!("../../templates/", $name, ".jinja")))),*]
