@@ -9,9 +9,10 @@ use zoetrope_shared::usage::FellBack;
 
 use super::describing;
 use crate::protocol_images::MAX_FOUND;
-use crate::providers::capability::{Detected, Detector, Pieces, Sight, Spotted};
+use crate::providers::capability::Pieces;
 use crate::providers::catalogue::Capability;
 use crate::providers::configured::{AUTO, Chain, Wanted};
+use crate::providers::detection::{Detected, Detector, Sight, Spotted};
 use crate::services::Services;
 
 /// What the worker's own network is called.

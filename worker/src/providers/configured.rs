@@ -9,9 +9,10 @@ use zoetrope_shared::usage::FellBack;
 
 use super::anthropic::Anthropic;
 use super::calls::{CallPolicy, Caller, Candidate, Unanswered};
-use super::capability::{Detector, Engine, Matter, SpeechSynthesizer, TextModel, Transcriber, VisionModel};
+use super::capability::{Engine, Matter, SpeechSynthesizer, TextModel, Transcriber, VisionModel};
 use super::catalogue::{Capability, Catalogue, Model};
 use super::deepgram::Deepgram;
+use super::detection::Detector;
 use super::elevenlabs::ElevenLabs;
 use super::fault::Fault;
 use super::gemini::Gemini;

@@ -8,6 +8,7 @@ pub mod capability;
 pub mod catalogue;
 pub mod circuit;
 pub mod configured;
+pub mod detection;
 pub mod fault;
 pub mod http;
 pub mod limits;

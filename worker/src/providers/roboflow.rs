@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde_json::json;
 use zoetrope_shared::usage::Usage;
 
-use super::capability::{Call, Detected, Detector, Engine, Sight, Spotted};
+use super::capability::{Call, Engine};
 use super::catalogue::Model;
+use super::detection::{Detected, Detector, Sight, Spotted};
 use super::fault::Fault;
 use super::http::Endpoint;
 

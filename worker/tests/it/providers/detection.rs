@@ -2,9 +2,10 @@
 
 use futures_util::future::BoxFuture;
 use serde_json::json;
-use zoetrope_worker::providers::capability::{Detected, Picture, Pieces, Sight};
+use zoetrope_worker::providers::capability::{Picture, Pieces};
 use zoetrope_worker::providers::catalogue::Capability;
 use zoetrope_worker::providers::configured::{Providers, Wanted};
+use zoetrope_worker::providers::detection::{Detected, Sight};
 use zoetrope_worker::providers::fault::Fault;
 
 use super::cases::{Case, Heard};
