@@ -50,6 +50,8 @@ fn report(providers: &Providers) -> ProviderReport {
         .for_each(|engine| add(Capability::Speech, &**engine));
     let transcribers = providers.transcribers.iter();
     transcribers.for_each(|engine| add(Capability::Transcription, &**engine));
+    let detectors = providers.detectors.iter();
+    detectors.for_each(|engine| add(Capability::Detection, &**engine));
     ProviderReport { engines }
 }
 

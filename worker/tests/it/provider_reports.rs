@@ -32,14 +32,21 @@ async fn a_worker_reports_its_providers_when_a_circuit_opens_and_takes_the_repor
     let world = World::new().await;
     let down = Mock::always(Reply::json(503, "{}")).await;
     let reports = ProviderReports::new(RedisLink::at(ConnectOptions::new(world.redis_url())));
-    let worker = world.start_worker(&[("OPENAI_API_KEY", KEY), ("OPENAI_BASE_URL", &down.url("/v1"))]);
+    let worker = world.start_worker(&[
+        ("OPENAI_API_KEY", KEY),
+        ("OPENAI_BASE_URL", &down.url("/v1")),
+        ("ROBOFLOW_API_KEY", KEY),
+    ]);
     let all = until(&reports, |all| !all.is_empty()).await;
     let told: Vec<_> = all[0]
         .engines
         .iter()
         .map(|engine| (engine.provider.as_str(), engine.capability.as_str()))
         .collect();
-    assert_eq!(told, [("openai", "text"), ("openai", "vision")]);
+    assert_eq!(
+        told,
+        [("openai", "text"), ("openai", "vision"), ("roboflow", "detection")]
+    );
     assert_eq!(circuit(&all), Some(CircuitName::Closed));
     assert!(!format!("{all:?}").contains(KEY), "{all:?}");
     for _ in 0..2 {
