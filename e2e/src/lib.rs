@@ -3,6 +3,7 @@
 //!
 //! Tests are in `tests/it`; the benchmark's driver is `examples/bench/`. A harness may panic: it runs in tests only.
 
+pub mod ai_services;
 pub mod chaos;
 #[allow(clippy::unwrap_used, reason = "the tests of the queue have it, too")]
 #[path = "../../queue/tests/it/cluster_servers.rs"]

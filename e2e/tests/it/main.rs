@@ -14,6 +14,7 @@ mod live_readers;
 mod media_children;
 mod priority;
 mod provider_secrets;
+mod provider_ways;
 mod providers;
 mod readme;
 mod steps;

@@ -111,6 +111,8 @@ async fn tasks(http: &Http) -> Vec<(&'static str, Value)> {
             json!({"audio": {"artifact": sound}, "provider": provider}),
         ));
     }
+    let objects = json!({"image": {"artifact": picture}, "features": ["objects"], "detector": "roboflow"});
+    tasks.push(("image-analysis", objects));
     tasks
 }
 
@@ -165,7 +167,7 @@ async fn however_providers_fail_their_keys_appear_nowhere() {
         .env("RUST_LOG", "trace")
         .env("OPENAI_SPEECH_MODEL", "tts-1")
         .env("OPENAI_TRANSCRIPTION_MODEL", "whisper-1");
-    for name in ["OPENAI", "ANTHROPIC", "GEMINI", "ELEVENLABS", "DEEPGRAM"] {
+    for name in ["OPENAI", "ANTHROPIC", "GEMINI", "ELEVENLABS", "DEEPGRAM", "ROBOFLOW"] {
         let path = if name == "OPENAI" { "/v1" } else { "" };
         builder = builder
             .env(&format!("{name}_API_KEY"), KEY)
