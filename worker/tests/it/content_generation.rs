@@ -177,7 +177,9 @@ async fn an_answer_of_the_wrong_form_is_sent_back_once_with_its_mistakes() {
         (&json!({"n": 3}), &json!("json"))
     );
     assert_eq!(written["usage"]["input_tokens"], 2_000, "both rounds are counted");
-    assert_eq!(told(&world, id).await, [(2, "{\"n\": 3}".to_owned())]);
+    // What the first round told, if it was told before the second began, is void.
+    let rounds = told(&world, id).await;
+    assert_eq!(rounds.last(), Some(&(2, "{\"n\": 3}".to_owned())));
     let requests = mock.requests();
     assert_eq!(requests[0].json()["response_format"]["json_schema"]["schema"], schema);
     let said = requests[1].json()["messages"][3]["content"].to_string();
