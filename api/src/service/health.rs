@@ -12,12 +12,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use zoetrope_queue::{QueueError, QueueStatus, RedisHealth};
 use zoetrope_shared::tasks::KINDS;
-use zoetrope_shared::wire::{HealthCheck, HealthStatus, HealthView, Problem};
+use zoetrope_shared::wire::{CircuitCounts, HealthCheck, HealthStatus, HealthView, Problem, ProviderView};
 
 use crate::app::App;
 use crate::http::problem::Refusal;
 use crate::http::query::Query;
 use crate::limits::HEALTH_TIMEOUT;
+use crate::service::providers;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -73,12 +74,25 @@ async fn readyz(State(app): State<App>) -> Result<Json<HealthView>, Refusal> {
     responses((status = 200, description = "One check per dependency; the worst is `status`", body = HealthView)))]
 async fn detailed(State(app): State<App>, uri: Uri) -> Result<Json<HealthView>, Refusal> {
     Query::of(&uri, &[])?;
-    let (redis, queue, artifacts) = tokio::join!(app.redis_health(), app.queue_status(), artifacts_check(&app));
-    let checks = vec![
+    let (redis, queue, artifacts, reports) = tokio::join!(
+        app.redis_health(),
+        app.queue_status(),
+        artifacts_check(&app),
+        in_time(app.provider_reports.all())
+    );
+    let mut checks = vec![
         redis_check(redis),
         artifacts,
         workers_check(queue.as_ref().map_err(Arc::as_ref)),
     ];
+    // While Redis is away nobody knows them.
+    checks.extend(
+        reports
+            .map(providers::together)
+            .unwrap_or_default()
+            .iter()
+            .map(provider_check),
+    );
     Ok(Json(HealthView::of(VERSION, checks)))
 }
 
@@ -165,6 +179,21 @@ fn workers_check(status: Result<&QueueStatus, &QueueError>) -> HealthCheck {
         format!("{} live; by kind: {}", live.len(), told.join(", ")),
         None,
     )
+}
+
+/// A provider that fails stops nothing else, so it is never down.
+fn provider_check(provider: &ProviderView) -> HealthCheck {
+    let CircuitCounts { closed, .. } = provider.circuits;
+    let status = if closed == provider.workers {
+        HealthStatus::Ok
+    } else {
+        HealthStatus::Degraded
+    };
+    let detail = format!(
+        "{}: {closed} of {} workers call it, others leave it alone while it fails",
+        provider.capability, provider.workers
+    );
+    check(&format!("provider:{}", provider.provider), status, detail, None)
 }
 
 fn check(name: &str, status: HealthStatus, detail: impl Into<String>, latency_ms: Option<f64>) -> HealthCheck {

@@ -36,7 +36,7 @@ async fn list_providers(State(app): State<App>, uri: Uri) -> Result<Json<Provide
 }
 
 /// The workers' reports as one. Where they differ, as while settings are rolled out, models and limits are the first's.
-fn together(reports: Vec<ProviderReport>) -> Vec<ProviderView> {
+pub(super) fn together(reports: Vec<ProviderReport>) -> Vec<ProviderView> {
     let mut items: Vec<ProviderView> = Vec::new();
     for engine in reports.into_iter().flat_map(|report| report.engines) {
         let circuit = engine.circuit;

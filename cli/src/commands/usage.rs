@@ -45,27 +45,33 @@ pub(crate) async fn spend(client: &Client, args: &SpendArgs, output: Output) -> 
     Ok(Exit::Done)
 }
 
+/// A column of figures: its name, and whether it is shown where all of it is nothing.
+const COLUMNS: [(&str, bool); 9] = [
+    ("calls", true),
+    ("failed", false),
+    ("cached", false),
+    ("tokens in", false),
+    ("tokens out", false),
+    ("characters", false),
+    ("minutes", false),
+    ("images", false),
+    ("cost", true),
+];
+
 fn table(usage: &UsageView) -> String {
-    let group: Vec<&str> = usage.group.iter().map(String::as_str).collect();
-    let header = [
-        &group[..],
-        &[
-            "calls",
-            "failed",
-            "cached",
-            "in",
-            "out",
-            "characters",
-            "minutes",
-            "images",
-            "cost",
-        ],
-    ]
-    .concat();
+    let nothing = figures(&UsageFigures::default());
+    let total = figures(&usage.total);
+    let shown: Vec<usize> = (0..COLUMNS.len())
+        .filter(|column| COLUMNS[*column].1 || total[*column] != nothing[*column])
+        .collect();
+    let mut header: Vec<&str> = usage.group.iter().map(String::as_str).collect();
+    header.extend(shown.iter().map(|column| COLUMNS[*column].0));
     let mut table = show::table(&header);
     for item in &usage.items {
         let names = usage.group.iter().map(|name| plain(name_of(item, name)));
-        table.add_row(names.chain(figures(&item.figures)).collect::<Vec<_>>());
+        let figures = figures(&item.figures);
+        let told = shown.iter().map(|column| figures[*column].clone());
+        table.add_row(names.chain(told).collect::<Vec<_>>());
     }
     table.to_string()
 }
@@ -152,6 +158,7 @@ mod tests {
             table.contains("alice") && table.contains("$0.0125 and 1 calls"),
             "{table}"
         );
+        assert!(table.contains("calls") && !table.contains("images"), "{table}");
         assert!(
             table.contains("tenant") && !table.contains("provider") && !table.contains('\u{1b}'),
             "{table}"

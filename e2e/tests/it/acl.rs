@@ -1,7 +1,7 @@
 //! The ACL user of the manual is enough for api, worker and fsck: nothing they do is refused to it.
 
 use serde_json::json;
-use zoetrope_e2e::Stage;
+use zoetrope_e2e::{Provider, ProviderAnswer, Stage};
 use zoetrope_queue::{ConnectOptions, FsckMode, Queue};
 
 /// The rule as operators copy it from the manual.
@@ -16,7 +16,15 @@ fn documented_rule() -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documented_redis_user_is_all_that_api_worker_and_fsck_need() {
-    let stage = Stage::builder().redis_user("s3cret", documented_rule()).start().await;
+    let provider = Provider::start(ProviderAnswer::text("Done.")).await;
+    let stage = Stage::builder()
+        .redis_user("s3cret", documented_rule())
+        .env("OPENAI_API_KEY", "k")
+        .env("OPENAI_BASE_URL", &provider.url("/v1"))
+        .env("PROVIDER_LIMITS", "openai:requests=600:tokens=60000")
+        .env("SPEND_CAP_USD", "1")
+        .start()
+        .await;
     let http = &stage.http;
     let id = http
         .submit(
@@ -39,6 +47,12 @@ async fn the_documented_redis_user_is_all_that_api_worker_and_fsck_need() {
     http.until(&asleep, |task| task["state"] == "running").await;
     http.delete(&format!("/api/v1/tasks/{asleep}")).await;
     assert_eq!(http.until_ended(&asleep).await["state"], "canceled");
+    for _ in 0..2 {
+        let input = json!({"template": "summary", "text": "One.", "provider": "openai", "cache": true});
+        let id = http.submit("content-generation", &json!({"input": input})).await;
+        assert_eq!(http.until_ended(&id).await["state"], "succeeded");
+    }
+    assert_eq!(provider.calls(), 1);
     http.post("/api/v1/queue/ocr/pause", &json!(null)).await;
     http.post("/api/v1/queue/ocr/resume", &json!(null)).await;
     for path in [

@@ -51,6 +51,11 @@ async fn the_command_line_tells_who_is_configured_what_was_used_and_caps_what_is
         "{table:?}"
     );
 
+    let health = stage.http.get("/api/v1/health/detailed").await.body;
+    let checks = health["checks"].as_array().expect("checks");
+    let check = checks.iter().find(|check| check["name"] == "provider:openai");
+    assert_eq!(check.map(|check| &check["status"]), Some(&json!("ok")), "{health}");
+
     let used = zoetrope(&stage, &["usage", "--json", "--group", "model"]).await.json();
     assert_eq!(
         (

@@ -202,10 +202,15 @@ impl From<Fault> for Failure {
                 ErrorClass::NonRetryable
             }
         };
+        let said = if fault.is_ours() {
+            fault.message.clone()
+        } else {
+            fault.to_string()
+        };
         Self {
             class,
             provider: (!fault.is_ours()).then(|| fault.provider.to_owned()),
-            ..Self::retryable(fault.code, fault.to_string())
+            ..Self::retryable(fault.code, said)
         }
     }
 }
