@@ -133,3 +133,57 @@ fn said(spend: &Spend) -> String {
         spend.period.as_str()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use zoetrope_queue::{ConnectOptions, ErrorClass, Failure, SystemClock};
+    use zoetrope_shared::redis_link::RedisLink;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn without_redis_no_call_of_a_price_is_made_and_what_one_used_is_counted_as_lost() {
+        let metrics = Metrics::new().expect("the names are valid");
+        let nowhere = RedisLink::at(ConnectOptions::new("redis+unix:///nonexistent/redis.sock"));
+        let ledger = Ledger::new(nowhere.clone(), Arc::new(SystemClock), None);
+        let account = Account::new(Tenant::default_tenant(), ledger, Answers::new(nowhere), metrics.clone());
+        let (free, life, used) = (
+            Model::unlisted("openai", "own"),
+            Duration::from_secs(1),
+            Usage::default(),
+        );
+        assert_eq!(
+            account.hold("openai", &free, &used, life).await,
+            Ok(None),
+            "nobody counts what is free"
+        );
+        let priced = Model {
+            output_usd: Some(1.0),
+            ..free
+        };
+        let fault = account
+            .hold("openai", &priced, &used, life)
+            .await
+            .expect_err("nobody knows the cap");
+        let failure = Failure::from(fault);
+        assert_eq!(
+            (failure.code.as_str(), failure.class),
+            ("redis_unavailable", ErrorClass::Retryable)
+        );
+        let made = Made {
+            provider: "openai",
+            capability: Capability::Text,
+            model: "own",
+            ending: Ending::Answered,
+            usage: &used,
+        };
+        account.settle(made, None).await;
+        let request = RequestHash::of([]);
+        account.remember(made, request, "{}").await;
+        assert_eq!(account.recall(made, request).await, None);
+        let text = metrics.render().expect("metrics are text");
+        assert!(text.contains("zoetrope_ledger_entries_lost_total 1\n"), "{text}");
+    }
+}
