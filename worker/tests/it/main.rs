@@ -22,6 +22,7 @@ mod providers;
 mod registry;
 mod spending;
 mod steps_damage;
+mod steps_forged;
 mod steps_truth;
 mod stream_damage;
 mod stream_decode;

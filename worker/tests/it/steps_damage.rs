@@ -13,7 +13,7 @@ use crate::vocabulary::{fixture, pool};
 /// What a child may hold after all of them, KiB.
 const MAX_PEAK_KIB: u64 = 700 * 1024;
 
-async fn told(pool: &MediaPool, path: &std::path::Path) -> Result<StepsFound, MediaError> {
+pub(crate) async fn told(pool: &MediaPool, path: &std::path::Path) -> Result<StepsFound, MediaError> {
     let input = StepsInput {
         video: Some(path.display().to_string()),
         ..input()
@@ -22,7 +22,7 @@ async fn told(pool: &MediaPool, path: &std::path::Path) -> Result<StepsFound, Me
 }
 
 /// Codes of refusals; anything that another attempt could mend is not one.
-fn refused<T: std::fmt::Debug>(name: &str, answer: Result<T, MediaError>) -> String {
+pub(crate) fn refused<T: std::fmt::Debug>(name: &str, answer: Result<T, MediaError>) -> String {
     match answer {
         Err(MediaError::Refused {
             code, retryable: false, ..

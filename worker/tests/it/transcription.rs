@@ -175,6 +175,28 @@ async fn long_audio_is_heard_in_pieces_and_its_seams_are_told_once() {
     );
 }
 
+/// A second of silence in a WAV file of so many channels, 16 bits each.
+fn wav_of(channels: u16) -> Vec<u8> {
+    const RATE: u32 = 8_000;
+    let frame = channels * 2;
+    let bytes = RATE * u32::from(frame);
+    let head: [&[u8]; 12] = [
+        b"RIFF",
+        &(bytes + 36).to_le_bytes(),
+        b"WAVEfmt ",
+        &16_u32.to_le_bytes(),
+        &1_u16.to_le_bytes(),
+        &channels.to_le_bytes(),
+        &RATE.to_le_bytes(),
+        &bytes.to_le_bytes(),
+        &frame.to_le_bytes(),
+        &16_u16.to_le_bytes(),
+        b"data",
+        &bytes.to_le_bytes(),
+    ];
+    [head.concat(), vec![0; bytes as usize]].concat()
+}
+
 #[tokio::test]
 async fn what_is_no_audio_and_what_has_no_sound_are_the_tasks_own_mistakes() {
     let world = World::new().await;
@@ -185,6 +207,7 @@ async fn what_is_no_audio_and_what_has_no_sound_are_the_tasks_own_mistakes() {
         b"RIFF\x00\x00\x00\x00WAVEjunk".to_vec(),
         damaged,
         b"#EXTM3U\nfile:///etc/passwd".to_vec(),
+        wav_of(33),
     ] {
         let artifact = world.store(bytes).await;
         let task = world

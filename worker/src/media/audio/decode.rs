@@ -39,6 +39,8 @@ const CODECS: &[&str] = &[
     "vorbis",
     "libvorbis",
 ];
+/// More channels than this are no recording of speech.
+const MOST_CHANNELS: u16 = 32;
 /// Errors in a row after which the rest is given up.
 const MOST_ERRORS: u32 = 64;
 /// Bytes and microseconds that FFmpeg may look at to find the streams; streams of a file.
@@ -75,6 +77,12 @@ pub(super) fn stretch(bytes: Vec<u8>, from_ms: u64, length_ms: u64) -> Result<St
     }
     let context = codec::context::Context::from_parameters(parameters).map_err(unreadable)?;
     let mut decoder = context.decoder().audio().map_err(unreadable)?;
+    if decoder.channels() > MOST_CHANNELS {
+        return Err(Fault::media_invalid(format!(
+            "audio of {} channels is not taken; at most {MOST_CHANNELS} are",
+            decoder.channels()
+        )));
+    }
     let mut taken = Taken::new(from_ms, length_ms);
     let (mut packet, mut errors) = (Packet::empty(), 0);
     loop {

@@ -78,20 +78,11 @@ pub(super) fn sampled(engine: &Engine, page: &Planes) -> Result<f32, Fault> {
     Ok(certainty(&tried))
 }
 
-/// The lines of a part of a page, topmost first, at most so many: no skew, no other sizes.
-pub(super) fn read_part(engine: &Engine, part: &Planes, most: usize) -> Result<Vec<Line>, Fault> {
-    let ink = Ink::of(part);
-    let mut places = places::of_part(&ink);
-    places.sort_unstable_by_key(|place| (place.bounds[1], place.bounds[0]));
-    let mut lines = Vec::new();
-    for place in places.into_iter().take(most) {
-        let mut words = read_line(engine, &ink, place)?;
-        words.retain(is_believed);
-        if !words.is_empty() {
-            lines.push(line_of(&words));
-        }
-    }
-    Ok(lines)
+/// The line at a place of a part of a page, if there is any: no other sizes, no halves.
+pub(super) fn read_place_of_part(engine: &Engine, ink: &Ink, place: Place) -> Result<Option<Line>, Fault> {
+    let mut words = read_line(engine, ink, place)?;
+    words.retain(is_believed);
+    Ok((!words.is_empty()).then(|| line_of(&words)))
 }
 
 /// Mean confidence, by width.

@@ -18,11 +18,14 @@ const HALVED_HEIGHTS: std::ops::RangeInclusive<u32> = 10..=34;
 const THIN_STROKES: u32 = 22;
 /// Halvings that are looked at, and the least side of a page that is halved.
 const HALVINGS: u32 = 3;
-const LEAST_SIDE: u32 = 120;
+const LEAST_SIDE: u32 = 60;
 /// Least height of one of two lines that touch, pixels, and the most ink of the row between them, in shares of what
 /// their rows have on average.
 const LEAST_HALF: u32 = 6;
 const GAP_SHARE: f32 = 0.5;
+/// The same between lines that are told apart before they are read, and how often a place is cut for it.
+const EMPTY_SHARE: f32 = 0.12;
+const MOST_SEPARATIONS: u32 = 3;
 
 /// All places, tall ones first, wide ones first among the rest; and the ink that they were found in, by halvings. A line
 /// may be found at two sizes.
@@ -73,13 +76,33 @@ fn places(ink: &Ink, letters: Letters, heights: &std::ops::RangeInclusive<u32>, 
         light,
     });
     places
+        .flat_map(|place| separated(place, ink, MOST_SEPARATIONS))
         .filter(|place| heights.contains(&place.bounds[3]) && ink.share_of_box(place.bounds) <= MOST_INK)
         .collect()
 }
 
-/// The two lines that a place may be, cut where there is least ink in its middle; `None` if no row is clearly emptier
-/// than the others.
+/// The lines of a place between which there is next to nothing: a comma or an accent joined them, or a sign above a
+/// number.
+fn separated(place: Place, ink: &Ink, times: u32) -> Vec<Place> {
+    let halves = if times > 0 { cut(place, ink, EMPTY_SHARE) } else { None };
+    halves.map_or_else(
+        || vec![place],
+        |halves| {
+            halves
+                .into_iter()
+                .flat_map(|half| separated(half, ink, times - 1))
+                .collect()
+        },
+    )
+}
+
+/// The two lines that a place may be.
 pub(super) fn halves(place: Place, ink: &Ink) -> Option<[Place; 2]> {
+    cut(place, ink, GAP_SHARE)
+}
+
+/// A place cut where there is least ink in its middle; `None` if no row is that much emptier than the others.
+fn cut(place: Place, ink: &Ink, gap_share: f32) -> Option<[Place; 2]> {
     let [x, y, width, height] = place.bounds;
     if height < 2 * LEAST_HALF {
         return None;
@@ -90,7 +113,7 @@ pub(super) fn halves(place: Place, ink: &Ink) -> Option<[Place; 2]> {
     let (row, least) = middle
         .map(|row| (row, share(row)))
         .min_by(|(_, a), (_, b)| a.total_cmp(b))?;
-    if least > usual * GAP_SHARE {
+    if least > usual * gap_share {
         return None;
     }
     let half = |top: u32, bottom: u32| {
@@ -106,6 +129,25 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn lines_that_a_comma_joins_are_two_places_and_a_dotted_one_is_one() {
+        let page = GrayImage::from_fn(300, 120, |x, y| {
+            let letter = (20..200).contains(&x) && x % 6 < 2;
+            let comma = (100..102).contains(&x) && (38..46).contains(&y);
+            let dots = letter && x % 12 < 2 && (80..82).contains(&y);
+            let lines = letter && ((28..38).contains(&y) || (44..54).contains(&y) || (84..94).contains(&y));
+            Luma([if lines || comma || dots { 20 } else { 240 }])
+        });
+        let ink = Ink::of(&Planes::grey(page));
+        let mut rows: Vec<(u32, u32)> = of_part(&ink)
+            .iter()
+            .map(|place| (place.bounds[1], place.bounds[3]))
+            .collect();
+        rows.sort_unstable();
+        assert_eq!(rows.len(), 3, "{rows:?}");
+        assert!(rows[1].0 >= 38 && rows[1].0 <= 46 && rows[2] == (80, 14), "{rows:?}");
+    }
+
     /// A page with a row of bars as high as given.
     fn page(height: u32) -> GrayImage {
         let stroke = height / 5;
@@ -118,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_line_is_found_from_small_print_to_a_headline() {
-        for height in [8, 14, 24, 36, 60] {
+        for height in [8, 14, 24, 36, 60, 110] {
             let page = Planes::grey(page(height));
             let ink = Ink::of(&page);
             let letters = pieces::letters(&ink);

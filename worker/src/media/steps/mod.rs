@@ -25,6 +25,7 @@ mod reading;
 mod screen;
 mod sequence;
 mod stretch;
+mod texts;
 mod timeline;
 mod wording;
 

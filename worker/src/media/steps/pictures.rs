@@ -1,7 +1,7 @@
-//! Screenshots of steps as JPEG, the target ringed.
+//! Screenshots of steps as JPEG, the target ringed. They leave as they came, in planes of lightness and colour: a screen
+//! is never turned into red, green and blue and back.
 
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageEncoder};
+use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 
 use super::geometry::Rect;
 use super::screen::Screen;
@@ -10,53 +10,99 @@ const QUALITY: u8 = 82;
 /// Room between a target and its ring, and the ring's width, pixels.
 const ROOM: i32 = 6;
 const RING: i32 = 3;
-/// An orange that neither light nor dark themes use for text.
-const COLOUR: [u8; 3] = [255, 96, 0];
+/// An orange that neither light nor dark themes use for text, as lightness, blue and red difference: #ff6000.
+const COLOUR: [u8; 3] = [133, 53, 215];
 
 /// A screen as JPEG, with a ring around a box if one is given.
 pub(super) fn jpeg(screen: &Screen, ring: Option<Rect>) -> Vec<u8> {
-    let (width, height) = (screen.width(), screen.height());
-    let mut pixels = Vec::with_capacity((width * height * 3) as usize);
-    for y in 0..height {
-        for x in 0..width {
-            pixels.extend_from_slice(&rgb(screen.yuv_at(x, y)));
-        }
-    }
-    if let Some(ring) = ring {
-        draw_ring(&mut pixels, width, height, ring.grown(ROOM));
-    }
     let mut jpeg = Vec::new();
-    let encoder = JpegEncoder::new_with_quality(&mut jpeg, QUALITY);
+    let mut encoder = Encoder::new(&mut jpeg, QUALITY);
+    encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    let ring = ring.map(|ring| ring.grown(ROOM));
     encoder
-        .write_image(&pixels, width as u32, height as u32, ExtendedColorType::Rgb8)
-        .expect("the picture has three bytes a pixel, and memory takes what is written");
+        .encode_image(Ringed { screen, ring })
+        .expect("a screen's sides fit into a JPEG, and memory takes what is written");
     jpeg
 }
 
-fn draw_ring(pixels: &mut [u8], width: i32, height: i32, rect: Rect) {
-    let outer = rect.grown(RING);
-    let Some(visible) = outer.within(width, height) else {
-        return;
-    };
-    for y in visible.y..visible.bottom() {
-        for x in visible.x..visible.right() {
-            let inside = x >= rect.x && y >= rect.y && x < rect.right() && y < rect.bottom();
-            // Where the ring would lie outside the screen it is drawn on the edge.
-            let at_edge = x < RING || y < RING || x >= width - RING || y >= height - RING;
-            if !inside || at_edge {
-                let at = ((y * width + x) * 3) as usize;
-                pixels[at..at + 3].copy_from_slice(&COLOUR);
+struct Ringed<'a> {
+    screen: &'a Screen,
+    /// What the ring goes around.
+    ring: Option<Rect>,
+}
+
+impl ImageBuffer for Ringed<'_> {
+    fn get_jpeg_color_type(&self) -> JpegColorType {
+        JpegColorType::Ycbcr
+    }
+
+    fn width(&self) -> u16 {
+        self.screen.width() as u16
+    }
+
+    fn height(&self) -> u16 {
+        self.screen.height() as u16
+    }
+
+    fn fill_buffers(&self, y: u16, buffers: &mut [Vec<u8>; 4]) {
+        let starts = [0, 1, 2].map(|channel: usize| buffers[channel].len());
+        self.screen.for_row(i32::from(y), |luma, cb, cr| {
+            let [to_luma, to_cb, to_cr, _] = &mut *buffers;
+            to_luma.extend(luma.iter().map(|level| LUMA[usize::from(*level)]));
+            for (to, half) in [(to_cb, cb), (to_cr, cr)] {
+                let doubled = half.iter().flat_map(|level| [COLOURS[usize::from(*level)]; 2]);
+                to.extend(doubled.take(luma.len()));
+            }
+        });
+        for x in self.ringed(i32::from(y)) {
+            for (channel, level) in COLOUR.into_iter().enumerate() {
+                buffers[channel][starts[channel] + x as usize] = level;
             }
         }
     }
 }
 
-/// ITU-R BT.601, limited range: what encoders of screens say or mean.
-fn rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
-    let y = 298 * (i32::from(y) - 16);
-    let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
-    let level = |value: i32| ((value + 128) >> 8).clamp(0, 255) as u8;
-    [level(y + 409 * cr), level(y - 100 * cb - 208 * cr), level(y + 516 * cb)]
+impl Ringed<'_> {
+    /// The pixels of a row that the ring covers.
+    fn ringed(&self, y: i32) -> impl Iterator<Item = i32> {
+        let (width, height) = (self.screen.width(), self.screen.height());
+        let visible = self.ring.and_then(|ring| ring.grown(RING).within(width, height));
+        let rows = self
+            .ring
+            .zip(visible)
+            .filter(|(_, visible)| (visible.y..visible.bottom()).contains(&y));
+        rows.into_iter().flat_map(move |(ring, visible)| {
+            let is_ring = move |x: &i32| {
+                let inside = *x >= ring.x && y >= ring.y && *x < ring.right() && y < ring.bottom();
+                // Where the ring would lie outside the screen it is drawn on the edge.
+                let at_edge = *x < RING || y < RING || *x >= width - RING || y >= height - RING;
+                !inside || at_edge
+            };
+            (visible.x..visible.right()).filter(is_ring)
+        })
+    }
+}
+
+/// From ITU-R BT.601 in its limited range, which encoders of screens say or mean, to the full range of JPEG.
+const LUMA: [u8; 256] = full_range(16, 219, 0);
+const COLOURS: [u8; 256] = full_range(128, 224, 128);
+
+const fn full_range(zero: i32, span: i32, offset: i32) -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut level = 0;
+    while level < 256 {
+        let above = (level - zero) * 255;
+        let rounded = (above + if above < 0 { -span / 2 } else { span / 2 }) / span + offset;
+        table[level as usize] = if rounded < 0 {
+            0
+        } else if rounded > 255 {
+            255
+        } else {
+            rounded as u8
+        };
+        level += 1;
+    }
+    table
 }
 
 #[cfg(test)]
@@ -72,5 +118,16 @@ mod tests {
         assert!(is_orange(92, 90) && is_orange(130, 72));
         assert!(!is_orange(130, 90) && !is_orange(20, 20));
         assert!(picture.get_pixel(20, 20)[2] > 240);
+    }
+
+    #[test]
+    fn a_screen_of_an_odd_size_keeps_it_and_a_ring_beside_it_is_drawn_at_its_edge() {
+        let bytes = jpeg(
+            &Drawing::new(323, 201, 235).screen(),
+            Some(Rect::new(-40, -40, 600, 600)),
+        );
+        let picture = image::load_from_memory(&bytes).expect("a JPEG").into_rgb8();
+        assert_eq!(picture.dimensions(), (323, 201));
+        assert!(picture.get_pixel(1, 100)[2] < 120 && picture.get_pixel(160, 100)[2] > 240);
     }
 }

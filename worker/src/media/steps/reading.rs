@@ -1,13 +1,12 @@
 //! The words of steps: labels of controls, names of fields, titles, what was typed.
 
-use image::GrayImage;
-use zoetrope_shared::tasks::ocr::Line;
 use zoetrope_shared::tasks::step_detection::StepType;
 
 use super::changes::CHANGED;
 use super::find::{Control, Draft, Label, control};
 use super::geometry::{Point, Rect};
 use super::screen::Screen;
+use super::texts::{Part, Piece, SAME_LINE, distance, first_line, in_line, join, line_at};
 use super::timeline::Timeline;
 use crate::fault::Fault;
 use crate::ocr;
@@ -92,22 +91,22 @@ impl Reader<'_> {
 
     /// The texts of a part, from top to bottom and left to right.
     fn pieces(&mut self, picture: usize, rect: Rect) -> Result<Vec<Piece>, Fault> {
-        let screen = self.timeline.screen(picture);
-        let Some(rect) = rect
-            .within(screen.width(), screen.height())
-            .filter(|rect| rect.w >= 8 && rect.h >= 8)
-        else {
+        /// Most lines of a part.
+        const MOST_LINES: usize = 16;
+        let Some(part) = self.part(picture, rect) else {
             return Ok(Vec::new());
         };
-        let grey = screen.luma(rect);
-        let Some(image): Option<GrayImage> = grey.into_image() else {
-            return Ok(Vec::new());
-        };
-        let lines = ocr::crop::lines(self.engine, &image)?;
-        let mut pieces: Vec<Piece> = lines.iter().flat_map(|line| split(line, rect)).collect();
-        pieces.retain(|piece| piece.text.chars().any(char::is_alphanumeric));
+        let mut pieces = Vec::new();
+        for index in 0..part.boxes.len().min(MOST_LINES) {
+            pieces.extend(part.pieces(self.engine, index)?);
+        }
         pieces.sort_by_key(|piece| (piece.rect.centre().y, piece.rect.x));
         Ok(pieces)
+    }
+
+    /// A part of a picture and where its lines stand.
+    fn part(&self, picture: usize, rect: Rect) -> Option<Part> {
+        Part::of(self.timeline.screen(picture), rect)
     }
 
     fn first_line(&mut self, picture: usize, rect: Rect) -> Result<String, Fault> {
@@ -197,7 +196,6 @@ impl Reader<'_> {
     /// The whole text in a part that is nearest to a point.
     fn nearest(&mut self, picture: usize, part: Rect, point: Point) -> Result<Option<Piece>, Fault> {
         let screen = self.timeline.screen(picture).bounds();
-        let pieces = self.pieces(picture, part)?;
         // What the part's edge cuts through is not the whole text.
         let whole = |piece: &Piece| {
             (part.x <= 0 || piece.rect.x > part.x + 2)
@@ -205,8 +203,20 @@ impl Reader<'_> {
                 && (part.y <= 0 || piece.rect.y > part.y + 1)
                 && (part.bottom() >= screen.h || piece.rect.bottom() < part.bottom() - 1)
         };
-        let readable = pieces.into_iter().filter(|piece| whole(piece) && piece.is_readable());
-        Ok(readable.min_by_key(|piece| distance(piece.rect, point)))
+        let Some(part) = self.part(picture, part) else {
+            return Ok(None);
+        };
+        let mut best: Option<(i32, Piece)> = None;
+        for (reach, index) in part.by(|rect| distance(rect, point)) {
+            if best.as_ref().is_some_and(|(nearest, _)| *nearest <= reach) {
+                break;
+            }
+            let readable = part.pieces(self.engine, index)?.into_iter();
+            let readable = readable.filter(|piece| whole(piece) && piece.is_readable());
+            let told = readable.map(|piece| (distance(piece.rect, point), piece));
+            best = best.into_iter().chain(told).min_by_key(|(distance, _)| *distance);
+        }
+        Ok(best.map(|(_, piece)| piece))
     }
 
     /// The name of a field: what stands in it while it is empty, or beside it.
@@ -256,7 +266,28 @@ impl Reader<'_> {
         let (old, new) = (self.timeline.screen(before), self.timeline.screen(after));
         let top = Rect::new(0, 0, new.width(), TOP);
         let difference = new.difference(old, top);
-        let pieces = self.pieces(after, top)?;
+        // Only lines with something new in them are read, and what stands beside it.
+        let Some(bar) = self.part(after, top) else {
+            return Ok(String::new());
+        };
+        let is_new = |rect: &Rect| {
+            let rows = rect.y..rect.bottom();
+            rows.flat_map(|y| (rect.x..rect.right()).map(move |x| (x, y)))
+                .any(|(x, y)| difference.at(x, y).is_some_and(|level| level > CHANGED))
+        };
+        let new: Vec<i32> = bar
+            .boxes
+            .iter()
+            .filter(|rect| is_new(rect))
+            .map(|rect| rect.centre().y)
+            .collect();
+        let mut pieces = Vec::new();
+        for (index, rect) in bar.boxes.iter().enumerate() {
+            if new.iter().any(|y| (y - rect.centre().y).abs() <= SAME_LINE) {
+                pieces.extend(bar.pieces(self.engine, index)?);
+            }
+        }
+        pieces.sort_by_key(|piece| (piece.rect.centre().y, piece.rect.x));
         let changed = |piece: &&Piece| {
             let rect = piece.rect;
             let pixels = (rect.y..rect.bottom()).flat_map(|y| (rect.x..rect.right()).map(move |x| (x, y)));
@@ -269,53 +300,27 @@ impl Reader<'_> {
             let line: Vec<Piece> = pieces.iter().filter(|other| in_line(other, piece)).cloned().collect();
             return Ok(join(&line));
         }
-        let heading = self.pieces(after, Rect::new(0, TOP, new.width(), new.height() / 3))?;
-        Ok(heading
-            .iter()
-            .max_by_key(|piece| piece.rect.h)
-            .map(|piece| piece.text.clone())
-            .unwrap_or_default())
+        self.heading(after)
+    }
+
+    /// The tallest text in the upper part of a page.
+    fn heading(&mut self, picture: usize) -> Result<String, Fault> {
+        let screen = self.timeline.screen(picture).bounds();
+        let Some(part) = self.part(picture, Rect::new(0, TOP, screen.w, screen.h / 3)) else {
+            return Ok(String::new());
+        };
+        for (_, index) in part.by(|rect| -rect.h) {
+            let pieces = part.pieces(self.engine, index)?;
+            if let Some(piece) = pieces.into_iter().find(Piece::is_readable) {
+                return Ok(piece.text);
+            }
+        }
+        Ok(String::new())
     }
 }
 
 fn is_address(text: &str) -> bool {
     text.contains("://") || (text.contains('.') && text.contains('/') && !text.contains(' '))
-}
-
-fn rect_of([x, y, w, h]: [u32; 4]) -> Rect {
-    Rect::new(x as i32, y as i32, w as i32, h as i32)
-}
-
-/// Text that belongs together.
-#[derive(Debug, Clone)]
-struct Piece {
-    rect: Rect,
-    text: String,
-    /// That of its worst read word, 0 to 1.
-    confidence: f32,
-}
-
-impl Piece {
-    /// Whether it is more than a sign or a misread picture.
-    fn is_readable(&self) -> bool {
-        const LETTERS: usize = 2;
-        const CONFIDENCE: f32 = 0.4;
-        let letters = self.text.chars().filter(|letter| letter.is_alphanumeric()).count();
-        letters >= LETTERS && self.confidence >= CONFIDENCE
-    }
-}
-
-/// Whether two pieces stand in one line, no further apart than words around a dash.
-fn in_line(a: &Piece, b: &Piece) -> bool {
-    let gap = (a.rect.x - b.rect.right()).max(b.rect.x - a.rect.right());
-    (a.rect.centre().y - b.rect.centre().y).abs() <= 6 && gap <= 30
-}
-
-/// The texts of pieces from left to right.
-fn join(pieces: &[Piece]) -> String {
-    let mut line: Vec<&Piece> = pieces.iter().collect();
-    line.sort_by_key(|piece| piece.rect.x);
-    line.iter().map(|piece| piece.text.trim()).collect::<Vec<_>>().join(" ")
 }
 
 /// What is in front of the ground below a point.
@@ -357,70 +362,7 @@ fn below(screen: &Screen, point: Point) -> Below {
     }
 }
 
-/// The pieces of a line that was read in `part`: neighbouring buttons and columns stand further apart than words.
-fn split(line: &Line, part: Rect) -> Vec<Piece> {
-    /// Least gap, pixels, and for each pixel of the line's height.
-    const GAP: i32 = 9;
-    const GAP_OF_HEIGHT: f32 = 0.95;
-    let gap = GAP.max((line.bbox[3] as f32 * GAP_OF_HEIGHT) as i32);
-    let mut pieces: Vec<Piece> = Vec::new();
-    for word in &line.words {
-        let inside = rect_of(word.bbox);
-        let rect = Rect::new(inside.x + part.x, inside.y + part.y, inside.w, inside.h);
-        match pieces.last_mut() {
-            Some(last) if rect.x - last.rect.right() < gap => {
-                last.rect = last.rect.union(rect);
-                last.text = format!("{} {}", last.text, word.text);
-                last.confidence = last.confidence.min(word.confidence);
-            }
-            _ => pieces.push(Piece {
-                rect,
-                text: word.text.clone(),
-                confidence: word.confidence,
-            }),
-        }
-    }
-    pieces
-}
-
-/// How far a text is from where a pointer points: across counts less than down.
-fn distance(rect: Rect, point: Point) -> i32 {
-    let across = (rect.x - point.x).max(point.x - rect.right()).max(0);
-    let down = (rect.y - point.y).max(point.y - rect.bottom()).max(0);
-    across + down * 5 / 2
-}
-
 /// Whether a box is as small as a switch or a check box.
 fn is_switch(rect: Rect) -> bool {
     (8..=52).contains(&rect.w) && (8..=30).contains(&rect.h)
-}
-
-/// The line of text that is nearest to the height of a point: a box may hold several rows.
-fn line_at(pieces: &[Piece], point: Point) -> String {
-    let nearest = pieces
-        .iter()
-        .min_by_key(|piece| (piece.rect.centre().y - point.y).abs());
-    let line = nearest.map_or(0, |piece| piece.rect.centre().y);
-    let from = pieces
-        .iter()
-        .position(|piece| (piece.rect.centre().y - line).abs() <= 6);
-    first_line(&pieces[from.unwrap_or(0).min(pieces.len())..])
-}
-
-/// The pieces of the topmost line from left to right, without the sign at its end that says that it opens.
-fn first_line(pieces: &[Piece]) -> String {
-    let Some(first) = pieces.first().map(|piece| piece.rect) else {
-        return String::new();
-    };
-    let middle = first.centre().y;
-    let mut line: Vec<&Piece> = pieces
-        .iter()
-        .filter(|piece| (piece.rect.centre().y - middle).abs() <= 6)
-        .collect();
-    line.sort_by_key(|piece| piece.rect.x);
-    let is_sign = |piece: &&Piece| piece.text.chars().count() == 1 && !piece.text.chars().any(char::is_numeric);
-    if line.len() > 1 && line.last().is_some_and(is_sign) {
-        line.pop();
-    }
-    line.iter().map(|piece| piece.text.trim()).collect::<Vec<_>>().join(" ")
 }

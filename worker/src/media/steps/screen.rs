@@ -8,8 +8,11 @@ use image::GrayImage;
 use super::geometry::Rect;
 
 /// Side of a tile, pixels.
-const TILE: usize = 32;
+pub(super) const TILE: usize = 32;
 const HALF: usize = TILE / 2;
+
+/// Pixels that differ by no more are the same: a codec goes on refining a picture that stands still.
+const STILL: u8 = 2;
 
 /// What one tile costs, bytes.
 pub(super) const TILE_BYTES: usize = TILE * TILE + 2 * HALF * HALF;
@@ -41,7 +44,8 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// Takes a picture over; tiles that are byte for byte those of `before` are shared with it.
+    /// Takes a picture over; tiles that are as good as those of `before` are shared with it. They are compared with what
+    /// is kept and not with what came last, so that something that changes slowly is seen in time.
     pub(super) fn of(planes: &Planes<'_>, before: Option<&Self>) -> Self {
         let (columns, rows) = (planes.width.div_ceil(TILE), planes.height.div_ceil(TILE));
         let before =
@@ -49,12 +53,12 @@ impl Screen {
         let mut fresh = 0;
         let tiles = (0..rows * columns)
             .map(|index| {
-                let tile = Tile::cut(planes, index % columns, index / columns);
+                let place = (index % columns, index / columns);
                 match before.map(|before| &before.tiles[index]) {
-                    Some(old) if old.same(&tile) => Arc::clone(old),
+                    Some(old) if old.is_still(planes, place) => Arc::clone(old),
                     _ => {
                         fresh += 1;
-                        Arc::new(tile)
+                        Arc::new(Tile::cut(planes, place))
                     }
                 }
             })
@@ -100,15 +104,6 @@ impl Screen {
         self.tiles[(y / TILE) * self.columns + x / TILE].luma[(y % TILE) * TILE + x % TILE]
     }
 
-    /// Luma, blue and red difference of a pixel inside the picture.
-    pub(super) fn yuv_at(&self, x: i32, y: i32) -> [u8; 3] {
-        let (x, y) = (x as usize, y as usize);
-        let tile = &self.tiles[(y / TILE) * self.columns + x / TILE];
-        let (x, y) = (x % TILE, y % TILE);
-        let half = (y / 2) * HALF + x / 2;
-        [tile.luma[y * TILE + x], tile.cb[half], tile.cr[half]]
-    }
-
     /// The luma of a part, clipped to the picture.
     pub(super) fn luma(&self, part: Rect) -> Grey {
         let part = part.within(self.width, self.height).unwrap_or(Rect::new(0, 0, 0, 0));
@@ -148,18 +143,38 @@ impl Screen {
         grey
     }
 
-    /// Calls back for every tile that is not the other picture's, with its place.
-    pub(super) fn for_changed_tiles(&self, other: &Self, mut each: impl FnMut(Rect)) {
+    /// Calls back for every tile that is not the other picture's, with its place and by how much each of its pixels
+    /// differs, row by row, [`TILE`] in each.
+    pub(super) fn for_changed_tiles(&self, other: &Self, mut each: impl FnMut(Rect, &[u8])) {
+        let mut differences = [0; TILE * TILE];
         for (index, (a, b)) in self.tiles.iter().zip(&other.tiles).enumerate() {
-            if !Arc::ptr_eq(a, b) {
-                let (x, y) = (
-                    (index % self.columns * TILE) as i32,
-                    (index / self.columns * TILE) as i32,
-                );
-                if let Some(place) = Rect::new(x, y, TILE as i32, TILE as i32).within(self.width, self.height) {
-                    each(place);
-                }
+            if Arc::ptr_eq(a, b) {
+                continue;
             }
+            for (y, row) in differences.chunks_exact_mut(TILE).enumerate() {
+                a.differences(b, 0, y, row);
+            }
+            let (column, row) = (index % self.columns, index / self.columns);
+            let place = Rect::new((column * TILE) as i32, (row * TILE) as i32, TILE as i32, TILE as i32);
+            if let Some(place) = place.within(self.width, self.height) {
+                each(place, &differences);
+            }
+        }
+    }
+
+    /// Calls back for every run of a row that lies in one tile, from left to right, with its luma and, at half the width,
+    /// its blue and red differences.
+    pub(super) fn for_row(&self, y: i32, mut each: impl FnMut(&[u8], &[u8], &[u8])) {
+        let (row, y) = (y as usize / TILE, y as usize % TILE);
+        let tiles = &self.tiles[row * self.columns..(row + 1) * self.columns];
+        for (column, tile) in tiles.iter().enumerate() {
+            let run = TILE.min(self.width as usize - column * TILE);
+            let half = (y / 2) * HALF..(y / 2) * HALF + run.div_ceil(2);
+            each(
+                &tile.luma[y * TILE..y * TILE + run],
+                &tile.cb[half.clone()],
+                &tile.cr[half],
+            );
         }
     }
 }
@@ -176,7 +191,7 @@ fn for_tiles(part: Rect, mut each: impl FnMut(usize, usize, Rect)) {
 }
 
 impl Tile {
-    fn cut(planes: &Planes<'_>, column: usize, row: usize) -> Self {
+    fn cut(planes: &Planes<'_>, (column, row): (usize, usize)) -> Self {
         let mut tile = Self {
             luma: [0; TILE * TILE],
             cb: [128; HALF * HALF],
@@ -191,8 +206,14 @@ impl Tile {
         tile
     }
 
-    fn same(&self, other: &Self) -> bool {
-        self.luma == other.luma && self.cb == other.cb && self.cr == other.cr
+    /// Whether a picture still shows the tile at its place.
+    fn is_still(&self, planes: &Planes<'_>, (column, row): (usize, usize)) -> bool {
+        let (x, y) = (column * TILE, row * TILE);
+        let half = (planes.width.div_ceil(2), planes.height.div_ceil(2));
+        let [luma, cb, cr] = planes.planes;
+        is_like(luma, (x, y), (planes.width, planes.height), &self.luma, TILE)
+            && is_like(cb, (x / 2, y / 2), half, &self.cb, HALF)
+            && is_like(cr, (x / 2, y / 2), half, &self.cr, HALF)
     }
 
     /// One row of differences from column `x` on. Colour counts too: hovering and selecting often change the hue alone.
@@ -202,15 +223,41 @@ impl Tile {
         for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
             *out = a.abs_diff(*b);
         }
-        let half = (y / 2) * HALF;
-        for (index, out) in out.iter_mut().enumerate() {
-            let at = half + (x + index) / 2;
-            let colour = self.cb[at]
-                .abs_diff(other.cb[at])
-                .max(self.cr[at].abs_diff(other.cr[at]));
-            *out = (*out).max(colour.saturating_add(colour / 2));
+        let half = (y / 2) * HALF..(y / 2 + 1) * HALF;
+        let blue = self.cb[half.clone()].iter().zip(&other.cb[half.clone()]);
+        let red = self.cr[half.clone()].iter().zip(&other.cr[half]);
+        let mut colour = [0; HALF];
+        for ((colour, (a, b)), (c, d)) in colour.iter_mut().zip(blue).zip(red) {
+            let most = a.abs_diff(*b).max(c.abs_diff(*d));
+            *colour = most.saturating_add(most / 2);
+        }
+        if colour == [0; HALF] {
+            return;
+        }
+        let doubled: [u8; TILE] = std::array::from_fn(|x| colour[x / 2]);
+        for (out, colour) in out.iter_mut().zip(&doubled[x..]) {
+            *out = (*out).max(*colour);
         }
     }
+}
+
+/// Whether all of a tile's pixels that lie inside the plane differ by no more than a codec's noise.
+fn is_like(
+    (plane, stride): (&[u8], usize),
+    (x, y): (usize, usize),
+    (width, height): (usize, usize),
+    tile: &[u8],
+    side: usize,
+) -> bool {
+    let run = side.min(width.saturating_sub(x));
+    let mut rows = tile.chunks_exact(side).enumerate().take(height.saturating_sub(y));
+    rows.all(|(row, tile)| {
+        let start = (y + row) * stride + x;
+        plane.get(start..start + run).is_none_or(|now| {
+            let differences = now.iter().zip(tile).map(|(now, tile)| now.abs_diff(*tile));
+            differences.fold(0, u8::max) <= STILL
+        })
+    })
 }
 
 fn copy(
@@ -286,5 +333,49 @@ impl Grey {
     /// As an image.
     pub(super) fn into_image(self) -> Option<GrayImage> {
         GrayImage::from_raw(self.place.w as u32, self.place.h as u32, self.levels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::drawn::Drawing;
+    use super::*;
+
+    #[test]
+    fn what_a_codec_refines_is_shared_and_what_changes_slowly_is_seen_in_time() {
+        let page = |level: u8| Drawing::new(96, 64, 200).rect(8, 8, 60, 20, level);
+        let first = page(100).screen();
+        let refined = page(102).after(Some(&first));
+        assert_eq!((refined.fresh, refined.luma_at(10, 10)), (0, 100));
+        let slower = page(103).after(Some(&refined));
+        assert_eq!((slower.fresh, slower.luma_at(10, 10)), (3, 103));
+    }
+
+    #[test]
+    fn only_tiles_that_changed_are_told_and_colour_alone_is_a_change() {
+        let (luma, half) = (vec![120; 96 * 64], vec![128; 48 * 32]);
+        let mut blue = half.clone();
+        blue[20 * 48 + 20] = 168;
+        let screen = |cb: &[u8], before: Option<&Screen>| {
+            let planes = Planes {
+                width: 96,
+                height: 64,
+                planes: [(&luma, 96), (cb, 48), (&half, 48)],
+            };
+            Screen::of(&planes, before)
+        };
+        let before = screen(&half, None);
+        let after = screen(&blue, Some(&before));
+        let mut told = Vec::new();
+        after.for_changed_tiles(&before, |place, levels| {
+            let changed = levels.iter().filter(|level| **level > 0).count();
+            told.push((place, changed, levels[8 * TILE + 8]));
+        });
+        assert_eq!(told, [(Rect::new(32, 32, 32, 32), 4, 60)]);
+        let all = after.difference(&before, after.bounds());
+        assert_eq!(
+            (all.at(40, 40), all.at(41, 41), all.at(42, 40)),
+            (Some(60), Some(60), Some(0))
+        );
     }
 }

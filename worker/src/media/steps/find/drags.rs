@@ -8,8 +8,16 @@ use super::{Control, Draft, Label, Scene};
 
 /// Pictures that a drag takes at least.
 const LEAST_MOVES: usize = 4;
-/// Side of what is looked at around the pointer, pixels.
-const PATCH: i32 = 34;
+/// What is looked at around the pointer, pixels: a thumb or a handle, or else a whole card.
+const PATCHES: [(i32, i32); 2] = [(34, 34), (300, 80)];
+/// Least way of a drag, pixels.
+const LEAST_WAY: i32 = 12;
+/// How far a halo reaches beyond the pointer, pixels.
+const HALO: i32 = 20;
+/// Pictures that are gone back for one without the pointer.
+const LONGEST_BACK: usize = 40;
+/// What is let go may take this long to settle, ms.
+const SETTLES_MS: u64 = 400;
 /// Share of the patch that must go with the pointer, and of the pictures in which it must.
 const SAME_PATCH: f32 = 0.86;
 const SAME_PICTURES: f32 = 0.7;
@@ -45,37 +53,66 @@ pub(super) fn find(scene: &mut Scene<'_>) -> Vec<Draft> {
             index += 1;
         }
         if let Some(draft) = selected(scene, start, end).or_else(|| moved_with(scene, start, end)) {
-            scene.mark(start.saturating_sub(1), end + 1);
+            scene.mark(start.saturating_sub(1), settled(scene, end, draft.step));
             drafts.push(draft);
         }
     }
     drafts
 }
 
-/// Something small that went with the pointer: a thumb, a card's handle.
+/// The last picture of what a drag does: what is let go falls into its place, while the pointer rests.
+fn settled(scene: &Scene<'_>, end: usize, step: StepType) -> usize {
+    if step != StepType::Drag {
+        return end + 1;
+    }
+    let last = (end + 1 + scene.timeline.pictures_in(SETTLES_MS)).min(scene.len());
+    (end + 1..last)
+        .take_while(|index| !scene.track.moved(*index))
+        .last()
+        .unwrap_or(end)
+        + 1
+}
+
+/// Something that went with the pointer: a thumb, a handle, a card.
 fn moved_with(scene: &Scene<'_>, start: usize, end: usize) -> Option<Draft> {
+    PATCHES
+        .into_iter()
+        .find_map(|size| moved_patch(scene, start, end, size))
+}
+
+/// A picture from before the pointer came to a place, or nearly so.
+fn clean_picture(scene: &Scene<'_>, arrived: usize, place: Rect) -> usize {
+    let earliest = arrived.saturating_sub(LONGEST_BACK);
+    let is_clear = |index: &usize| {
+        let cover = scene.track.covers[*index];
+        cover.is_none_or(|cover| cover.grown(HALO).common(place).is_none())
+    };
+    let clear = (earliest..arrived).rev().find(is_clear);
+    clear.unwrap_or(arrived.saturating_sub(BEFORE))
+}
+
+fn moved_patch(scene: &Scene<'_>, start: usize, end: usize, size: (i32, i32)) -> Option<Draft> {
     if end - start + 1 < LEAST_MOVES {
         return None;
     }
     let (from, to) = (scene.pointer(start - 1)?, scene.pointer(end)?);
-    let covered = scene.track.covers[start - 1]?;
+    let covered = [scene.track.covers[start - 1]?, scene.track.covers[end]?];
     let first = scene.timeline.screen(start - 1);
-    let patch = first.luma(Rect::around(from, PATCH, PATCH));
+    let patch = first.luma(Rect::around(from, size.0, size.1));
     let left = first.difference(scene.timeline.screen(end), patch.place);
     let is_left = |x: i32, y: i32| left.at(x, y).is_some_and(|level| level > CHANGED);
-    let beside = |x: i32, y: i32| !covered.grown(2).holds(Point { x, y }, 0);
+    let beside = |x: i32, y: i32| covered.iter().all(|rect| !rect.grown(2).holds(Point { x, y }, 0));
     // What was not there before the pointer came is its halo, or lit up by it.
-    let clean = scene
-        .timeline
-        .screen(scene.track.arrived[start - 1].saturating_sub(BEFORE));
-    let own = first.difference(clean, patch.place);
+    let near = Rect::around(from, PATCHES[0].0, PATCHES[0].1);
+    let picture = clean_picture(scene, scene.track.arrived[start - 1], near);
+    let own = first.difference(scene.timeline.screen(picture), patch.place);
     let was_there = |x: i32, y: i32| own.at(x, y).is_some_and(|level| level <= CHANGED);
     let place = patch.place;
     let gone: Vec<(i32, i32)> = (place.y..place.bottom())
         .flat_map(|y| (place.x..place.right()).map(move |x| (x, y)))
         .filter(|(x, y)| beside(*x, *y) && is_left(*x, *y) && was_there(*x, *y))
         .collect();
-    if gone.len() < LEAST_LEFT || from.reach(to) < PATCH / 3 {
+    if gone.len() < LEAST_LEFT || from.reach(to) < LEAST_WAY {
         return None;
     }
     let goes_along = |index: usize| {
@@ -84,7 +121,7 @@ fn moved_with(scene: &Scene<'_>, start: usize, end: usize) -> Option<Draft> {
         let now = scene
             .timeline
             .screen(index)
-            .luma(Rect::around(at, PATCH + 2, PATCH + 2));
+            .luma(Rect::around(at, size.0 + 2, size.1 + 2));
         let best = [-1, 0, 1]
             .iter()
             .flat_map(|sx| [-1, 0, 1].map(|sy| (*sx, sy)))
@@ -113,7 +150,7 @@ fn moved_with(scene: &Scene<'_>, start: usize, end: usize) -> Option<Draft> {
         end,
         rect,
         label: Label::Control(Control {
-            picture: scene.track.arrived[start - 1].saturating_sub(BEFORE),
+            picture,
             rect,
             point: from,
             exact: false,
@@ -171,4 +208,75 @@ fn selected(scene: &Scene<'_>, start: usize, end: usize) -> Option<Draft> {
         surface: None,
         confidence: 0.75,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::drawn::Drawing;
+    use super::super::super::pointer::{Ripples, Track};
+    use super::super::super::timeline::{Restless, Timeline};
+    use super::*;
+
+    /// Where a card stands and where the pointer points, picture by picture.
+    type Way = Vec<((i32, i32), (i32, i32))>;
+
+    /// What is told of a way over a page with a line of text that stays where it is.
+    fn told(way: &Way) -> Vec<(StepType, usize, usize)> {
+        let mut timeline = Timeline::new(100);
+        let mut track = Track::default();
+        let mut arrived = 0;
+        for (index, ((x, y), (px, py))) in way.iter().copied().enumerate() {
+            let page = Drawing::new(640, 400, 232).text(40, 330, 40, 2);
+            let card = page.rect(x, y, 250, 50, 246).text(x + 12, y + 18, 12, 5);
+            let screen = card.pointer(px, py).after(timeline.last_screen());
+            timeline.push(index as u64 * 100, screen);
+            let point = Point { x: px, y: py };
+            track.at.push(Some(point));
+            track.covers.push(Some(Rect::new(px - 1, py, 16, 18)));
+            if track.moved(index) {
+                arrived = index;
+            }
+            track.arrived.push(arrived);
+        }
+        let restless = Restless::of(&timeline);
+        let ripples = Ripples::of(&timeline, &restless);
+        let mut scene = Scene::new(&timeline, &restless, &ripples, &track);
+        let drafts = find(&mut scene);
+        drafts
+            .iter()
+            .map(|draft| (draft.step, draft.start, draft.end))
+            .collect()
+    }
+
+    /// Comes to the middle of the card, rests, and goes on with it or without.
+    fn way(with_card: bool) -> Way {
+        let mut way = vec![((40, 60), (600, 20)); 3];
+        way.extend([((40, 60), (400, 50)), ((40, 60), (240, 84))]);
+        way.extend([((40, 60), (240, 84)); 4]);
+        for part in 1..=7 {
+            let (dx, dy) = (34 * part, 9 * part);
+            let card = if with_card { (40 + dx, 60 + dy) } else { (40, 60) };
+            way.push((card, (240 + dx, 84 + dy)));
+        }
+        // Let go, it falls into its place.
+        let last = way[way.len() - 1];
+        way.extend([last; 2]);
+        way.extend(
+            [(
+                (if with_card { 290 } else { 40 }, if with_card { 120 } else { 60 }),
+                last.1,
+            ); 6],
+        );
+        way
+    }
+
+    #[test]
+    fn a_card_that_is_taken_where_it_is_empty_is_dragged_until_it_has_settled() {
+        assert_eq!(told(&way(true)), [(StepType::Drag, 9, 15)]);
+    }
+
+    #[test]
+    fn a_pointer_that_goes_over_a_card_drags_nothing() {
+        assert_eq!(told(&way(false)), []);
+    }
 }

@@ -6,6 +6,7 @@ mod clicks;
 pub(super) mod control;
 mod drags;
 mod scrolls;
+mod slides;
 mod surfaces;
 mod typing;
 
@@ -119,9 +120,11 @@ impl<'a> Scene<'a> {
     /// The steps that begin in a range of the stretch, in order of time. `open` is what is open before it, and after.
     pub(super) fn steps(&mut self, range: Range<usize>, open: &mut Vec<Surface>) -> Vec<Draft> {
         let mut steps = scrolls::find(self);
+        let slid = slides::find(self);
         let typed = typing::find(self);
         self.typed = typed.iter().map(|step| (step.start, step.end)).collect();
         steps.extend(typed);
+        steps.extend(slid);
         let dragged = drags::find(self);
         self.dragged = dragged.iter().map(|step| (step.start, step.end)).collect();
         steps.extend(dragged);

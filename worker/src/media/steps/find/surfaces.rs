@@ -380,13 +380,22 @@ fn new_page(around: &Around<'_>, burst: &Burst) -> Option<Rect> {
 
 /// Whether two lines of text changed at the top, one above the other: the name of a tab and an address.
 fn has_new_address(difference: &Grey) -> bool {
-    const HEIGHTS: std::ops::RangeInclusive<usize> = 6..=22;
+    const HEIGHTS: std::ops::RangeInclusive<usize> = 5..=24;
     const LEAST_PIXELS: usize = 3;
+    /// Rows in which letters have little to differ in.
+    const GAP: usize = 2;
     let is_inked = |row: &[u8]| row.iter().filter(|level| **level > CHANGED).count() >= LEAST_PIXELS;
-    let rows: Vec<bool> = difference.rows().take(TOP as usize).map(is_inked).collect();
-    let lines = rows
-        .chunk_by(|a, b| a == b)
-        .filter(|line| line[0] && HEIGHTS.contains(&line.len()));
+    let rows = difference.rows().take(TOP as usize).enumerate();
+    let mut lines: Vec<(usize, usize)> = Vec::new();
+    for (y, _) in rows.filter(|(_, row)| is_inked(row)) {
+        match lines.last_mut() {
+            Some((_, last)) if y - *last <= GAP + 1 => *last = y,
+            _ => lines.push((y, y)),
+        }
+    }
+    let lines = lines
+        .iter()
+        .filter(|(first, last)| HEIGHTS.contains(&(last - first + 1)));
     lines.count() >= 2
 }
 

@@ -34,16 +34,13 @@ pub(super) fn find(scene: &mut Scene<'_>) -> Vec<Draft> {
     let mut runs: Vec<Run> = Vec::new();
     let mut open = false;
     for index in 1..scene.len() {
-        let parts = &scene.content[index];
-        if parts.iter().any(|part| scene.is_ripple(index, part.rect)) {
-            open = false;
-            continue;
-        }
+        let parts = scene.content[index].iter().map(|part| part.rect);
+        let parts: Vec<Rect> = parts.filter(|rect| !scene.is_ripple(index, *rect)).collect();
         if scene.used[index] || scene.track.moved(index) || parts.is_empty() {
             continue;
         }
-        let letter = parts.iter().map(|part| part.rect).max_by_key(|rect| rect.right());
-        let small = parts.len() <= MOST_PARTS && parts.iter().all(|part| part.rect.h <= LETTER_HEIGHT);
+        let letter = parts.iter().copied().max_by_key(|rect| rect.right());
+        let small = parts.len() <= MOST_PARTS && parts.iter().all(|rect| rect.h <= LETTER_HEIGHT);
         let Some(letter) = letter.filter(|letter| small && letter.w <= LETTERS_WIDTH) else {
             open &= parts.len() <= MOST_PARTS;
             continue;
@@ -88,7 +85,9 @@ impl Run {
     fn goes_on_with(&self, letter: Rect) -> bool {
         self.letters.last().is_some_and(|last| {
             let on = letter.x - last.x;
-            (last.centre().y - letter.centre().y).abs() < SAME_LINE && (-BACK..=ON).contains(&on)
+            // A codec may paint letters again that stand before the new one.
+            let again = letter.x <= last.x && (0..=ON).contains(&(letter.right() - last.right()));
+            (last.centre().y - letter.centre().y).abs() < SAME_LINE && ((-BACK..=ON).contains(&on) || again)
         })
     }
 

@@ -12,6 +12,12 @@ const EDGE_SHARE: f32 = 0.45;
 /// Shares of the box that must agree when a shape is mirrored, for it to be a beam or a cross.
 const SYMMETRIC: f32 = 0.72;
 
+/// Dots after which a place is judged; places in a row that are tried at once, and dots that they are tried with. That
+/// many squares of the usual limit fit into two bytes.
+const CHUNK: usize = 8;
+const LANES: usize = 16;
+const FIRST_DOTS: usize = 24;
+
 /// One painted pixel.
 #[derive(Debug, Clone, Copy)]
 struct Dot {
@@ -101,9 +107,16 @@ impl Shape {
         let place = part.place;
         let mut found: Vec<(Point, f32)> = Vec::new();
         for y in place.y - 2..place.bottom() - self.height + 3 {
-            for x in place.x - 2..place.right() - self.width + 3 {
-                let place = Point { x, y };
-                found.extend(self.error_at(part, place, limit).map(|error| (place, error)));
+            let last = place.right() - self.width + 2;
+            let mut x = place.x - 2;
+            while x <= last {
+                let hopeful = self.hopeful(part, Point { x, y }, limit);
+                let tried = hopeful.map_or(1, |_| LANES as i32);
+                for lane in (0..tried).filter(|lane| hopeful.is_none_or(|hopeful| hopeful[*lane as usize])) {
+                    let place = Point { x: x + lane, y };
+                    found.extend(self.error_at(part, place, limit).map(|error| (place, error)));
+                }
+                x += tried;
             }
         }
         found.sort_by(|a, b| a.1.total_cmp(&b.1));
@@ -119,11 +132,41 @@ impl Shape {
         best
     }
 
+    /// Which of the next [`LANES`] places to the right the first dots do not rule out, by the very rule of
+    /// [`Shape::error_at`]; `None` where one of them hangs over the edge of the part.
+    fn hopeful(&self, part: &Grey, place: Point, limit: f32) -> Option<[bool; LANES]> {
+        let (x, y) = (place.x - part.place.x, place.y - part.place.y);
+        let right = x + LANES as i32 - 1 + self.width;
+        if x < 0 || y < 0 || right > part.place.w || y + self.height > part.place.h || self.dots.len() < FIRST_DOTS {
+            return None;
+        }
+        let width = part.place.w as usize;
+        let start = y as usize * width + x as usize;
+        let (mut sums, mut most) = ([0_u16; LANES], u16::MAX);
+        let mut seen = 0;
+        for dots in self.dots[..FIRST_DOTS].chunks_exact(CHUNK) {
+            for dot in dots {
+                let at = start + dot.y as usize * width + dot.x as usize;
+                for (sum, level) in sums.iter_mut().zip(&part.levels[at..at + LANES]) {
+                    let difference = u16::from(level.abs_diff(dot.level));
+                    *sum = sum.saturating_add(difference * difference);
+                }
+            }
+            seen += CHUNK as u32;
+            // No sum is above what two bytes hold: then the place is left to be judged alone.
+            most = most_error(limit * limit, seen) as u16;
+            if sums.iter().all(|sum| *sum > most) {
+                break;
+            }
+        }
+        Some(sums.map(|sum| sum <= most))
+    }
+
     /// Root mean square error at a place; `None` if it is above the limit.
     pub(super) fn error_at(&self, part: &Grey, place: Point, limit: f32) -> Option<f32> {
         let limit = limit * limit;
         let (mut sum, mut seen) = (0_u32, 0_u32);
-        for dots in self.dots.chunks(8) {
+        for dots in self.dots.chunks(CHUNK) {
             for dot in dots {
                 // A pointer may hang over the edge of the screen: what is outside says nothing.
                 if let Some(level) = part.at(place.x + i32::from(dot.x), place.y + i32::from(dot.y)) {
@@ -132,9 +175,7 @@ impl Shape {
                     seen += 1;
                 }
             }
-            // The fewer are seen, the more they may err by chance.
-            let slack = 1.0 + 24.0 / seen.max(1) as f32;
-            if sum as f32 > limit * slack * seen.max(1) as f32 {
+            if sum as f32 > most_error(limit, seen.max(1)) {
                 return None;
             }
         }
@@ -153,6 +194,13 @@ impl Shape {
         }
         differ as f32 >= EDGE_SHARE * seen as f32
     }
+}
+
+/// The largest sum of squares of this many dots at which the rest may still make up for it: the fewer are seen, the more
+/// they may err by chance.
+fn most_error(square_limit: f32, seen: u32) -> f32 {
+    let slack = 1.0 + 24.0 / seen as f32;
+    square_limit * slack * seen as f32
 }
 
 fn dot(x: i32, y: i32, level: u8) -> Dot {
@@ -220,6 +268,29 @@ mod tests {
         let (place, error) = shape.find(&screen.luma(screen.bounds()), FITS).expect("it is there");
         assert!(error < 1.0);
         assert!(shape.hot_at(place).reach(Point { x: 90, y: 71 }) <= 1);
+    }
+
+    #[test]
+    fn places_tried_at_once_are_those_tried_one_by_one() {
+        let shape = arrow();
+        let screen = Drawing::new(200, 150, 220)
+            .text(20, 30, 14, 3)
+            .rect(120, 60, 40, 50, 20)
+            .pointer(90, 70)
+            .screen();
+        let part = screen.luma(screen.bounds());
+        let mut tried = 0;
+        for (x, y) in (0..150).flat_map(|y| (0..200).map(move |x| (x, y))) {
+            let Some(hopeful) = shape.hopeful(&part, Point { x, y }, FITS) else {
+                continue;
+            };
+            for (lane, hopeful) in (0..).zip(hopeful) {
+                let fits = shape.error_at(&part, Point { x: x + lane, y }, FITS).is_some();
+                assert!(hopeful || !fits, "{} {y}", x + lane);
+                tried += usize::from(hopeful);
+            }
+        }
+        assert!((1..4_000).contains(&tried), "{tried}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Following the pointer with its shapes. All places where a shape came to, stayed and left again are collected first;
 //! the pointer is then the chain of them in which each begins in the very picture in which the one before it ends.
 
-use super::super::geometry::{Point, Rect};
+use super::super::geometry::{Point, Rect, union_of};
 use super::super::timeline::{Restless, Timeline};
 use super::ripples::{Ripple, Ripples};
 use super::shape::{FITS, Shape};
@@ -49,7 +49,9 @@ impl Track {
     /// Whether it moved into this picture.
     pub(crate) fn moved(&self, index: usize) -> bool {
         match (
-            index.checked_sub(1).and_then(|before| self.at[before]),
+            index
+                .checked_sub(1)
+                .and_then(|before| self.at.get(before).copied().flatten()),
             self.at.get(index).copied().flatten(),
         ) {
             (Some(before), Some(now)) => before.reach(now) > MOVED,
@@ -60,7 +62,9 @@ impl Track {
     /// Whether it took another shape in this picture.
     pub(crate) fn turned(&self, index: usize) -> bool {
         match (
-            index.checked_sub(1).and_then(|before| self.marks[before]),
+            index
+                .checked_sub(1)
+                .and_then(|before| self.marks.get(before).copied().flatten()),
             self.marks.get(index).copied().flatten(),
         ) {
             (Some(before), Some(now)) => before.shape != now.shape,
@@ -163,12 +167,36 @@ pub(crate) fn track(
             *mark = last;
         }
     }
+    drop_unseen(timeline, shapes, &mut marks);
     let mut track = finish(shapes, marks);
     for ripple in ripples.iter() {
         track.pin(timeline, ripple);
     }
     track.arrive();
     track
+}
+
+/// Leaves the pointer where it was as long as nothing shows that it moved: where it left something changes, and where it
+/// came at least as much as it covers. Letters that are typed look like a thin pointer that goes along the line.
+fn drop_unseen(timeline: &Timeline, shapes: &[Shape], marks: &mut [Option<Mark>]) {
+    /// Share of the sides of a pointer that change where it comes.
+    const SIDES: f32 = 0.9;
+    for index in 1..marks.len() {
+        let (Some(was), Some(is)) = (marks[index - 1], marks[index]) else {
+            continue;
+        };
+        if was.place.reach(is.place) <= MOVED {
+            continue;
+        }
+        let [left, came] = [was, is].map(|mark| shapes[mark.shape].rect_at(mark.place));
+        let parts = timeline.changes(index).parts.iter().map(|part| part.rect);
+        let near = union_of(parts.filter(|part| part.common(came.grown(2)).is_some()));
+        let is_shown =
+            near.is_some_and(|near| near.w as f32 >= SIDES * came.w as f32 && near.h as f32 >= SIDES * came.h as f32);
+        if !is_shown && !touched(timeline, left, index) {
+            marks[index] = Some(was);
+        }
+    }
 }
 
 /// Every stay of every shape, as far as something changed where it began or ended.
