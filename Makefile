@@ -3,11 +3,12 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 # Peers to measure beside: a folder, or the one that stands beside the project where there is one.
 BENCH_PEERS ?= $(wildcard ../shared/bench/peers)
+BENCH_PAGES ?= $(wildcard ../shared/eval/ocr/data/img)
 # A python of our own with OpenCV in it.
 OPENCV := $(TARGET_DIR)/opencv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run build test chaos docker-test check fmt bench bench-providers bench-streams eval
+.PHONY: help setup setup-tests run build test chaos docker-test check fmt bench bench-kinds bench-providers bench-streams eval
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +48,10 @@ fmt: ## format the code
 bench: setup build ## measure the queue (release build), beside BENCH_PEERS where that folder is there
 	$(CARGO) build --release -p zoetrope-queue --example bench_worker
 	BENCH_WORKER=$(TARGET_DIR)/release/examples/bench_worker BENCH_PEERS='$(BENCH_PEERS)' $(TARGET_DIR)/debug/examples/bench
+
+bench-kinds: setup build ## measure tasks a minute of one worker, kind by kind, and idle memory (release build)
+	$(CARGO) build --release -p zoetrope-api -p zoetrope-worker
+	BENCH_PROGRAMS=$(abspath $(TARGET_DIR))/release $(if $(BENCH_PAGES),BENCH_PAGES=$(abspath $(BENCH_PAGES))) $(TARGET_DIR)/debug/examples/bench_kinds
 
 bench-providers: setup build ## measure tasks that wait for a provider (release build)
 	$(CARGO) build --release -p zoetrope-api -p zoetrope-worker
