@@ -9,7 +9,7 @@ use tokio::process::Command;
 use url::Url;
 use zoetrope_queue::SystemClock;
 use zoetrope_shared::artifacts::{Artifacts, NewArtifact};
-use zoetrope_shared::config::Settings;
+use zoetrope_shared::config::{DetectorSettings, Settings};
 use zoetrope_shared::tenant::Tenant;
 
 use super::{Finding, failure, ok, warning};
@@ -29,6 +29,7 @@ pub(super) async fn checks(settings: &Settings) -> Vec<Finding> {
     checks.extend(["zoetrope-api", "zoetrope-worker"].map(executable));
     checks.push(media().await);
     checks.push(tesseract(&["eng"]).await);
+    checks.extend(detector(&settings.providers.detector));
     checks
 }
 
@@ -126,6 +127,29 @@ async fn tesseract(needed: &[&str]) -> Finding {
     ok(NAME, format!("languages: {}", languages.join(" ")))
 }
 
+/// The files of the detector that is set, if one is. Whether they fit is told by the first task.
+fn detector(set: &DetectorSettings) -> Option<Finding> {
+    const NAME: &str = "detector";
+    let model = set.model.as_ref()?;
+    let named = [
+        ("DETECTOR_MODEL", Some(model)),
+        ("DETECTOR_LABELS", set.labels.as_ref()),
+        ("ONNXRUNTIME_LIBRARY", set.library.as_ref()),
+    ];
+    let mut files = named.into_iter().filter_map(|(setting, path)| Some((setting, path?)));
+    // A library's bare name is looked for among the system's.
+    let is_bare = |path: &Path| path.components().count() == 1 && path.to_string_lossy().starts_with("lib");
+    let missing = files.find(|(_, path)| !path.is_file() && !is_bare(path));
+    Some(match missing {
+        Some((setting, path)) => failure(NAME, format!("{setting} {}: there is no such file", path.display())),
+        None if set.library.is_none() => warning(
+            NAME,
+            "ONNXRUNTIME_LIBRARY is not set: libonnxruntime.so has to be one of the system's libraries",
+        ),
+        None => ok(NAME, model.display().to_string()),
+    })
+}
+
 /// The lines after the heading.
 fn language_list(text: &str) -> Vec<String> {
     text.lines()
@@ -153,5 +177,22 @@ mod tests {
             language_list("List of available languages in \"/x\" (2):\neng\nosd\n"),
             ["eng", "osd"]
         );
+    }
+
+    #[test]
+    fn a_detector_that_is_set_has_its_files() {
+        let here = std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+        let set = |model: Option<&str>, library: Option<&str>| DetectorSettings {
+            model: model.map(Into::into),
+            labels: None,
+            library: library.map(Into::into),
+        };
+        let here = here.to_str();
+        assert!(detector(&set(None, None)).is_none(), "nobody asked for one");
+        let told = |set| detector(&set).map(|finding| finding.detail).unwrap_or_default();
+        assert!(told(set(Some("/no/net.onnx"), here)).starts_with("DETECTOR_MODEL /no/net.onnx"));
+        assert!(told(set(here, Some("/no/lib.so"))).starts_with("ONNXRUNTIME_LIBRARY /no/lib.so"));
+        assert!(told(set(here, None)).contains("is not set"));
+        assert_eq!(Some(told(set(here, here)).as_str()), here);
     }
 }
