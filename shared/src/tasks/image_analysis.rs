@@ -85,6 +85,10 @@ pub struct ImageAnalysisInput {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 8)]
     pub fallback: Vec<String>,
+    /// Whether a description that the same model gave to the same request of yours within the last 24 h will do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(default = false)]
+    pub cache: bool,
 }
 
 impl ImageAnalysisInput {

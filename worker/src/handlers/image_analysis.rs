@@ -30,7 +30,7 @@ pub async fn run(services: Services, attempt: Attempt) -> Result<Box<RawValue>, 
         provider: &input.provider,
         model: input.model.as_deref(),
         fallback: &input.fallback,
-        cache: false,
+        cache: input.cache,
     };
     // What nobody can do fails before any work.
     let describers = wants(Feature::Description).then(|| wish.chain(&services)).transpose()?;

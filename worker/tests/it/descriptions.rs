@@ -129,3 +129,22 @@ async fn a_vision_model_that_fails_gives_way_to_what_is_found() {
     let question = world.ended(world.submit("scene_description", &question).await).await;
     assert_eq!(error_code(&question), "provider_unauthorized");
 }
+
+#[tokio::test]
+async fn a_remembered_description_is_of_the_same_picture_to_the_last_byte() {
+    let world = World::new().await;
+    let mock = Mock::always(completion("A window.")).await;
+    let _worker = world.start_worker(&[("OPENAI_API_KEY", KEY), ("OPENAI_BASE_URL", &mock.url("/v1"))]);
+    let mut told = Vec::new();
+    for picture in ["screen.png", "screen.png", "dark.png"] {
+        let image = world.store(fixture(picture)).await;
+        let input = json!({"image": {"artifact": image}, "features": ["description"], "cache": true});
+        let analysed = result(&world.ended(world.submit("image_analysis", &input).await).await);
+        assert_eq!(analysed["description"]["text"], "A window.", "{analysed}");
+        told.push((
+            analysed["description"]["usage"]["cached"] == true,
+            mock.requests().len(),
+        ));
+    }
+    assert_eq!(told, [(false, 1), (true, 1), (false, 2)]);
+}
