@@ -4,16 +4,16 @@ use zoetrope_shared::tasks::step_detection::{StepDetail, StepType};
 
 use super::super::changes::CHANGED;
 use super::super::geometry::{Point, Rect};
-use super::{Control, Draft, Label, Scene};
+use super::{Control, Draft, Label, Scene, carried, control};
 
 /// Pictures that a drag takes at least.
 const LEAST_MOVES: usize = 4;
-/// What is looked at around the pointer, pixels: a thumb or a handle, or else a whole card.
-const PATCHES: [(i32, i32); 2] = [(34, 34), (300, 80)];
+/// Side of what is looked at around the pointer, pixels.
+const PATCH: i32 = 34;
 /// Least way of a drag, pixels.
 const LEAST_WAY: i32 = 12;
 /// How far a halo reaches beyond the pointer, pixels.
-const HALO: i32 = 20;
+const HALO: i32 = 48;
 /// Pictures that are gone back for one without the pointer.
 const LONGEST_BACK: usize = 40;
 /// What is let go may take this long to settle, ms.
@@ -21,6 +21,8 @@ const SETTLES_MS: u64 = 400;
 /// Share of the patch that must go with the pointer, and of the pictures in which it must.
 const SAME_PATCH: f32 = 0.86;
 const SAME_PICTURES: f32 = 0.7;
+/// Share of what went along that is new where it came to.
+const CAME: f32 = 0.5;
 /// Changed pixels beside the pointer, where it began, that show that something left.
 const LEAST_LEFT: usize = 24;
 /// Pictures before the pointer came that show what was there.
@@ -73,11 +75,28 @@ fn settled(scene: &Scene<'_>, end: usize, step: StepType) -> usize {
         + 1
 }
 
-/// Something that went with the pointer: a thumb, a handle, a card.
+/// Something that went with the pointer: a thumb, a handle, or a whole card.
 fn moved_with(scene: &Scene<'_>, start: usize, end: usize) -> Option<Draft> {
-    PATCHES
-        .into_iter()
-        .find_map(|size| moved_patch(scene, start, end, size))
+    if end - start + 1 < LEAST_MOVES {
+        return None;
+    }
+    moved_patch(scene, start, end).or_else(|| {
+        let from = scene.pointer(start - 1)?;
+        let picture = clean_picture(scene, scene.track.arrived[start - 1], Rect::around(from, PATCH, PATCH));
+        let carried = carried::is_carried(scene, start, end);
+        carried.then(|| {
+            let card = control::edges(scene.timeline.screen(picture), from);
+            let rect = card.unwrap_or(Rect::around(from, PATCH, PATCH / 2));
+            let card = Control {
+                picture,
+                rect,
+                point: from,
+                exact: card.is_some(),
+                holds_value: false,
+            };
+            draft(start, end, card)
+        })
+    })
 }
 
 /// A picture from before the pointer came to a place, or nearly so.
@@ -91,20 +110,16 @@ fn clean_picture(scene: &Scene<'_>, arrived: usize, place: Rect) -> usize {
     clear.unwrap_or(arrived.saturating_sub(BEFORE))
 }
 
-fn moved_patch(scene: &Scene<'_>, start: usize, end: usize, size: (i32, i32)) -> Option<Draft> {
-    if end - start + 1 < LEAST_MOVES {
-        return None;
-    }
+fn moved_patch(scene: &Scene<'_>, start: usize, end: usize) -> Option<Draft> {
     let (from, to) = (scene.pointer(start - 1)?, scene.pointer(end)?);
     let covered = [scene.track.covers[start - 1]?, scene.track.covers[end]?];
     let first = scene.timeline.screen(start - 1);
-    let patch = first.luma(Rect::around(from, size.0, size.1));
+    let patch = first.luma(Rect::around(from, PATCH, PATCH));
     let left = first.difference(scene.timeline.screen(end), patch.place);
     let is_left = |x: i32, y: i32| left.at(x, y).is_some_and(|level| level > CHANGED);
     let beside = |x: i32, y: i32| covered.iter().all(|rect| !rect.grown(2).holds(Point { x, y }, 0));
     // What was not there before the pointer came is its halo, or lit up by it.
-    let near = Rect::around(from, PATCHES[0].0, PATCHES[0].1);
-    let picture = clean_picture(scene, scene.track.arrived[start - 1], near);
+    let picture = clean_picture(scene, scene.track.arrived[start - 1], patch.place);
     let own = first.difference(scene.timeline.screen(picture), patch.place);
     let was_there = |x: i32, y: i32| own.at(x, y).is_some_and(|level| level <= CHANGED);
     let place = patch.place;
@@ -121,7 +136,7 @@ fn moved_patch(scene: &Scene<'_>, start: usize, end: usize, size: (i32, i32)) ->
         let now = scene
             .timeline
             .screen(index)
-            .luma(Rect::around(at, size.0 + 2, size.1 + 2));
+            .luma(Rect::around(at, PATCH + 2, PATCH + 2));
         let best = [-1, 0, 1]
             .iter()
             .flat_map(|sx| [-1, 0, 1].map(|sy| (*sx, sy)))
@@ -143,24 +158,39 @@ fn moved_patch(scene: &Scene<'_>, start: usize, end: usize, size: (i32, i32)) ->
         .map(|(x, y)| Rect::new(*x, *y, 1, 1))
         .reduce(Rect::union)?
         .union(Rect::around(from, 4, 4));
-    Some(Draft {
-        step: StepType::Drag,
-        detail: None,
-        start,
-        end,
-        rect,
-        label: Label::Control(Control {
+    // It came to where it was not before: ground looks the same everywhere, and a halo is nothing but a tint.
+    let there = Rect::around(to, PATCH + 2, PATCH + 2);
+    let (was, is) = (first.luma(there), scene.timeline.screen(end).luma(there));
+    let came = gone.iter().filter(|(x, y)| {
+        let (x, y) = (x + to.x - from.x, y + to.y - from.y);
+        let levels = was.at(x, y).zip(is.at(x, y));
+        levels.is_some_and(|(was, is)| was.abs_diff(is) > CHANGED)
+    });
+    (came.count() as f32 >= CAME * gone.len() as f32).then(|| {
+        let thumb = Control {
             picture,
             rect,
             point: from,
             exact: false,
             holds_value: true,
-        }),
+        };
+        draft(start, end, thumb)
+    })
+}
+
+fn draft(start: usize, end: usize, taken: Control) -> Draft {
+    Draft {
+        step: StepType::Drag,
+        detail: None,
+        start,
+        end,
+        rect: taken.rect,
+        label: Label::Control(taken),
         amount: None,
         across: false,
         surface: None,
         confidence: 0.7,
-    })
+    }
 }
 
 /// A line of text whose ground turned between where the pointer began and where it is.

@@ -2,6 +2,7 @@
 //! order is from what is measured (scrolling) to what is inferred (clicks).
 
 mod bursts;
+mod carried;
 mod clicks;
 pub(super) mod control;
 mod drags;

@@ -27,6 +27,8 @@ const CHANGED_FOUND: f32 = 0.7;
 /// Least move, pixels; and how long a scroll may pause, ms.
 const LEAST_MOVE: i32 = 3;
 const PAUSE_MS: u64 = 350;
+/// How soon after a click what it does is seen, ms.
+const CLICKED_MS: u64 = 300;
 
 struct Run {
     start: usize,
@@ -67,6 +69,15 @@ pub(super) fn find(scene: &mut Scene<'_>) -> Vec<Draft> {
             }),
         }
     }
+    // A click moves what is below something that unfolds, at once; nobody scrolls in the moment of a click.
+    let soon = scene.timeline.pictures_in(CLICKED_MS);
+    let clicked = |run: &Run| {
+        scene
+            .ripples
+            .iter()
+            .any(|ripple| (ripple.at..=ripple.at + soon).contains(&run.start))
+    };
+    runs.retain(|run| run.pictures > 1 || !clicked(run));
     for run in &runs {
         scene.mark(run.start.saturating_sub(1), run.end + 1);
     }
