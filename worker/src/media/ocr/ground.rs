@@ -30,6 +30,7 @@ pub(super) struct Contrast {
     pub(super) darker: GrayImage,
     pub(super) lighter: GrayImage,
     noise: u8,
+    flat: f32,
 }
 
 /// A level for each channel.
@@ -37,6 +38,11 @@ pub(super) type Colour = [u8; 3];
 
 impl Contrast {
     pub(super) fn of(page: &Planes) -> Self {
+        Self::between(page, page)
+    }
+
+    /// By how much the pixels of a page differ from the ground that `page` tells: the same page without its noise.
+    pub(super) fn between(page: &Planes, pixels: &Planes) -> Self {
         let (width, height) = page.dimensions();
         let (mut darker, mut lighter) = (GrayImage::new(width, height), GrayImage::new(width, height));
         let medians = Medians::of(page);
@@ -55,8 +61,9 @@ impl Contrast {
                     .map(|x| upright(page, (x, y), (above[x], below[y as usize * row.len() + x])))
                     .collect();
                 for x in start..end {
-                    let told = told(between.at(x), &uprights, x - start, colour(x));
-                    let (dark, light) = told.unwrap_or_else(|| medians.differences(colour(x), x as u32, y));
+                    let pixel = self::colour(pixels, x as u32, y);
+                    let told = told(between.at(x), &uprights, x - start, pixel);
+                    let (dark, light) = told.unwrap_or_else(|| medians.differences(pixel, x as u32, y));
                     if let Some(count) = faint.get_mut(usize::from(dark.max(light))) {
                         *count += 1;
                     }
@@ -72,12 +79,18 @@ impl Contrast {
             darker,
             lighter,
             noise: usual(&faint),
+            flat: patches.share(),
         }
     }
 
     /// The usual difference of what is no ink.
     pub(super) fn noise(&self) -> u8 {
         self.noise
+    }
+
+    /// Share of the page that is patches of one colour, 0 to 1.
+    pub(super) fn flat(&self) -> f32 {
+        self.flat
     }
 
     /// By how much each pixel differs.

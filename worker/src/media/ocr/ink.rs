@@ -7,6 +7,7 @@ use super::ground::Contrast;
 use super::medians::{BLOCK, Blocks};
 use super::pieces;
 use super::planes::Planes;
+use super::smooth::smoothed;
 
 /// Blocks around a block whose strongest difference sets the scale.
 const CONTRAST_REACH: u32 = 3;
@@ -24,6 +25,12 @@ const INK_HUNDREDTHS: u32 = 38;
 /// there is a shine around strong letters.
 const CLEAN: u8 = 1;
 
+/// A page with less of it in patches of one colour is noisy all over. Levels by which its neighbours may differ and be
+/// one ground, in its usual differences, and how often it is smoothed.
+const LEAST_FLAT: f32 = 0.1;
+const TOLERANCE: u8 = 3;
+const SMOOTHINGS: u32 = 2;
+
 /// A map of a page's ink.
 pub(super) struct Ink {
     width: u32,
@@ -33,13 +40,29 @@ pub(super) struct Ink {
 }
 
 impl Ink {
-    /// Maps a page.
+    /// Maps a page. On a noisy one everything but the letters' own pixels is told from the page without its noise.
     pub(super) fn of(page: &Planes) -> Self {
+        let found = Self::of_calm(page, LEAST_CONTRAST);
+        if found.contrast.flat() >= LEAST_FLAT || found.contrast.noise() <= CLEAN {
+            return found;
+        }
+        let tolerance = found.contrast.noise().saturating_mul(TOLERANCE);
+        let calm = (0..SMOOTHINGS).fold(page.clone(), |page, _| page.map(|channel| smoothed(channel, tolerance)));
+        // What is left of strong noise are blots, which are no ink either.
+        let least = least_contrast(&found.contrast.differences());
+        Self {
+            contrast: Contrast::between(&calm, page),
+            ..Self::of_calm(&calm, least)
+        }
+    }
+
+    /// Differences are measured against `least` at least.
+    fn of_calm(page: &Planes, least: u8) -> Self {
         let (width, height) = page.dimensions();
         let contrast = Contrast::of(page);
         let differences = contrast.differences();
         let strongest = Blocks::of(&differences, strongest).filtered(CONTRAST_REACH, strongest);
-        let least = least_contrast(&differences);
+        let least = least_contrast(&differences).max(least);
         let is_ink = |level: u8, scale: u8| u32::from(level) * 100 > u32::from(scale.max(least)) * INK_HUNDREDTHS;
         let mut marks: Vec<bool> = differences.iter().map(|level| is_ink(*level, least)).collect();
         let across = width as usize;

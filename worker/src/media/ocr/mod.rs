@@ -19,6 +19,7 @@ mod preprocess;
 pub(crate) mod quick;
 mod renderings;
 mod skew;
+mod smooth;
 mod strip;
 mod words;
 

@@ -54,6 +54,12 @@ impl Patches {
         patches
     }
 
+    /// The share of the pixels that are part of a patch, 0 to 1.
+    pub(super) fn share(&self) -> f32 {
+        let flat = self.flat.iter().filter(|flat| **flat).count();
+        flat as f32 / self.flat.len().max(1) as f32
+    }
+
     pub(super) fn row(&self, y: u32) -> &[bool] {
         let start = y as usize * self.width;
         &self.flat[start..start + self.width]
