@@ -166,8 +166,7 @@ async fn idle(programs: &Path) -> String {
     let stage = stage(programs).await;
     let _ = timeout(Duration::from_secs(10), std::future::pending::<()>()).await;
     let api = rss_mib(stage.api.pid());
-    let workers = descendants_of(stage.workers[0].pid());
-    let worker: f64 = workers.into_iter().map(rss_mib).sum();
+    let worker: f64 = of_worker(&stage).into_iter().map(rss_mib).sum();
     format!(
         "Idle: api {api:.1} MiB and worker {worker:.1} MiB resident, {:.1} together.",
         api + worker
@@ -183,7 +182,13 @@ fn cpu_ms(stage: &Stage) -> u64 {
         let ticks = fields.split_whitespace().skip(11).take(4);
         ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * TICK_MS
     };
-    descendants_of(stage.workers[0].pid()).into_iter().map(of).sum()
+    of_worker(stage).into_iter().map(of).sum()
+}
+
+/// The worker and its children.
+fn of_worker(stage: &Stage) -> Vec<Pid> {
+    let worker = stage.workers[0].pid();
+    [vec![worker], descendants_of(worker)].concat()
 }
 
 fn rss_mib(pid: Pid) -> f64 {
