@@ -9,13 +9,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use zoetrope_queue::{Bound, MAX_BACKLOG, Queue, USUAL_BACKLOG_BYTES, USUAL_BACKLOG_TASKS};
+use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::{BacklogView, Problem};
 
 use crate::app::App;
 use crate::auth::Identity;
 use crate::http::problem::{Mistake, Mistakes, Refusal};
 use crate::http::query::Query;
-use crate::service::rules::{known_tenant, operator};
+use crate::service::rules::{known_tenant, operator, visible_tenant};
 use crate::submit::request;
 
 /// The routes of this module.
@@ -55,11 +56,8 @@ async fn show_backlog(
     uri: Uri,
 ) -> Result<Json<BacklogView>, Refusal> {
     Query::of(&uri, &[])?;
-    let tenant = known_tenant(&tenant)?;
-    if identity.tenant.as_str() != tenant {
-        operator(&identity)?;
-    }
-    of_tenant(app.link.queue()?, tenant).await
+    let tenant = visible_tenant(&identity, &tenant)?;
+    of_tenant(app.link.queue()?, &tenant).await
 }
 
 /// Bound a tenant's backlog
@@ -83,8 +81,8 @@ async fn bound_backlog(
     Query::of(&uri, &[])?;
     operator(&identity)?;
     let tenant = known_tenant(&tenant)?;
-    let queue = set(&app, &identity, Some(&tenant), &headers, body).await?;
-    of_tenant(queue, tenant).await
+    let queue = set(&app, &identity, Some(tenant.as_str()), &headers, body).await?;
+    of_tenant(queue, &tenant).await
 }
 
 /// Show what each tenant may have
@@ -163,10 +161,10 @@ fn bound(mut fields: Map<String, Value>) -> Result<Bound, Refusal> {
     Ok(bound)
 }
 
-async fn of_tenant(queue: &Queue, tenant: String) -> Result<Json<BacklogView>, Refusal> {
-    let backlog = queue.backlog(&tenant).await?;
+async fn of_tenant(queue: &Queue, tenant: &Tenant) -> Result<Json<BacklogView>, Refusal> {
+    let backlog = queue.backlog(tenant.as_str()).await?;
     Ok(Json(BacklogView {
-        tenant: Some(tenant),
+        tenant: Some(tenant.to_string()),
         tasks: Some(backlog.tasks),
         bytes: Some(backlog.bytes),
         most_tasks: backlog.most_tasks,

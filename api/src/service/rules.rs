@@ -121,7 +121,7 @@ async fn limit_keys(
 ) -> Result<Json<RuleView>, Refusal> {
     let key = fairness_key(&uri)?;
     operator(&identity)?;
-    let tenant = known_tenant(&tenant)?;
+    let tenant = known_tenant(&tenant)?.to_string();
     let subject = match key {
         Some(key) => Subject::Key { tenant, key },
         None => Subject::EachKey(tenant),
@@ -173,7 +173,7 @@ async fn steer_tenant(
 ) -> Result<Json<RuleView>, Refusal> {
     let key = fairness_key(&uri)?;
     operator(&identity)?;
-    let tenant = known_tenant(&tenant)?;
+    let tenant = known_tenant(&tenant)?.to_string();
     let subject = match key {
         Some(key) => Subject::Key { tenant, key },
         None => Subject::Tenant(tenant),
@@ -275,9 +275,17 @@ fn fairness_key(uri: &Uri) -> Result<Option<String>, Refusal> {
 }
 
 /// Tenants are not registered anywhere: each name that could be one is.
-pub(super) fn known_tenant(name: &str) -> Result<String, Refusal> {
-    let tenant = Tenant::parse(name).map_err(|_| Refusal::not_found("tenant"))?;
-    Ok(tenant.to_string())
+pub(super) fn known_tenant(name: &str) -> Result<Tenant, Refusal> {
+    Tenant::parse(name).map_err(|_| Refusal::not_found("tenant"))
+}
+
+/// A tenant whose figures are its own or an operator's to see.
+pub(super) fn visible_tenant(identity: &Identity, name: &str) -> Result<Tenant, Refusal> {
+    let tenant = known_tenant(name)?;
+    if tenant != identity.tenant {
+        operator(identity)?;
+    }
+    Ok(tenant)
 }
 
 fn refused(error: QueueError) -> Refusal {

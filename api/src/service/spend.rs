@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::auth::Identity;
 use crate::http::problem::{Mistake, Mistakes, Refusal};
 use crate::http::query::Query;
-use crate::service::rules::operator;
+use crate::service::rules::{known_tenant, operator, visible_tenant};
 use crate::submit::request;
 
 /// The routes of this module.
@@ -54,10 +54,7 @@ async fn show_spend(
     uri: Uri,
 ) -> Result<Json<SpendView>, Refusal> {
     Query::of(&uri, &[])?;
-    let tenant = tenant_of(&tenant)?;
-    if identity.tenant != tenant {
-        operator(&identity)?;
-    }
+    let tenant = visible_tenant(&identity, &tenant)?;
     stand(&app, &tenant).await
 }
 
@@ -81,10 +78,8 @@ async fn cap_spend(
 ) -> Result<Json<SpendView>, Refusal> {
     Query::of(&uri, &[])?;
     operator(&identity)?;
-    let tenant = tenant_of(&tenant)?;
-    let mut share = app.budget.share();
-    let bytes = request::read_json(&headers, body, &mut share).await?;
-    let cap = cap(request::parse(&bytes)?)?;
+    let tenant = known_tenant(&tenant)?;
+    let cap = cap(request::read_fields(&app, &headers, body).await?)?;
     app.ledger.set_cap(&tenant, cap).await?;
     tracing::info!(%tenant, ?cap, key_id = identity.key, "api.spend.cap");
     stand(&app, &tenant).await
@@ -95,14 +90,7 @@ async fn stand(app: &App, tenant: &Tenant) -> Result<Json<SpendView>, Refusal> {
     Ok(Json(SpendView::of(tenant, &spend, today)))
 }
 
-fn tenant_of(name: &str) -> Result<Tenant, Refusal> {
-    Tenant::parse(name).map_err(|_| Refusal::not_found("tenant"))
-}
-
-fn cap(body: Value) -> Result<Option<Cap>, Refusal> {
-    let Value::Object(mut fields) = body else {
-        return Err(Refusal::invalid("", "send a JSON object"));
-    };
+fn cap(mut fields: Map<String, Value>) -> Result<Option<Cap>, Refusal> {
     let mut mistakes = Mistakes::at("");
     let mut take = |name: &str| fields.remove(name).filter(|value| !value.is_null());
     let (usd, period) = (take("cap_usd"), take("period"));

@@ -17,7 +17,7 @@ use crate::auth::Identity;
 use crate::http::problem::Refusal;
 use crate::http::query::{self, Query};
 use crate::limits::{MAX_USAGE_ITEMS, MAX_USAGE_READS, USAGE_READS_AT_ONCE, USUAL_USAGE_DAYS};
-use crate::service::rules::operator;
+use crate::service::rules::visible_tenant;
 
 /// What figures may be told apart by, in the order in which a group is told.
 const DIMENSIONS: [&str; 5] = ["day", "tenant", "provider", "capability", "model"];
@@ -55,13 +55,7 @@ async fn show_usage(State(app): State<App>, identity: Identity, uri: Uri) -> Res
         ));
     };
     let whose = match query.get("tenant") {
-        Some(name) => {
-            let tenant = Tenant::parse(name).map_err(|_| Refusal::not_found("tenant"))?;
-            if tenant != identity.tenant {
-                operator(&identity)?;
-            }
-            Some(tenant)
-        }
+        Some(name) => Some(visible_tenant(&identity, name)?),
         None if identity.is_operator() => None,
         None => Some(identity.tenant),
     };
