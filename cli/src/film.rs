@@ -87,15 +87,17 @@ pub(crate) async fn make(film: &Film, path: &Path) -> Result<(), CliError> {
 
 /// The list that ffmpeg's `concat` reads. It wants the last picture twice: a time counts only before a next one.
 fn pictures(pictures: &[(PathBuf, u64)]) -> Result<String, CliError> {
+    let file = |path: &Path| {
+        let path = std::path::absolute(path).map_err(CliError::failed)?;
+        Ok(format!("file '{}'\n", path.to_string_lossy().replace('\'', "'\\''")))
+    };
     let mut list = "ffconcat version 1.0\n".to_owned();
     for (path, ms) in pictures {
-        let path = std::path::absolute(path).map_err(CliError::failed)?;
-        let quoted = path.to_string_lossy().replace('\'', "'\\''");
-        let _ = writeln!(list, "file '{quoted}'\nduration {}.{:03}", ms / 1_000, ms % 1_000);
+        list.push_str(&file(path)?);
+        let _ = writeln!(list, "duration {}.{:03}", ms / 1_000, ms % 1_000);
     }
     if let Some((path, _)) = pictures.last() {
-        let path = std::path::absolute(path).map_err(CliError::failed)?;
-        let _ = writeln!(list, "file '{}'", path.to_string_lossy().replace('\'', "'\\''"));
+        list.push_str(&file(path)?);
     }
     Ok(list)
 }

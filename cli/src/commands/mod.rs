@@ -52,7 +52,7 @@ pub(crate) use self::wait::{wait, wait_for};
 pub(crate) use self::why::why;
 pub(crate) use self::worker::worker;
 
-/// Submits a file and waits for the end of its task; one that has not succeeded is shown, and is `None`.
+/// The same as [`run`] of a file.
 async fn run_on_file(
     client: &Client,
     kind: &str,
@@ -66,6 +66,17 @@ async fn run_on_file(
         file: Some(file_part(file).await?),
         ..Submission::default()
     };
+    run(client, kind, submission, limit, output).await
+}
+
+/// Submits a task and waits for its end; one that has not succeeded is shown, and is `None`.
+async fn run(
+    client: &Client,
+    kind: &str,
+    submission: Submission,
+    limit: Option<Duration>,
+    output: Output,
+) -> Result<Option<TaskView>, CliError> {
     let task = client.submit(kind, submission).await?;
     let task = wait::ended(client, task, limit).await?;
     if show::has_succeeded(&task) {

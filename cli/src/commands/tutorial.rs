@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use zoetrope_shared::markup;
 use zoetrope_shared::tasks::content_generation::ContentGenerationOutput;
@@ -16,7 +17,7 @@ use crate::client::{Client, Submission};
 use crate::exit::{CliError, Exit};
 use crate::film::{self, Film};
 use crate::lesson::{self, Part, Scene};
-use crate::{guide, out, show};
+use crate::{guide, out};
 
 /// Silence after each part, milliseconds.
 const PAUSE_MS: u32 = 700;
@@ -86,40 +87,43 @@ impl<'a> Work<'a> {
     }
 
     async fn guide(&self, steps_task: &str) -> Result<Option<ContentGenerationOutput>, CliError> {
-        let input = json!({
-            "template": "how_to_guide", "steps_task": steps_task, "title": self.title, "format": "markdown",
-        });
+        let input = [
+            ("template", json!("how_to_guide")),
+            ("steps_task", json!(steps_task)),
+            ("title", json!(self.title)),
+            ("format", json!("markdown")),
+        ];
         self.made("content_generation", input).await
     }
 
     async fn speech(&self, parts: &[Part]) -> Result<Option<VoiceSynthesisOutput>, CliError> {
-        let segments: Vec<Value> = parts
+        let segments = parts
             .iter()
-            .map(|part| json!({"text": part.spoken, "pause_ms": PAUSE_MS}))
-            .collect();
-        let mut input = json!({"segments": segments, "language": self.args.spoken, "format": "mp3"});
-        if let Some(voice) = &self.args.voice {
-            input["voice"] = json!(voice);
-        }
-        self.made("voice_synthesis", input).await
+            .map(|part| json!({"text": part.spoken, "pause_ms": PAUSE_MS}));
+        let input = [
+            ("segments", segments.collect()),
+            ("language", json!(self.args.spoken)),
+            ("format", json!("mp3")),
+        ];
+        let voice = self.args.voice.iter().map(|voice| ("voice", json!(voice)));
+        self.made("voice_synthesis", input.into_iter().chain(voice)).await
     }
 
     /// The result of a task, or nothing if it failed, which is shown.
-    async fn made<T: serde::de::DeserializeOwned>(&self, kind: &str, input: Value) -> Result<Option<T>, CliError> {
-        let Value::Object(input) = input else {
-            return Err(CliError::failed("an input should be an object"));
-        };
+    async fn made<T: DeserializeOwned>(
+        &self,
+        kind: &str,
+        input: impl IntoIterator<Item = (&str, Value)>,
+    ) -> Result<Option<T>, CliError> {
         let submission = Submission {
-            input,
+            input: input
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             ..Submission::default()
         };
-        let task = self.client.submit(kind, submission).await?;
-        let task = super::wait::ended(self.client, task, self.args.timeout).await?;
-        if show::has_succeeded(&task) {
-            return super::result(&task).map(Some);
-        }
-        show::task(&task, self.output)?;
-        Ok(None)
+        let task = super::run(self.client, kind, submission, self.args.timeout, self.output).await?;
+        task.as_ref().map(super::result).transpose()
     }
 
     /// Writes everything; by name, where it is and who made it.
@@ -133,13 +137,12 @@ impl<'a> Work<'a> {
         let pictures = self.pictures(found).await?;
         let mut markdown = guide.content.clone();
         let mut page = markup::to_html(&guide.content);
-        for (id, name) in &pictures {
+        for (id, picture) in &pictures {
             let path = format!("/api/v1/artifacts/{id}");
-            markdown = markdown.replace(&path, name);
-            let bytes = std::fs::read(self.folder.join(name)).map_err(CliError::failed)?;
+            markdown = markdown.replace(&path, &picture.name);
             page = page.replace(
                 &format!("src=\"{path}\""),
-                &format!("src=\"{}\"", guide::embedded(&bytes)),
+                &format!("src=\"{}\"", guide::embedded(&picture.jpeg)),
             );
         }
         let by_writer = format!("{} ({})", guide.provider, guide.model);
@@ -157,7 +160,7 @@ impl<'a> Work<'a> {
         note("narration", sound.clone(), &by_speaker);
         let scenes = lesson::scenes(parts, speech);
         if !self.args.no_video && !scenes.is_empty() {
-            let place = |scene: Scene| Some((self.folder.join(pictures.get(&scene.picture)?), scene.ms));
+            let place = |scene: Scene| Some((pictures.get(&scene.picture)?.path.clone(), scene.ms));
             let film = Film {
                 pictures: scenes.into_iter().filter_map(place).collect(),
                 sound,
@@ -171,18 +174,19 @@ impl<'a> Work<'a> {
         Ok(made)
     }
 
-    /// Saves the steps' screenshots; their paths within the folder, by the ids of their artifacts.
-    async fn pictures(&self, found: &StepDetectionOutput) -> Result<BTreeMap<String, String>, CliError> {
+    /// Saves the steps' screenshots; by the ids of their artifacts.
+    async fn pictures(&self, found: &StepDetectionOutput) -> Result<BTreeMap<String, Picture>, CliError> {
         let mut pictures = BTreeMap::new();
         for step in &found.steps {
             // A guide shows what was before, or else what was after.
             let Some(id) = step.before.as_ref().or(step.after.as_ref()) else {
                 continue;
             };
-            let name = format!("images/step-{:02}.jpg", step.index + 1);
             if !pictures.contains_key(id) {
-                self.keep(&name, id).await?;
-                pictures.insert(id.clone(), name);
+                let name = format!("images/step-{:02}.jpg", step.index + 1);
+                let jpeg = self.client.artifact(id).await?;
+                let path = self.save(&name, &jpeg).await?;
+                pictures.insert(id.clone(), Picture { name, path, jpeg });
             }
         }
         Ok(pictures)
@@ -203,6 +207,14 @@ impl<'a> Work<'a> {
         tokio::fs::write(&path, bytes).await.map_err(unwritten)?;
         Ok(path)
     }
+}
+
+/// A saved screenshot.
+struct Picture {
+    /// Its path within the folder.
+    name: String,
+    path: PathBuf,
+    jpeg: Vec<u8>,
 }
 
 fn lines(made: &BTreeMap<&'static str, Value>) -> String {
