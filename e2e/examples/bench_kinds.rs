@@ -14,13 +14,11 @@ use rustix::process::Pid;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-use zoetrope_e2e::{Http, SCREENSHOT, Stage, descendants_of};
+use zoetrope_e2e::{Http, SCREENSHOT, Stage, cpu_ms, descendants_of, resident_kib};
 
 const CALLERS: usize = 16;
 /// What another system of this sort names as its worker's rate, tasks a minute.
 const NAMED_RATE: f64 = 100.0;
-/// Ticks of `/proc/<pid>/stat`, milliseconds; Linux has no others.
-const TICK_MS: u64 = 10;
 
 /// Tasks of a kind, measured together.
 struct Load {
@@ -112,7 +110,7 @@ async fn measure(programs: &Path, load: Load) -> String {
     let inputs = Arc::new(inputs(&stage.http, &load).await);
     // Children start with the first task.
     run_one(&stage.http, load.kind, &inputs[0]).await;
-    let (begun, before) = (Instant::now(), cpu_ms(&stage));
+    let (begun, before) = (Instant::now(), spent_ms(&stage));
     let next = Arc::new(AtomicUsize::new(0));
     let mut callers = JoinSet::new();
     for _ in 0..CALLERS {
@@ -130,7 +128,7 @@ async fn measure(programs: &Path, load: Load) -> String {
     }
     callers.join_all().await;
     let a_minute = load.tasks as f64 / begun.elapsed().as_secs_f64() * 60.0;
-    let cpu = (cpu_ms(&stage) - before) as f64 / load.tasks as f64;
+    let cpu = (spent_ms(&stage) - before) as f64 / load.tasks as f64;
     format!(
         "| {} | {} | {a_minute:.0} | {:.1} | {cpu:.1} |",
         load.name,
@@ -165,8 +163,7 @@ async fn run_one(http: &Http, kind: &str, body: &Value) {
 async fn idle(programs: &Path) -> String {
     let stage = stage(programs).await;
     let _ = timeout(Duration::from_secs(10), std::future::pending::<()>()).await;
-    let api = rss_mib(stage.api.pid());
-    let worker: f64 = of_worker(&stage).into_iter().map(rss_mib).sum();
+    let (api, worker) = (resident_mib(&[stage.api.pid()]), resident_mib(&of_worker(&stage)));
     format!(
         "Idle: api {api:.1} MiB and worker {worker:.1} MiB resident, {:.1} together.",
         api + worker
@@ -174,15 +171,8 @@ async fn idle(programs: &Path) -> String {
 }
 
 /// Of the worker, of its children, and of those that have ended.
-fn cpu_ms(stage: &Stage) -> u64 {
-    let of = |pid: Pid| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        // utime, stime, cutime, cstime
-        let ticks = fields.split_whitespace().skip(11).take(4);
-        ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * TICK_MS
-    };
-    of_worker(stage).into_iter().map(of).sum()
+fn spent_ms(stage: &Stage) -> u64 {
+    of_worker(stage).into_iter().map(cpu_ms).sum()
 }
 
 /// The worker and its children.
@@ -191,11 +181,7 @@ fn of_worker(stage: &Stage) -> Vec<Pid> {
     [vec![worker], descendants_of(worker)].concat()
 }
 
-fn rss_mib(pid: Pid) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib: f64 = line
-        .and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
-        .unwrap_or_default();
-    kib / 1_024.0
+fn resident_mib(pids: &[Pid]) -> f64 {
+    let kib: u64 = pids.iter().filter_map(|pid| resident_kib(*pid)).sum();
+    kib as f64 / 1_024.0
 }

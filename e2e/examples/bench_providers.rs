@@ -11,7 +11,7 @@ use rustix::process::Pid;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
-use zoetrope_e2e::{Http, Provider, ProviderAnswer, Stage};
+use zoetrope_e2e::{Http, Provider, ProviderAnswer, Stage, resident_kib};
 
 const PER_SECOND: u32 = 50;
 const SECONDS: u32 = 60;
@@ -92,10 +92,5 @@ async fn task(http: &Http) -> Value {
 }
 
 fn rss_mib(pid: Pid) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib: f64 = line
-        .and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
-        .expect("the worker should run");
-    kib / 1_024.0
+    resident_kib(pid).expect("the worker should run") as f64 / 1_024.0
 }

@@ -12,7 +12,7 @@ use rustix::process::Pid;
 use serde_json::{Value, json};
 use tokio::process::Command as AsyncCommand;
 use tokio::time::{Instant, timeout};
-use zoetrope_e2e::{RtspServer, Stage, descendants_of};
+use zoetrope_e2e::{RtspServer, Stage, cpu_ms, descendants_of};
 
 const STREAMS: u32 = 15;
 /// Of the video.
@@ -22,8 +22,6 @@ const WARM: Duration = Duration::from_secs(20);
 const MEASURED: Duration = Duration::from_secs(60);
 /// On the same stage before and beside them.
 const IDLE: Duration = Duration::from_secs(15);
-/// Ticks of `/proc/<pid>/stat`, milliseconds; Linux has no others.
-const TICK_MS: u64 = 10;
 /// A minute of video is encoded; this many make a film that outlasts the measurement.
 const MINUTES: u32 = 10;
 
@@ -259,15 +257,6 @@ fn spent(stage: &Stage) -> Spent {
         cpu_ms: pids.iter().map(|pid| cpu_ms(*pid)).sum(),
         pss_kib: pids.iter().map(|pid| pss_kib(*pid)).sum(),
     }
-}
-
-/// Of a process and of its children that have ended. 0 if it has ended meanwhile: its parent counts it then.
-fn cpu_ms(pid: Pid) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-    // utime, stime, cutime, cstime
-    let ticks = fields.split_whitespace().skip(11).take(4);
-    ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * TICK_MS
 }
 
 fn pss_kib(pid: Pid) -> u64 {

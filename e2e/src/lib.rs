@@ -9,6 +9,7 @@ pub mod chaos;
 #[path = "../../queue/tests/it/cluster_servers.rs"]
 mod cluster_servers;
 mod collector;
+mod cost;
 mod events;
 mod http;
 mod ledger;
@@ -32,6 +33,7 @@ mod stage;
 mod tree;
 
 pub use collector::{Collector, SeenSpan};
+pub use cost::{cpu_ms, resident_kib};
 pub use events::{Event, Events};
 pub use http::{Answer, Http};
 pub use ledger::{Deed, Diary, Entry, Ledger};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use zoetrope_queue::QueueError;
 
 use crate::keys::{PROVIDER_REPORTS, PROVIDER_REPORTS_SEEN};
-use crate::redis_link::RedisLink;
+use crate::redis_link::{RedisLink, millis};
 use crate::wire::{CircuitName, ModelView, ProviderLimitView};
 
 /// How long a report counts; workers repeat theirs three times as often.
@@ -80,7 +80,7 @@ impl ProviderReports {
     async fn call(&self, worker: &str, text: &str) -> Result<Vec<String>, QueueError> {
         let mut call = REPORT.prepare_invoke();
         call.key(PROVIDER_REPORTS).key(PROVIDER_REPORTS_SEEN);
-        call.arg(worker).arg(text).arg(REPORT_LIFE.as_millis() as u64);
+        call.arg(worker).arg(text).arg(millis(REPORT_LIFE));
         Ok(call.invoke_async(&mut self.0.get().await?).await?)
     }
 }

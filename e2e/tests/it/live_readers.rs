@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
-use zoetrope_e2e::{Http, Process, Stage};
+use zoetrope_e2e::{Http, Process, Stage, resident_kib};
 use zoetrope_queue::{
     Appended, Attempt, ConnectOptions, Handler, KindSlot, Outcome, Queue, SlotClass, Worker, WorkerConfig,
 };
@@ -127,14 +127,7 @@ async fn metric(http: &Http, name: &str) -> u64 {
 
 /// Memory that a process holds, bytes.
 fn resident(process: &Process) -> u64 {
-    let status = format!("/proc/{}/status", process.pid().as_raw_nonzero());
-    let status = std::fs::read_to_string(status).expect("a running process should have a status");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .expect("memory");
-    let kib = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number");
-    kib * 1024
+    resident_kib(process.pid()).expect("a running process should have memory") * 1024
 }
 
 #[tokio::test(flavor = "multi_thread")]

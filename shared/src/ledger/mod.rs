@@ -16,7 +16,7 @@ use redis::Script;
 use zoetrope_queue::{Clock, QueueError};
 
 use crate::keys;
-use crate::redis_link::RedisLink;
+use crate::redis_link::{RedisLink, millis};
 use crate::tenant::Tenant;
 
 pub use day::{Day, Period};
@@ -298,10 +298,6 @@ pub fn usd_of(nano_usd: u64) -> f64 {
 /// A day longer than it can be asked for, for the day that is not over.
 fn usage_ttl() -> Duration {
     Duration::from_hours(24) * u32::from(USAGE_DAYS + 1)
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use redis::Script;
 use sha2::{Digest, Sha256};
 use zoetrope_queue::QueueError;
 use zoetrope_shared::keys;
-use zoetrope_shared::redis_link::RedisLink;
+use zoetrope_shared::redis_link::{RedisLink, millis};
 use zoetrope_shared::tenant::Tenant;
 
 use super::catalogue::Capability;
@@ -90,7 +90,7 @@ impl Answers {
         let mut call = REMEMBER.prepare_invoke();
         call.key(keys::answer(asked.tenant, &digest))
             .key(keys::answers(asked.tenant));
-        call.arg(answer).arg(TTL.as_millis() as u64).arg(MAX_ANSWERS);
+        call.arg(answer).arg(millis(TTL)).arg(MAX_ANSWERS);
         call.arg(keys::answer(asked.tenant, "")).arg(digest);
         let remembered = async { Ok::<u64, QueueError>(call.invoke_async(&mut self.0.get().await?).await?) };
         if let Err(error) = remembered.await {

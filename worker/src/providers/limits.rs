@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use zoetrope_queue::QueueError;
 use zoetrope_shared::config::ProviderLimit;
 use zoetrope_shared::keys;
-use zoetrope_shared::redis_link::RedisLink;
+use zoetrope_shared::redis_link::{RedisLink, millis};
 use zoetrope_shared::usage::Usage;
 
 use super::fault::Fault;
@@ -164,10 +164,6 @@ fn rates_of(limit: &ProviderLimit, tokens: u64) -> Vec<Rate> {
     let requests = limit.requests_a_minute.map(|most| rate("requests", most, 1));
     let tokens = limit.tokens_a_minute.map(|most| rate(TOKENS, most, tokens.max(1)));
     requests.into_iter().chain(tokens).collect()
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
