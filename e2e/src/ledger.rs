@@ -104,7 +104,8 @@ impl Diary {
         }
     }
 
-    /// Writes a line, by one system call: it is there whole or not at all.
+    /// Writes a line by one system call: lines of several handles do not mix. Where it crosses a page of the file, a
+    /// reader may see its first part alone for a moment, and a process killed between the two leaves that part.
     pub fn note(&self, id: &str, token: &str, deed: Deed) {
         let letter = match deed {
             Deed::Ran => 'r',
@@ -118,7 +119,7 @@ impl Diary {
             .expect("the diary should be writable");
     }
 
-    /// All diaries of a folder, in the order of time.
+    /// All diaries of a folder, in the order of time, without the line that is being written.
     pub fn read_all(dir: &Path) -> Vec<Entry> {
         Self::read_some(dir, |_| true)
     }
@@ -132,7 +133,8 @@ impl Diary {
                 continue;
             };
             let text = std::fs::read_to_string(file.path()).expect("a diary should be readable");
-            let lines = text.lines().filter(|line| wanted(line));
+            let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+            let lines = whole.lines().filter(|line| wanted(line));
             entries.extend(lines.map(|line| entry(line, pid)));
         }
         entries.sort_by_key(|entry| entry.at_ms);
@@ -157,5 +159,25 @@ fn entry(line: &str, pid: u32) -> Entry {
         at_ms: at_ms.parse().expect("a time is a number"),
         token: token.to_owned(),
         deed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diary_is_read_while_its_last_line_is_written() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let diary = Diary::open(dir.path());
+        assert_eq!(Diary::read_all(dir.path()), [], "nothing is written yet");
+        (&diary.file)
+            .write_all(b"1795307767719 l ")
+            .expect("the first page of a line");
+        assert_eq!(Diary::read_all(dir.path()), [], "half a line is none");
+        (&diary.file).write_all(b"t1 k1\n").expect("the rest of it");
+        diary.note("t2", "k2", Deed::Ran);
+        let ids: Vec<String> = Diary::read_all(dir.path()).into_iter().map(|entry| entry.id).collect();
+        assert_eq!(ids, ["t1", "t2"]);
     }
 }
