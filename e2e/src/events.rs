@@ -122,14 +122,14 @@ fn events(entry: &StreamId) -> Vec<Event> {
         .and_then(|ms| ms.parse().ok())
         .expect("entries begin with a time");
     let text: String = entry.get("d").expect("entries carry `d`");
-    text.split(',').map(|hint| event(hint, at_ms)).collect()
-}
-
-fn event(hint: &str, at_ms: u64) -> Event {
-    let (id, letter) = hint.rsplit_once(':').expect("a hint is an id and a letter");
-    Event {
-        id: id.to_owned(),
+    // Ids and letters in turns.
+    let words: Vec<&str> = text.split(',').collect();
+    let (hints, rest) = words.as_chunks();
+    assert!(rest.is_empty(), "{text:?} should be ids and letters");
+    let event = |[id, letter]: &[&str; 2]| Event {
+        id: (*id).to_owned(),
         letter: letter.chars().next().expect("a hint has a letter"),
         at_ms,
-    }
+    };
+    hints.iter().map(event).collect()
 }

@@ -11,6 +11,6 @@ if newest and tonumber(string.match(newest[1], '^%d+')) >= position then return 
 redis.call('XADD', key, 'MAXLEN', '~', ARGV[5], ARGV[3] .. '-0', 'd', ARGV[4])
 if ARGV[6] ~= '' then redis.call('XTRIM', key, 'MINID', '~', ARGV[6] .. '-0') end
 if redis.call('EXISTS', prefix .. 'watched') == 1 then
-  redis.call('XADD', prefix .. 'ev', 'MAXLEN', '~', 1000, '*', 'd', id .. ':o')
+  redis.call('XADD', prefix .. 'ev', 'MAXLEN', '~', 1000, '*', 'd', id .. ',o')
 end
 return 'w'

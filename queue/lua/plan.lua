@@ -2,7 +2,7 @@
 -- Nothing here can fail after the first write.
 local puts, drops, heads = {}, {}, {}       -- key -> {score, member, ...}, {member, ...}, count taken off the front
 local records, gone = {}, {}                -- key, value, ...; keys to unlink, after the records are written
-local hints, watched = {}, nil              -- "id:letter", while somebody watches
+local hints, watched = {}, nil              -- id, letter, ..., while somebody watches
 local claimable, parked = {}, 0             -- kinds that gained claimable tasks, ids without a record
 local touched = {}                          -- id -> 'ended' or 'renewed', what this script has already decided
 local lapses = {}                           -- {key, ms until it lapses}
@@ -20,8 +20,8 @@ end
 
 local function put(key, score, member)
   local list = list_in(puts, key)
-  list[#list + 1] = score
-  list[#list + 1] = member
+  local count = #list
+  list[count + 1], list[count + 2] = score, member
 end
 
 local function drop(key, member)
@@ -32,7 +32,9 @@ end
 -- Somebody who waits for a task has set `watched` before reading it; without them a hint would be read by nobody.
 local function hint(id, letter)
   if watched == nil then watched = redis.call('EXISTS', prefix .. 'watched') == 1 end
-  if watched then hints[#hints + 1] = id .. ':' .. letter end
+  if not watched then return end
+  local count = #hints
+  hints[count + 1], hints[count + 2] = id, letter
 end
 
 -- When a result kept for `ttl` may go: the end of a whole second, or of a minute for more than ten minutes. Results that
@@ -43,8 +45,8 @@ local function kept_until(ttl)
 end
 
 local function set(key, value)
-  records[#records + 1] = key
-  records[#records + 1] = value
+  local count = #records
+  records[count + 1], records[count + 2] = key, value
 end
 
 -- An id without a record is kept aside for fsck, never dropped: dropping it would hide the fault that caused it.

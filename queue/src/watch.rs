@@ -283,8 +283,8 @@ impl Waiters {
 
     fn wake(&self, hints: &str) {
         let by_task = self.by_task.lock().expect("no holder panics");
-        for hint in hints.split(',') {
-            let (id, letter) = hint.split_once(':').unwrap_or((hint, ""));
+        let mut words = hints.split(',');
+        while let (Some(id), Some(letter)) = (words.next(), words.next()) {
             if let Some((_, heard)) = id.parse().ok().and_then(|id: TaskId| by_task.get(&id)) {
                 if letter == "p" {
                     heard.progress.fetch_add(1, Ordering::Relaxed);

@@ -10,6 +10,7 @@ mod far;
 mod ours;
 mod peer;
 mod table;
+mod turns;
 
 use std::path::PathBuf;
 
@@ -46,8 +47,10 @@ struct Figures {
     /// The same beside another key's tasks, which its limit holds back.
     keyed_beside_per_s: Option<f64>,
     batch_per_s: Option<f64>,
-    /// Of many callers, of one.
-    single_per_s: [Option<f64>; 2],
+    /// Of many callers.
+    callers_per_s: Option<f64>,
+    /// Of one caller.
+    single_per_s: Option<f64>,
     /// Of one caller on the unix socket.
     socket_single_per_s: Option<f64>,
     start_ms: [Option<f64>; 2],
@@ -104,7 +107,9 @@ async fn main() {
             }),
             None => Figures::default(),
         };
-        measured.push((ours, peer));
+        let mut both = (ours, peer);
+        turns::measure(&worker, peers.is_some(), &mut both).await;
+        measured.push(both);
     }
     println!("{}", table::print(&measured));
 }

@@ -32,13 +32,8 @@ pub(crate) async fn measure(worker: &Path) -> Figures {
         best.keyed_per_s = higher(best.keyed_per_s, drain["drain_per_s"].as_f64());
     }
     let redis = fresh(Durability::None).await;
-    for (place, callers) in [CALLERS, 1].into_iter().enumerate() {
-        let single = bench(worker, redis.url(), &["single", &text(SINGLE_TASKS), &text(callers)]).await;
-        best.single_per_s[place] = single["enqueue_per_s"].as_f64();
-    }
-    let redis = Redis::start(Durability::None).await;
-    let single = bench(worker, redis.url(), &["single", &text(SINGLE_TASKS), "1"]).await;
-    best.socket_single_per_s = single["enqueue_per_s"].as_f64();
+    let single = bench(worker, redis.url(), &["single", &text(SINGLE_TASKS), &text(CALLERS)]).await;
+    best.callers_per_s = single["enqueue_per_s"].as_f64();
     let worked = open_loop(worker, RATE_TASKS, RATE_PER_S, CONCURRENCIES[0]).await;
     best.start_ms = ["p50", "p99"].map(|share| milliseconds(&worked, share));
     best

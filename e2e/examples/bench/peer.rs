@@ -16,7 +16,7 @@ use crate::{
 const PEER: &str = "bullmq-rs";
 
 /// The folder's programs that add tasks one by one, with the words that make them.
-const SINGLES: [(&str, &[&str]); 3] = [
+pub(crate) const SINGLES: [(&str, &[&str]); 3] = [
     ("bullmq_rs", &["rate", "TASKS", "1000000"]),
     ("apalis", &["enqueue", "TASKS"]),
     ("sidekiq", &["enqueue", "TASKS"]),
@@ -27,7 +27,7 @@ const SIDE_BY_SIDE: u64 = 16;
 /// Builds the peers into our own target folder and runs the folder's script at each concurrency.
 pub(crate) async fn measure(folder: &Path, worker: &Path, quick: bool) -> Result<Figures, String> {
     // The script changes its working folder.
-    let target = std::path::absolute(worker.with_file_name("peers")).map_err(|error| error.to_string())?;
+    let target = std::path::absolute(target_of(worker)).map_err(|error| error.to_string())?;
     let wide = build_wide(folder, &target)?;
     build(&folder.join("rust"), &target)?;
     let target = target.join("release");
@@ -59,14 +59,16 @@ pub(crate) async fn measure(folder: &Path, worker: &Path, quick: bool) -> Result
         let line = run(folder, &wide, CONCURRENCIES[0], &Server::Near(Durability::None))?;
         best.bytes_a_task[1] = bytes_a_task(&line);
     }
-    for (place, processes) in [SIDE_BY_SIDE, 1].into_iter().enumerate() {
-        for (program, words) in SINGLES {
-            let rate = one_by_one(&target.join(program), words, processes).await;
-            best.single_per_s[place] = higher(best.single_per_s[place], rate.ok());
-        }
+    for (program, words) in SINGLES {
+        let rate = side_by_side(&target.join(program), words).await;
+        best.callers_per_s = higher(best.callers_per_s, rate.ok());
     }
-    best.socket_single_per_s = best.single_per_s[1];
     Ok(best)
+}
+
+/// Where the peers are built.
+pub(crate) fn target_of(worker: &Path) -> PathBuf {
+    worker.with_file_name("peers")
 }
 
 fn build(sources: &Path, target: &Path) -> Result<(), String> {
@@ -112,25 +114,31 @@ fn build_wide(folder: &Path, target: &Path) -> Result<PathBuf, String> {
 
 /// Tasks a second that processes of this program add one by one, side by side.
 #[expect(clippy::cast_precision_loss, reason = "a rate of a benchmark")]
-async fn one_by_one(program: &Path, words: &[&str], processes: u64) -> std::io::Result<f64> {
+async fn side_by_side(program: &Path, words: &[&str]) -> std::io::Result<f64> {
     let port = free_port();
     let _redis = Redis::start_on_port(port, Durability::None).await;
-    let each = SINGLE_TASKS / processes;
-    let words = words.iter().map(|word| word.replace("TASKS", &text(each)));
-    let mut command = Command::new(program);
-    command
-        .args(words)
-        .env("REDIS_PORT", port.to_string())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
+    let each = SINGLE_TASKS / SIDE_BY_SIDE;
     let begun = Instant::now();
-    let started: Result<Vec<_>, _> = (0..processes).map(|_| command.spawn()).collect();
+    let started: Result<Vec<_>, _> = (0..SIDE_BY_SIDE)
+        .map(|_| one_by_one(program, words, each, port).spawn())
+        .collect();
     for mut process in started? {
         if !process.wait()?.success() {
             return Err(std::io::Error::other("it failed"));
         }
     }
-    Ok((each * processes) as f64 / begun.elapsed().as_secs_f64())
+    Ok((each * SIDE_BY_SIDE) as f64 / begun.elapsed().as_secs_f64())
+}
+
+/// A process of this program that adds so many tasks, one by one.
+pub(crate) fn one_by_one(program: &Path, words: &[&str], tasks: u64, port: u16) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(words.iter().map(|word| word.replace("TASKS", &text(tasks))))
+        .env("REDIS_PORT", port.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    command
 }
 
 fn bytes_a_task(line: &Value) -> Option<f64> {
