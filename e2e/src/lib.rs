@@ -24,6 +24,7 @@ mod provider;
 mod proxy;
 pub mod recording;
 mod redis;
+mod rtmp;
 mod rtsp;
 #[allow(dead_code, clippy::unwrap_used, reason = "the tests of the queue have it, too")]
 #[path = "../../queue/tests/it/servers.rs"]
@@ -43,6 +44,7 @@ pub use ports::free_port;
 pub use process::{Process, executable};
 pub use provider::{Provider, ProviderAnswer};
 pub use redis::{Durability, Redis};
+pub use rtmp::RtmpServer;
 pub use rtsp::RtspServer;
 pub use site::Site;
 pub use stage::{Stage, StageBuilder};

@@ -52,12 +52,30 @@ pub fn prepare(input: &mut Map<String, Value>, with: &Preparation<'_>) -> Result
         }
         (within, written) => within.or(written),
     };
+    if checked.url().scheme() == "rtmp" {
+        check_rtmp(credentials.is_some(), input.get("transport"))?;
+    }
     if let Some(credentials) = credentials {
         let sealed = seal_credentials(with.secrets, &url, &credentials).map_err(Unprepared::Secrets)?;
         input.insert(SEALED_FIELD.to_owned(), Value::String(sealed));
     }
     input.insert("url".to_owned(), Value::String(url));
     Ok(())
+}
+
+/// What RTSP has and RTMP has not.
+fn check_rtmp(has_credentials: bool, transport: Option<&Value>) -> Result<(), Unprepared> {
+    let (pointer, detail) = if has_credentials {
+        (
+            "/url",
+            "no user name and password go with rtmp: a stream's key stands in its path or query",
+        )
+    } else if transport.is_some_and(|transport| transport == "udp") {
+        ("/transport", "rtmp goes over tcp alone")
+    } else {
+        return Ok(());
+    };
+    Err(refused(pointer, FieldCode::Invalid, detail.to_owned()))
 }
 
 /// Opens what [`prepare`] sealed for this URL.
@@ -196,6 +214,27 @@ mod tests {
             );
             assert!(!errors[0].detail.contains("s3cret"), "{errors:?}");
         }
+    }
+
+    #[test]
+    fn rtmp_takes_neither_credentials_nor_datagrams() {
+        let taken = prepared(json!({"url": "rtmp://camera.example.com/live/door?key=1"}), &keys()).unwrap();
+        assert_eq!(
+            taken.input.url.as_deref(),
+            Some("rtmp://camera.example.com/live/door?key=1")
+        );
+        let refused = |input: Value| match prepared(input, &keys()) {
+            Err(Unprepared::Fields(errors)) => errors[0].pointer.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            refused(json!({"url": "rtmp://u:p@camera.example.com/live/door"})),
+            "/url"
+        );
+        assert_eq!(
+            refused(json!({"url": "rtmp://camera.example.com/live/door", "transport": "udp"})),
+            "/transport"
+        );
     }
 
     #[test]

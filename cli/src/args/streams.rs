@@ -8,7 +8,7 @@ use super::{PageArgs, parse_duration};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StreamCommand {
-    /// Start watching an RTSP stream; prints the task that does
+    /// Start watching an RTSP or RTMP stream; prints the task that does
     #[command(after_help = "Example: zoetrope stream start rtsp://camera.example.com/live --duration 10m --watch")]
     Start(StreamStartArgs),
     /// List streams, newest first, and how each one is
@@ -27,7 +27,7 @@ pub(crate) enum StreamCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct StreamStartArgs {
-    /// The stream, such as `rtsp://192.168.1.20:554/live`: H.264 or H.265
+    /// The stream, such as `rtsp://192.168.1.20:554/live` or `rtmp://host/app/stream`: H.264 or H.265
     #[arg(value_name = "URL")]
     pub(crate) url: String,
     /// Frames looked at a second, 0.02 to 30 [default: 1]

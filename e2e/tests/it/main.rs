@@ -20,6 +20,7 @@ mod readme;
 mod steps;
 mod streams;
 mod streams_failover;
+mod streams_rtmp;
 mod tidy;
 mod traces;
 mod up;

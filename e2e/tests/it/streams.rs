@@ -28,7 +28,7 @@ pub(crate) fn scenes(task: &Value) -> u64 {
 }
 
 /// Waits until the task says that its source is down for this cause.
-async fn down(stage: &Stage, id: &str, cause: &str) -> Duration {
+pub(crate) async fn down(stage: &Stage, id: &str, cause: &str) -> Duration {
     let asked = Instant::now();
     let shown = stage
         .http
@@ -44,14 +44,14 @@ pub(crate) fn stage() -> StageBuilder {
     Stage::builder().env("NETGUARD_ALLOW_CIDRS", RtspServer::ALLOWED)
 }
 
-async fn live_again(stage: &Stage, id: &str, more_than: u64) -> Duration {
+pub(crate) async fn live_again(stage: &Stage, id: &str, more_than: u64) -> Duration {
     let asked = Instant::now();
     let live = |task: &Value| message(task).starts_with("live:") && scenes(task) > more_than;
     stage.http.until(id, live).await;
     asked.elapsed()
 }
 
-async fn cancel(stage: &Stage, id: &str) {
+pub(crate) async fn cancel(stage: &Stage, id: &str) {
     stage.http.delete(&format!("/api/v1/tasks/{id}")).await;
     let task = stage.http.until_ended(id).await;
     assert_eq!(task["state"], "canceled", "{task}");

@@ -39,8 +39,8 @@ pub use self::url::{CheckedUrl, MAX_URL_CHARS, Purpose, redact};
 
 /// Ports that a public `http` or `https` address may be reached on.
 pub const HTTP_PORTS: [RangeInclusive<u16>; 3] = [80..=80, 443..=443, 8000..=8999];
-/// Ports that a public `rtsp` address may be reached on.
-pub const RTSP_PORTS: [RangeInclusive<u16>; 2] = [554..=554, 8000..=8999];
+/// Ports that a public `rtsp` or `rtmp` address may be reached on.
+pub const STREAM_PORTS: [RangeInclusive<u16>; 3] = [554..=554, 1935..=1935, 8000..=8999];
 
 /// What an operator may change about the policy.
 #[derive(Debug, Clone)]
@@ -51,8 +51,8 @@ pub struct NetGuardConfig {
     pub deny_cidrs: Vec<IpNet>,
     /// Ports for `http` and `https`.
     pub http_ports: Vec<RangeInclusive<u16>>,
-    /// Ports for `rtsp`.
-    pub rtsp_ports: Vec<RangeInclusive<u16>>,
+    /// Ports for `rtsp` and `rtmp`.
+    pub stream_ports: Vec<RangeInclusive<u16>>,
     /// Host names of this deployment itself: a webhook to them would make it call itself for ever.
     pub own_hosts: Vec<String>,
 }
@@ -63,7 +63,7 @@ impl Default for NetGuardConfig {
             allow_cidrs: Vec::new(),
             deny_cidrs: Vec::new(),
             http_ports: HTTP_PORTS.to_vec(),
-            rtsp_ports: RTSP_PORTS.to_vec(),
+            stream_ports: STREAM_PORTS.to_vec(),
             own_hosts: Vec::new(),
         }
     }

@@ -21,7 +21,7 @@ const MAX_SHOWN_SEGMENT: usize = 20;
 pub enum Purpose {
     /// Media to download: `http` or `https`.
     Media,
-    /// A live stream: `rtsp`, which may carry a user name and a password.
+    /// A live stream: `rtsp`, which may carry a user name and a password, or `rtmp`.
     Stream,
     /// A receiver of our calls: `http` or `https`.
     Webhook,
@@ -31,12 +31,13 @@ impl Purpose {
     fn schemes(self) -> (&'static [&'static str], &'static str) {
         match self {
             Self::Media | Self::Webhook => (&["http", "https"], "http or https"),
-            Self::Stream => (&["rtsp"], "rtsp"),
+            Self::Stream => (&["rtsp", "rtmp"], "rtsp or rtmp"),
         }
     }
 
     fn default_port(self, scheme: &str) -> u16 {
         match (self, scheme) {
+            (Self::Stream, "rtmp") => 1935,
             (Self::Stream, _) => 554,
             (Self::Media | Self::Webhook, "https") => 443,
             (Self::Media | Self::Webhook, _) => 80,
@@ -46,7 +47,7 @@ impl Purpose {
     fn ports(self, config: &NetGuardConfig) -> &[RangeInclusive<u16>] {
         match self {
             Self::Media | Self::Webhook => &config.http_ports,
-            Self::Stream => &config.rtsp_ports,
+            Self::Stream => &config.stream_ports,
         }
     }
 }

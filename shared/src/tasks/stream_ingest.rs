@@ -44,7 +44,7 @@ pub const KIND: Kind = Kind {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StreamIngestInput {
-    /// A live stream, `rtsp://host[:port]/path`: H.264 or H.265. A user name and password in it are taken out, sealed
+    /// A live stream, `rtsp://host[:port]/path` or `rtmp://host[:port]/app/stream`: H.264 or H.265. An RTSP URL's user name and password in it are taken out, sealed
     /// and never shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 8192)]
@@ -53,7 +53,7 @@ pub struct StreamIngestInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = MediaRef, required = false)]
     pub media: Option<MediaRef>,
-    /// How a live stream's packets travel: `tcp` inside the RTSP connection, or `udp` beside it.
+    /// How a live stream's packets travel: `tcp` inside the RTSP connection, or `udp` beside it. RTMP has `tcp` alone.
     #[serde(default)]
     #[schema(default = "tcp")]
     pub transport: StreamTransport,
@@ -279,7 +279,7 @@ fn check(input: &Value) -> Result<(), Vec<FieldError>> {
         (None, None) => wrong(
             "/url",
             FieldCode::MediaMissing,
-            "is required: send `url` (rtsp://...) for a live stream, or `media` for a video",
+            "is required: send `url` (rtsp://... or rtmp://...) for a live stream, or `media` for a video",
         ),
         (Some(_), Some(_)) => wrong("/media", FieldCode::Invalid, "send `url` or `media`, not both"),
         _ => {}

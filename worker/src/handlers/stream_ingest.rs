@@ -14,10 +14,10 @@ use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::parse_rfc3339_ms;
 
 use crate::services::Services;
+use crate::streams::connection::Source;
 use crate::streams::describe::{MODEL, PROVIDER};
 use crate::streams::film::Film;
 use crate::streams::live::Live;
-use crate::streams::rtsp::RtspSource;
 use crate::streams::scribe::Scribe;
 use crate::streams::status::{Phase, Status};
 use crate::streams::windows::WindowShape;
@@ -92,11 +92,7 @@ impl Work<'_> {
             services: self.services,
             tenant: &self.attempt.tenant,
             session: &self.session,
-            source: RtspSource {
-                url: checked.url().clone(),
-                credentials,
-                transport: input.transport,
-            },
+            source: Source::of(checked.url().clone(), credentials, input.transport),
             checked,
             fps: self.shape.least_fps(input.fps),
             began_ms,

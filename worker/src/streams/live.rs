@@ -13,10 +13,11 @@ use zoetrope_shared::tasks::stream_ingest::Scene;
 use super::backoff::{Backoff, HEALTHY_AFTER};
 use super::cause::{Cause, SourceDown};
 use super::clocks::StreamClock;
+use super::connection::{Playing, Source};
 use super::decoding::{Decoding, Health};
 use super::frame_link::FrameLink;
 use super::packet_link::{PacketLink, Picture};
-use super::rtsp::{Item, Playing, RtspSource};
+use super::rtsp::Item;
 use super::sampler::{Decision, Sampler};
 use super::scribe::Scribe;
 use super::status::{Phase, Status};
@@ -44,7 +45,7 @@ pub struct Live<'a> {
     /// The URL, judged; its addresses are judged at every connection.
     pub checked: CheckedUrl,
     /// Where to connect, and as whom.
-    pub source: RtspSource,
+    pub source: Source,
     /// Frames a second.
     pub fps: f64,
     /// Unix milliseconds of the stream's time 0.
@@ -187,7 +188,7 @@ impl Live<'_> {
     }
 
     fn tell_connected(&self, playing: &Playing) {
-        tracing::info!(url = %self.checked, codec = ?playing.codec, size = ?playing.size, "the stream plays");
+        tracing::info!(url = %self.checked, codec = ?playing.codec(), size = ?playing.size(), "the stream plays");
         self.status.phase(Phase::Live);
     }
 
@@ -292,7 +293,7 @@ impl Live<'_> {
             Decision::Skip => 0,
             Decision::Key | Decision::Decode => packets.push(Picture {
                 data,
-                codec: playing.codec,
+                codec: playing.codec(),
                 t_ms,
                 is_key,
                 alone: decision == Decision::Key,

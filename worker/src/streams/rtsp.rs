@@ -45,7 +45,7 @@ pub struct RtspSource {
 }
 
 /// A connection that plays.
-pub struct Playing {
+pub struct RtspPlaying {
     demuxed: Demuxed,
     sessions: Arc<SessionGroup>,
     video: usize,
@@ -80,7 +80,7 @@ pub enum Item {
 
 impl RtspSource {
     /// Connects to this address and plays the first video track.
-    pub async fn play(&self, address: SocketAddr) -> Result<Playing, SourceDown> {
+    pub async fn play(&self, address: SocketAddr) -> Result<RtspPlaying, SourceDown> {
         let sessions = Arc::new(SessionGroup::default());
         let options = SessionOptions::default()
             .creds(self.credentials.as_ref().map(|credentials| RetinaCredentials {
@@ -105,7 +105,7 @@ impl RtspSource {
         }
         let playing = within(ANSWER_LIMIT, "play", session.play(PlayOptions::default())).await?;
         let demuxed = playing.demuxed().map_err(|error| down("demux", &error))?;
-        Ok(Playing {
+        Ok(RtspPlaying {
             demuxed,
             sessions,
             video: index,
@@ -125,7 +125,7 @@ impl RtspSource {
     }
 }
 
-impl Playing {
+impl RtspPlaying {
     /// The next item; pieces of other tracks are passed over. Cancel safe.
     pub async fn next(&mut self) -> Result<Item, SourceDown> {
         loop {

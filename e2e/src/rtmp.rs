@@ -1,0 +1,83 @@
+//! A real RTMP server of the test's own: FFmpeg's, which serves one player and ends with it, so it is started again each time.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::process::Command;
+use tokio::task::JoinSet;
+
+use crate::ports::free_port;
+
+const ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
+/// Ten seconds of H.264 with B-frames and a key frame a second, and AAC.
+const FILM: &str = "-f lavfi -i testsrc2=size=320x240:rate=15 -f lavfi -i sine -t 10 -c:v libx264 -preset veryfast -g 15 -bf 2 \
+    -pix_fmt yuv420p -c:a aac -f flv";
+
+/// A server of one film, which it repeats. Killed when dropped.
+#[derive(Debug)]
+pub struct RtmpServer {
+    film: PathBuf,
+    port: u16,
+    serving: JoinSet<()>,
+}
+
+impl RtmpServer {
+    /// What the policy for users' URLs has to allow.
+    pub const ALLOWED: &str = "127.0.0.1/32";
+
+    /// Makes the film in this folder, and serves it.
+    pub async fn start(folder: &Path) -> Self {
+        let film = folder.join("film.flv");
+        let made = ffmpeg(FILM).arg(&film).status().await;
+        assert!(
+            made.is_ok_and(|status| status.success()),
+            "ffmpeg should make a film: `make setup`"
+        );
+        let mut server = Self {
+            film,
+            port: free_port(),
+            serving: JoinSet::new(),
+        };
+        server.restart();
+        server
+    }
+
+    /// The URL of the one stream.
+    pub fn url(&self) -> String {
+        format!("rtmp://{ADDRESS}:{}/live/door", self.port)
+    }
+
+    /// SIGKILL.
+    pub async fn kill(&mut self) {
+        self.serving.shutdown().await;
+    }
+
+    /// Serves again, on the same port.
+    pub fn restart(&mut self) {
+        let (film, url) = (self.film.clone(), self.url());
+        self.serving.spawn(async move {
+            loop {
+                let mut serve = ffmpeg("-re -stream_loop -1");
+                serve
+                    .arg("-i")
+                    .arg(&film)
+                    .args(["-c", "copy", "-f", "flv", "-listen", "1", &url]);
+                let served = serve.status().await;
+                assert!(served.is_ok(), "ffmpeg should be there: `make setup`");
+            }
+        });
+    }
+}
+
+fn ffmpeg(words: &str) -> Command {
+    let mut command = Command::new("ffmpeg");
+    command
+        .args(["-nostdin", "-loglevel", "quiet", "-y"])
+        .args(words.split_whitespace())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    command
+}

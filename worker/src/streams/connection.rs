@@ -1,0 +1,86 @@
+//! The protocols that live streams come by, behind one source and one connection.
+
+use std::net::SocketAddr;
+
+use url::Url;
+use zoetrope_shared::stream_source::Credentials;
+use zoetrope_shared::tasks::stream_ingest::StreamTransport;
+
+use super::cause::SourceDown;
+use super::rtmp::{RtmpPlaying, RtmpSource};
+use super::rtsp::{Item, RtspPlaying, RtspSource};
+use crate::protocol_streams::Codec;
+
+/// Where to connect, and how.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// RTSP.
+    Rtsp(RtspSource),
+    /// RTMP.
+    Rtmp(RtmpSource),
+}
+
+/// A connection that plays.
+pub enum Playing {
+    /// Over RTSP.
+    Rtsp(Box<RtspPlaying>),
+    /// Over RTMP.
+    Rtmp(Box<RtmpPlaying>),
+}
+
+impl Source {
+    /// What a judged URL's scheme names.
+    pub fn of(url: Url, credentials: Option<Credentials>, transport: StreamTransport) -> Self {
+        if url.scheme() == "rtmp" {
+            return Self::Rtmp(RtmpSource { url });
+        }
+        Self::Rtsp(RtspSource {
+            url,
+            credentials,
+            transport,
+        })
+    }
+
+    /// Connects to this address and plays the first video.
+    pub async fn play(&self, address: SocketAddr) -> Result<Playing, SourceDown> {
+        Ok(match self {
+            Self::Rtsp(source) => Playing::Rtsp(Box::new(source.play(address).await?)),
+            Self::Rtmp(source) => Playing::Rtmp(Box::new(source.play(address).await?)),
+        })
+    }
+}
+
+impl Playing {
+    /// How pictures are coded.
+    pub fn codec(&self) -> Codec {
+        match self {
+            Self::Rtsp(playing) => playing.codec,
+            Self::Rtmp(playing) => playing.codec(),
+        }
+    }
+
+    /// Width and height, pixels, where the source says them.
+    pub fn size(&self) -> Option<(u32, u32)> {
+        match self {
+            Self::Rtsp(playing) => playing.size,
+            Self::Rtmp(playing) => playing.size,
+        }
+    }
+
+    /// The next item. Cancel safe.
+    pub async fn next(&mut self) -> Result<Item, SourceDown> {
+        match self {
+            Self::Rtsp(playing) => playing.next().await,
+            Self::Rtmp(playing) => playing.next().await,
+        }
+    }
+
+    /// Says goodbye.
+    pub async fn leave(self) {
+        match self {
+            Self::Rtsp(playing) => playing.leave().await,
+            // Its end is the connection's.
+            Self::Rtmp(playing) => drop(playing),
+        }
+    }
+}
