@@ -23,6 +23,8 @@ use zoetrope_shared::netguard::{NetGuard, NetGuardConfig};
 use zoetrope_shared::provider_reports::ProviderReports;
 use zoetrope_shared::redis_link::RedisLink;
 use zoetrope_shared::secrets::SecretKeys;
+use zoetrope_shared::streams::StreamStore;
+use zoetrope_shared::tasks::Preparation;
 use zoetrope_shared::tasks::voices::VoicesOutput;
 use zoetrope_shared::tenant::Tenant;
 
@@ -43,6 +45,7 @@ use crate::service::metrics::Metrics;
 use crate::service::{
     backlog, docs, health, hello, kinds, metrics, providers, queue_status, rules, spend, usage, voices, workers,
 };
+use crate::streams;
 use crate::submit::held::Held;
 use crate::submit::idempotency::{self, Memories};
 use crate::submit::submission::Judge;
@@ -62,6 +65,7 @@ pub(crate) struct Shared {
     /// What tenants' calls to providers used.
     pub(crate) ledger: Ledger,
     pub(crate) provider_reports: ProviderReports,
+    pub(crate) streams: StreamStore,
     pub(crate) artifacts: Artifacts,
     pub(crate) netguard: NetGuard,
     pub(crate) secrets: SecretKeys,
@@ -105,6 +109,7 @@ impl App {
             link: Link::new(settings.redis()),
             memories: Memories::new(redis),
             provider_reports: ProviderReports::new(outside.clone()),
+            streams: StreamStore::new(outside.clone()),
             ledger: Ledger::new(outside, clock.clone(), settings.provider_bounds.spend_cap),
             artifacts,
             secrets: settings.secret_keys(),
@@ -132,6 +137,14 @@ impl App {
             netguard: self.netguard.clone(),
             secrets: self.secrets.clone(),
             now_ms: self.clock.now_ms(),
+        }
+    }
+
+    /// What stored inputs are prepared with.
+    pub(crate) fn preparation(&self) -> Preparation<'_> {
+        Preparation {
+            netguard: &self.netguard,
+            secrets: &self.secrets,
         }
     }
 
@@ -195,6 +208,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(process_frame::routes())
         .merge(scenes::routes())
         .merge(socket::routes())
+        .merge(streams::routes())
         .merge(download::routes())
         .merge(kinds::routes())
         .merge(queue_status::routes())
@@ -239,7 +253,7 @@ fn cors(allowed_origins: &[String]) -> CorsLayer {
     let named = HeaderName::from_static;
     CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
@@ -261,6 +275,7 @@ fn cors(allowed_origins: &[String]) -> CorsLayer {
             named("ratelimit-policy"),
             idempotency::REPLAYED,
             idempotency::EXISTING,
+            streams::snapshot::FRAME_AT,
             request_id::HEADER,
         ])
 }

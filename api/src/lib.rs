@@ -11,6 +11,7 @@ mod tenant;
 mod artifacts;
 mod live;
 mod service;
+mod streams;
 mod submit;
 mod tasks;
 

@@ -51,6 +51,18 @@ pub(crate) const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest a worker may take to list its voices for a caller that waits, and how long its list is kept.
 pub(crate) const VOICES_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) const VOICES_CACHE: Duration = Duration::from_mins(10);
+/// Longest a source may be tried for a caller that waits: the task's own bounds are shorter.
+pub(crate) const STREAM_TEST_TIMEOUT: Duration = Duration::from_secs(40);
+/// Longest wait for a stream's task to end once it was told to: a lease, and what finds that it is over.
+pub(crate) const STREAM_STOP_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest wait for a picture of a stream.
+pub(crate) const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Largest picture of a stream, bytes.
+pub(crate) const MAX_SNAPSHOT_BYTES: u64 = 32 * 1024 * 1024;
+/// Times that a change of a stream is tried again because others change it, too.
+pub(crate) const MAX_STREAM_RACES: usize = 50;
+/// Streams that one page looks at, and at a time; a filter may leave few of them.
+pub(crate) const MAX_STREAM_SCAN: usize = 1_000;
 /// Days of usage that are told where none are asked for.
 pub(crate) const USUAL_USAGE_DAYS: u16 = 30;
 /// Days of tenants that are read for one answer about usage, how many tenants at a time, and most items in it.

@@ -139,6 +139,13 @@ impl Redis {
         line.trim().parse().expect("memory is a number")
     }
 
+    /// The names of the keys that match a pattern.
+    pub async fn keys(&self, pattern: &str) -> Vec<String> {
+        let mut connection = self.connection().await;
+        let keys = redis::cmd("KEYS").arg(pattern).query_async(&mut connection).await;
+        keys.expect("redis should answer")
+    }
+
     /// Runs one command, such as a test's sabotage.
     pub async fn run(&self, words: &[&str]) {
         let mut connection = self.connection().await;

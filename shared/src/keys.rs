@@ -14,6 +14,9 @@
 //! | `zs:{<tenant>}:spend:held` | string | the sum of it | 40 d |
 //! | `zs:{<tenant>}:answer:<hash>` | string | a provider's answer, for tasks that take one from the cache | 24 h |
 //! | `zs:{<tenant>}:answers` | zset | the tenant's answers by when they were kept | 24 h |
+//! | `zs:{<tenant>}:streams` | zset | ids of a tenant's streams, all of one score: in the order of their names, which is that of creation | never |
+//! | `zs:{<tenant>}:stream:<id>` | hash | a stream: `record`, how often it was changed, the run that workers may report of | with the stream |
+//! | `zs:{<tenant>}:stream:<id>:report` | hash | what its worker says: `report`, which worker (`epoch`), the newest request for a picture | with the stream |
 //! | `zs:{.limits}:<provider>` | hash | when a provider's next request and next token may come, milliseconds | 2 h |
 //! | `zs:{.providers}:reports` | hash | what each worker tells of its providers, as JSON | 90 s |
 //! | `zs:{.providers}:seen` | zset | workers by when they told it | 90 s |
@@ -98,6 +101,21 @@ pub fn spend_holds(tenant: &Tenant) -> String {
 /// The sum of what is held for a tenant's calls.
 pub fn spend_held(tenant: &Tenant) -> String {
     format!("zs:{{{tenant}}}:spend:held")
+}
+
+/// The ids of a tenant's streams.
+pub fn streams(tenant: &Tenant) -> String {
+    format!("zs:{{{tenant}}}:streams")
+}
+
+/// A stream's record.
+pub fn stream(tenant: &Tenant, id: &str) -> String {
+    format!("zs:{{{tenant}}}:stream:{id}")
+}
+
+/// What is said of a stream; the scripts that list streams add the same ending.
+pub fn stream_report(tenant: &Tenant, id: &str) -> String {
+    format!("{}:report", stream(tenant, id))
 }
 
 /// The SHA-256 of a text, hexadecimal: how secrets of 256 random bits are kept.

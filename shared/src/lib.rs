@@ -14,6 +14,7 @@ pub mod offload;
 pub mod netguard;
 pub mod secrets;
 pub mod stream_source;
+pub mod streams;
 
 pub mod keys;
 pub mod ledger;

@@ -15,7 +15,7 @@ use zoetrope_shared::tasks::{self, KINDS, Kind, Slot};
 use zoetrope_shared::telemetry::{self, Span};
 
 use crate::handlers::{
-    self, content_generation, echo, image_analysis, ocr, scene_description, step_detection, stream_ingest,
+    self, content_generation, echo, image_analysis, ocr, scene_description, step_detection, stream_ingest, stream_test,
     transcription, voice_synthesis, voices,
 };
 use crate::providers::fault::{LIMIT_REACHED, NO_SEAT};
@@ -75,6 +75,10 @@ pub static HANDLERS: &[Row] = &[
         kind: "stream_ingest",
         run: |services, attempt| Box::pin(stream_ingest::run(services, attempt)),
     },
+    Row {
+        kind: "stream_test",
+        run: |services, attempt| Box::pin(stream_test::run(services, attempt)),
+    },
 ];
 
 /// Runs attempts by the table.
@@ -99,7 +103,7 @@ impl Handler for Dispatch {
         };
         let traced = traced(kind, &attempt);
         let span = tracing::info_span!("attempt", task = %attempt.id, kind = kind.name, attempt = attempt.number, trace_id = traced.trace_id());
-        let work = run_one(self.services.clone(), row, kind, attempt).instrument(span);
+        let work = Box::pin(run_one(self.services.clone(), row, kind, attempt).instrument(span));
         Box::pin(async move {
             let outcome = traced.cover(work).await;
             tell(&traced, &outcome);

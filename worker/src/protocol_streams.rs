@@ -1,9 +1,10 @@
-//! What a worker and its media children say about streams: the inputs and results of the four `stream.*` requests,
+//! What a worker and its media children say about streams: the inputs and results of the five `stream.*` requests,
 //! which travel as [`crate::protocol`] says. Only what crosses the socket belongs here; both executables compile it.
 //!
 //! | request | body down | result | state in the child |
 //! |---|---|---|---|
 //! | [`KEY_FRAME`] | parameter sets and one key frame, Annex B | [`Sampled`] | none: any child serves any stream |
+//! | [`SNAPSHOT`] | the same | a JPEG | none |
 //! | [`PACKETS`] | the packets' bytes in order, Annex B | [`Sampled`] | a decoder by `session`: the same child each time |
 //! | [`FILE`] | nothing | [`FilePiece`] | the open file by `session`, as a cache: another child opens it again |
 //! | [`CLOSE`] | nothing | `null` | ends the session of either kind; unknown ones are fine |
@@ -19,6 +20,8 @@ use zoetrope_shared::tasks::image_analysis::Color;
 
 /// Kind of a request for one picture.
 pub const KEY_FRAME: &str = "stream.key_frame";
+/// Kind of a request for one picture as a JPEG.
+pub const SNAPSHOT: &str = "stream.snapshot";
 /// Kind of a request for pictures sampled out of a run of packets.
 pub const PACKETS: &str = "stream.packets";
 /// Kind of a request for the next pictures of a file.
@@ -28,7 +31,7 @@ pub const CLOSE: &str = "stream.close";
 
 /// Most packets in one [`PacketsInput`].
 pub const MAX_PACKETS: usize = 1024;
-/// Largest packet, and largest body of [`KEY_FRAME`], bytes.
+/// Largest packet, and largest body of [`KEY_FRAME`] and [`SNAPSHOT`], bytes.
 pub const MAX_PACKET_BYTES: usize = 8 * 1024 * 1024;
 /// Largest body of [`PACKETS`], bytes.
 pub const MAX_PACKETS_BYTES: usize = 32 * 1024 * 1024;
@@ -40,6 +43,8 @@ pub const MAX_PIECE_FRAMES: u32 = 64;
 pub const MAX_SESSION_NAME: usize = 128;
 /// Largest `max_side`, and the usual one, pixels.
 pub const MAX_SIDE: u32 = 1280;
+/// Largest `max_side` of a snapshot, pixels.
+pub const MAX_SNAPSHOT_SIDE: u32 = 3840;
 
 /// A video codec of streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -64,6 +69,16 @@ pub struct Analyse {
     pub colors: bool,
     /// Long side of the picture that colours are taken from and text is read in, pixels, at most [`MAX_SIDE`].
     pub max_side: u32,
+}
+
+impl Codec {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::H264 => "h264",
+            Self::H265 => "h265",
+        }
+    }
 }
 
 impl Default for Analyse {
@@ -96,6 +111,16 @@ pub struct KeyFrameInput {
     pub gate: Option<GateState>,
     /// What to find if the picture passes.
     pub analyse: Analyse,
+}
+
+/// Input of [`SNAPSHOT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotInput {
+    /// The body's codec.
+    pub codec: Codec,
+    /// Long side of the JPEG at most, pixels, 1 to [`MAX_SNAPSHOT_SIDE`]. A smaller picture keeps its size.
+    pub max_side: u32,
 }
 
 /// One packet of [`PacketsInput`]: an access unit in decoding order.

@@ -16,6 +16,7 @@ use zoetrope_shared::netguard::{NetGuard, NetGuardConfig};
 use zoetrope_shared::provider_reports::ProviderReports;
 use zoetrope_shared::redis_link::RedisLink;
 use zoetrope_shared::secrets::SecretKeys;
+use zoetrope_shared::streams::StreamStore;
 use zoetrope_shared::tenant::Tenant;
 
 use crate::media_pool::{MediaPool, MediaPoolConfig};
@@ -64,6 +65,8 @@ pub struct Services {
     pub answers: Answers,
     /// What tenants' calls to them used.
     pub ledger: Ledger,
+    /// Records of streams, which hear how they go.
+    pub streams: StreamStore,
     /// What texts are written by.
     pub templates: Templates,
     /// Media too large to be sent to children lies below this folder, which goes with the worker.
@@ -117,6 +120,7 @@ impl Services {
             detector: detector.map(Arc::new),
             provider_reports: ProviderReports::new(outside.clone()),
             answers: Answers::new(outside.clone()),
+            streams: StreamStore::new(outside.clone()),
             ledger: Ledger::new(outside, clock.clone(), settings.provider_bounds.spend_cap),
             templates: Templates::open(settings.providers.templates_dir.as_deref())?,
             inputs: Arc::new(inputs),

@@ -27,6 +27,7 @@ const READ: Access = Access::AnyOf(&[TasksRead]);
 const WRITE: Access = Access::AnyOf(&[TasksWrite]);
 /// Which of the two a submit takes depends on its kinds: `Identity::may_submit`.
 const SUBMIT: Access = Access::AnyOf(&[TasksWrite, Streams]);
+const STREAMS: Access = Access::AnyOf(&[Streams]);
 const SCENES: Access = Access::AnyOf(&[TasksRead, Streams]);
 const ADMIN: Access = Access::AnyOf(&[Admin]);
 
@@ -68,6 +69,17 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/tasks/{id}/events", READ),
     ("GET", "/api/v1/tasks/{id}/why", READ),
     ("GET", "/api/v1/tasks/{id}/scenes", SCENES),
+    ("POST", "/api/v1/streams", STREAMS),
+    ("GET", "/api/v1/streams", SCENES),
+    ("POST", "/api/v1/streams/test", STREAMS),
+    ("GET", "/api/v1/streams/{id}", SCENES),
+    ("PATCH", "/api/v1/streams/{id}", STREAMS),
+    ("DELETE", "/api/v1/streams/{id}", STREAMS),
+    ("POST", "/api/v1/streams/{id}/start", STREAMS),
+    ("POST", "/api/v1/streams/{id}/stop", STREAMS),
+    ("POST", "/api/v1/streams/{id}/test", STREAMS),
+    ("GET", "/api/v1/streams/{id}/status", SCENES),
+    ("GET", "/api/v1/streams/{id}/snapshot", SCENES),
     ("GET", "/api/v1/ws", Access::Socket(&[TasksRead, Streams])),
     ("POST", "/process_frame", WRITE),
     ("POST", "/api/v1/tickets", Access::AnyOf(&[TasksRead, Streams])),

@@ -40,6 +40,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
     ),
     tags(
         (name = "tasks", description = "Submit, read, list, cancel"),
+        (name = "streams", description = "Live sources: created, started, stopped, looked at"),
         (name = "live", description = "Events and scenes as they happen"),
         (name = "artifacts", description = "Stored bytes"),
         (name = "kinds", description = "What tasks there are"),

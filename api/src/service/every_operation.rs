@@ -6,6 +6,16 @@ use serde_json::{Value, json};
 /// Statuses that come with `Retry-After`.
 const COME_BACK: [&str; 2] = ["429", "503"];
 
+/// What can be asked of a stream that was made.
+const STREAM_TARGETS: [&str; 6] = [
+    "get_stream",
+    "update_stream",
+    "start_stream",
+    "stream_status",
+    "stop_stream",
+    "delete_stream",
+];
+
 /// Completes the document's operations.
 pub(crate) fn complete(document: &mut Value) {
     let Some(paths) = document["paths"].as_object_mut() else {
@@ -41,12 +51,14 @@ fn tell_when_to_come_back(operation: &mut Value) {
     }
 }
 
-/// A task or an artifact that was made can be asked for.
+/// A task, a stream or an artifact that was made can be asked for.
 fn link(operation: &mut Value) {
     let name = operation["operationId"].as_str().unwrap_or_default();
     let (statuses, id, targets): (&[&str], &str, &[&str]) = if name.starts_with("submit_") && name != "submit_batch" {
         let targets = ["get_task", "cancel_task", "task_events", "task_scenes"].as_slice();
         (&["200", "202"], "$response.body#/id", targets)
+    } else if name == "create_stream" {
+        (&["201"], "$response.body#/id", &STREAM_TARGETS)
     } else if name == "upload" {
         (&["201"], "$response.body#/artifact", &["get_artifact"])
     } else {

@@ -196,8 +196,11 @@ fn fairness_key(value: &Value) -> Result<String, String> {
 }
 
 fn unique_key(value: &Value) -> Result<String, String> {
-    let key = value.as_str().filter(|key| is_unique_key(key)).map(ToOwned::to_owned);
-    key.ok_or_else(|| "use a text of 1 to 128 bytes without control characters".to_owned())
+    let fits = |key: &&str| is_unique_key(key) && !key.starts_with(OWN_TAGS);
+    let key = value.as_str().filter(fits).map(ToOwned::to_owned);
+    key.ok_or_else(|| {
+        format!("use a text of 1 to 128 bytes without control characters that does not begin with {OWN_TAGS:?}")
+    })
 }
 
 fn tags(value: &Value) -> Result<Vec<String>, String> {
@@ -317,6 +320,7 @@ mod tests {
             json!({"fairness_key": "x".repeat(65)}),
             json!({"unique_key": ""}),
             json!({"unique_key": "a\nb"}),
+            json!({"unique_key": "zoetrope:stream:x"}),
             json!({"unique_key": "x".repeat(129)}),
             json!({"tags": "a"}),
             json!({"tags": [""]}),

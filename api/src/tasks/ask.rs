@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use zoetrope_queue::{Enqueued, NewTask, State as TaskState, Task, TaskId};
 use zoetrope_shared::offload;
 use zoetrope_shared::tenant::Tenant;
+use zoetrope_shared::wire::ProblemCode;
 
 use crate::app::App;
 use crate::http::problem::Refusal;
@@ -33,6 +34,9 @@ pub(crate) async fn outcome<T: DeserializeOwned>(
         Some(task) if task.state == TaskState::Succeeded => output(app, tenant, &task).await,
         Some(Task { error: Some(error), .. }) if error.code.starts_with("media_") => {
             Err(Refusal::bad_request(error.message))
+        }
+        Some(Task { error: Some(error), .. }) if error.code == ProblemCode::UrlForbidden.as_str() => {
+            Err(Refusal::new(ProblemCode::UrlForbidden, error.message))
         }
         Some(Task { error: Some(error), .. }) => Err(Refusal::overloaded(error.message)),
         _ => Err(Refusal::overloaded("no worker has answered in time")),

@@ -101,9 +101,13 @@ async fn what_is_foreign_is_not_found_on_every_route_with_an_id() {
     let task = Answer::of(submit.bearer_auth(&alice)).await.text("/id");
     let upload = stage.request(Method::POST, "/api/v1/uploads").body(png(20, 10));
     let artifact = Answer::of(upload.bearer_auth(&alice)).await.text("/artifact");
+    let stream = stage
+        .request(Method::POST, "/api/v1/streams")
+        .json(&json!({"url": "rtsp://camera.example.com/live"}));
+    let stream = Answer::of(stream.bearer_auth(&alice)).await.text("/id");
     let key = alice.split('_').nth(1).expect("an id").to_owned();
     let mut tried = 0;
-    for id in [&task, &artifact, &key] {
+    for id in [&task, &artifact, &stream, &key] {
         for route in walk(&stage, id)
             .await
             .into_iter()

@@ -22,6 +22,8 @@ mod redis_server;
 mod rules;
 mod service;
 mod stage;
+mod streams;
+mod streams_running;
 mod submit;
 mod tenancy;
 mod uploads;

@@ -54,6 +54,13 @@ async fn every_documented_route_with_an_id_hides_what_is_foreign() {
         stage.request(Method::POST, "/api/v1/uploads").body(png(20, 10)),
     )
     .await;
+    let stream = of(
+        "alice",
+        stage
+            .request(Method::POST, "/api/v1/streams")
+            .json(&json!({"url": "rtsp://camera.example.com/live"})),
+    )
+    .await;
     let document = stage.get("/api/v1/openapi.json").await.body;
     let mut tried = 0;
     for (path, operations) in document["paths"]
@@ -63,7 +70,7 @@ async fn every_documented_route_with_an_id_hides_what_is_foreign() {
         .filter(|(path, _)| path.contains("{id}"))
     {
         for method in operations.as_object().expect("operations").keys() {
-            for id in [task.text("/id"), upload.text("/artifact")] {
+            for id in [task.text("/id"), upload.text("/artifact"), stream.text("/id")] {
                 let method: Method = method.to_uppercase().parse().expect("a method");
                 let answer = of("bob", stage.request(method, &path.replace("{id}", &id))).await;
                 answer.is_refused(StatusCode::NOT_FOUND, "not_found", "", path);

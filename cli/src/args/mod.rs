@@ -14,7 +14,10 @@ pub(crate) use self::operations::{
     WorkerDrainArgs,
 };
 pub(crate) use self::spending::{SpendArgs, UsageArgs};
-pub(crate) use self::streams::{StreamCommand, StreamStartArgs, StreamWatchArgs};
+pub(crate) use self::streams::{
+    LoginArgs, StreamCommand, StreamCreateArgs, StreamListArgs, StreamSettings, StreamSnapshotArgs, StreamStartArgs,
+    StreamTestArgs, StreamUpdateArgs, StreamWatchArgs,
+};
 
 /// States of a task, as the server spells them.
 const STATES: [&str; 8] = [
@@ -86,7 +89,7 @@ pub(crate) enum Command {
     Steps(StepsArgs),
     /// Make a guide, a narration and a narrated video of a screen recording
     Tutorial(TutorialArgs),
-    /// Start, list, watch and stop live streams
+    /// Keep, start, watch, look at and stop live streams
     #[command(subcommand)]
     Stream(StreamCommand),
     /// See how busy the queue is

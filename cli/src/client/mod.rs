@@ -3,6 +3,7 @@
 mod events;
 mod operations;
 mod spending;
+mod streams;
 mod tasks;
 
 use std::time::Duration;

@@ -18,8 +18,8 @@ const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.jso
 const RUN_LIMIT: Duration = Duration::from_secs(600);
 /// Far fewer requests than there are would mean that most of the document was left out.
 const FEWEST_REQUESTS: u64 = 800;
-/// Operations that no generated request gets into: this one takes a handshake.
-const NOT_ENTERED: [&str; 1] = ["GET /api/v1/ws"];
+/// Operations that no generated request gets into: one takes a camera, the other a handshake.
+const NOT_ENTERED: [&str; 2] = ["GET /api/v1/streams/{id}/snapshot", "GET /api/v1/ws"];
 /// Operations that are entered by chance: by names that earlier answers had, by bytes that happen to be a picture.
 const SELDOM_ENTERED: [&str; 5] = [
     "GET /api/v1/kinds/{kind}",
@@ -47,6 +47,8 @@ struct Supplies {
     artifact: String,
     task: String,
     stream: String,
+    kept_stream: String,
+    spare_stream: String,
 }
 
 impl Supplies {
@@ -59,6 +61,7 @@ impl Supplies {
         let text = |answer: Value, name: &str| answer[name].as_str().expect("it should be made").to_owned();
         let upload = http.post_file("/api/v1/uploads", "shot.png", SCREENSHOT).await.body;
         let later = json!({"input": {"message": "later"}, "delay": "1d"});
+        let camera = json!({"url": "rtsp://camera.example.com/live"});
         let stream = json!({"input": {"url": "rtsp://camera.example.com/live"}, "delay": "1d"});
         let supplies = Self {
             key,
@@ -67,6 +70,8 @@ impl Supplies {
             artifact: text(upload, "artifact"),
             task: http.submit("echo", &later).await,
             stream: http.submit("stream-ingest", &stream).await,
+            kept_stream: text(http.post("/api/v1/streams", &camera).await.body, "id"),
+            spare_stream: text(http.post("/api/v1/streams", &camera).await.body, "id"),
         };
         (supplies, http)
     }
@@ -103,6 +108,8 @@ async fn run(supplies: &Supplies, http: &Http, folder: &Path, log: &Path) -> Val
         .env("ZT_ARTIFACT", &supplies.artifact)
         .env("ZT_TASK", &supplies.task)
         .env("ZT_STREAM", &supplies.stream)
+        .env("ZT_KEPT_STREAM", &supplies.kept_stream)
+        .env("ZT_SPARE_STREAM", &supplies.spare_stream)
         .env("PYTHONHASHSEED", "0")
         .env("NO_PROXY", "127.0.0.1")
         .current_dir(folder)

@@ -80,6 +80,13 @@ fn trials(frame: &str) -> Vec<Trial> {
             json!({"window": {"size_s": 3}}),
             &[("/provider", "local")],
         ),
+        // Nobody listens at this port: that is what it finds.
+        trial(
+            "stream_test",
+            None,
+            json!({"url": "rtsp://127.0.0.2:1/live"}),
+            &[("/cause", "refused")],
+        ),
     ]
 }
 

@@ -18,6 +18,7 @@ mod provider_ways;
 mod providers;
 mod readme;
 mod steps;
+mod stream_records;
 mod streams;
 mod streams_failover;
 mod streams_rtmp;

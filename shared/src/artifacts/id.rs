@@ -32,7 +32,8 @@ impl ArtifactId {
         std::str::from_utf8(&self.0).expect("ids hold only ASCII from ALPHABET")
     }
 
-    fn from_bits(mut bits: u128) -> Self {
+    /// The id of these bits: larger bits, later in the order of texts.
+    pub(crate) fn from_bits(mut bits: u128) -> Self {
         let mut text = [0_u8; LENGTH];
         for digit in text.iter_mut().rev() {
             *digit = ALPHABET[(bits & 31) as usize];

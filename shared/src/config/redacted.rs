@@ -88,6 +88,7 @@ pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
     rows.extend([
         ("RTSP_STREAM_URL", hidden(settings.rtsp_stream_url.as_ref())),
         ("FRAME_RATE", settings.frame_rate.to_string()),
+        ("MAX_STREAMS", settings.max_streams.to_string()),
         ("RUST_LOG", settings.log_filter.clone()),
         (
             "LOG_FORMAT",

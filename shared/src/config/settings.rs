@@ -82,6 +82,8 @@ pub struct Settings {
     pub rtsp_stream_url: Option<Secret>,
     /// `FRAME_RATE`: frames a second that are described of it. Default 1.
     pub frame_rate: f64,
+    /// `MAX_STREAMS`: streams that a tenant may have, started or not. Default 1000.
+    pub max_streams: u32,
 
     /// `RUST_LOG`: what is logged. Default `info`.
     pub log_filter: String,
@@ -214,6 +216,7 @@ impl Settings {
                 .optional("RTSP_STREAM_URL", value::url(&["rtsp", "rtsps"]))?
                 .map(Secret::new),
             frame_rate: from.or("FRAME_RATE", 1.0, value::number(0.01..=60.0))?,
+            max_streams: from.or("MAX_STREAMS", 1_000, value::number(1..=100_000))?,
             log_filter: from.or("RUST_LOG", "info".to_owned(), value::text)?,
             log_format: from.or(
                 "LOG_FORMAT",

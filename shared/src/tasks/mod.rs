@@ -10,6 +10,7 @@ pub mod ocr;
 pub mod scene_description;
 pub mod step_detection;
 pub mod stream_ingest;
+pub mod stream_test;
 pub mod transcription;
 pub mod voice_synthesis;
 pub mod voices;
@@ -35,6 +36,7 @@ pub static KINDS: &[Kind] = &[
     voices::KIND,
     step_detection::KIND,
     stream_ingest::KIND,
+    stream_test::KIND,
 ];
 
 /// The kind of that wire name; dashes are read as underscores.

@@ -325,6 +325,20 @@ fn check(input: &Value) -> Result<(), Vec<FieldError>> {
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
+/// The field of a stored input that says which stream it is for. No input that a client sends may have it.
+pub const STREAM_FIELD: &str = "stream";
+
+/// The stream record that a task was made for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StreamOf {
+    /// The stream's id, `st_...`.
+    pub id: String,
+    /// Which start of it this is.
+    pub run: u64,
+    /// Whether it is to be recorded.
+    pub store: bool,
+}
+
 /// An input as it is stored: credentials sealed.
 #[derive(Debug, Clone)]
 pub struct StoredStreamIngest {
@@ -332,6 +346,8 @@ pub struct StoredStreamIngest {
     pub input: StreamIngestInput,
     /// The credentials as [`stream_source::open_credentials`] takes them.
     pub sealed: Option<String>,
+    /// The stream record that it was made for; a task that a client submits has none.
+    pub stream: Option<StreamOf>,
 }
 
 impl StoredStreamIngest {
@@ -345,8 +361,9 @@ impl StoredStreamIngest {
             Some(Value::String(sealed)) => Some(sealed),
             _ => None,
         };
+        let stream = fields.remove(STREAM_FIELD).map(serde_json::from_value).transpose()?;
         let input = serde_json::from_value(Value::Object(fields))?;
-        Ok(Self { input, sealed })
+        Ok(Self { input, sealed, stream })
     }
 }
 

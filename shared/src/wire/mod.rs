@@ -7,6 +7,7 @@ mod providers;
 mod rules;
 mod service;
 mod stored;
+mod streams;
 mod task;
 mod time;
 mod usage;
@@ -22,6 +23,7 @@ pub use service::{
     RedisStatusView, WorkerPage, WorkerView,
 };
 pub use stored::{UploadUrls, UploadView};
+pub use streams::{StreamCause, StreamPage, StreamState, StreamStatusView, StreamUrls, StreamView};
 pub use task::{
     BatchItem, BatchItemError, BatchState, BatchUrls, BatchView, ErrorView, ProgressView, TaskPage, TaskUrls, TaskView,
 };

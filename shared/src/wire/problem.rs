@@ -151,6 +151,12 @@ problem_codes! {
     NotFound = "not_found", 404, false, "Not found";
     /// The task has ended.
     AlreadyFinished = "already_finished", 409, false, "Already finished";
+    /// The stream is started, and this takes one that is stopped.
+    StreamStarted = "stream_started", 409, false, "Stream started";
+    /// The stream is stopped, and this takes one that is started.
+    StreamStopped = "stream_stopped", 409, false, "Stream stopped";
+    /// The tenant has as many streams as it may.
+    StreamLimitReached = "stream_limit_reached", 409, false, "Stream limit reached";
     /// The idempotency key was used for another request.
     IdempotencyConflict = "idempotency_conflict", 422, false, "Idempotency conflict";
     /// The request with this idempotency key has not been answered yet.

@@ -249,12 +249,13 @@ fn a_feature_that_does_not_exist_is_told_those_that_do() {
 }
 
 /// Kinds with rules between fields, which their schemas do not say: there our check is the stricter one.
-const RULES_BETWEEN_FIELDS: [&str; 6] = [
+const RULES_BETWEEN_FIELDS: [&str; 7] = [
     "content_generation",
     "image_analysis",
     "scene_description",
     "step_detection",
     "stream_ingest",
+    "stream_test",
     "voice_synthesis",
 ];
 

@@ -8,6 +8,7 @@ pub mod ocr;
 pub mod scene_description;
 pub mod step_detection;
 pub mod stream_ingest;
+pub mod stream_test;
 pub mod transcription;
 pub mod voice_synthesis;
 pub mod voices;

@@ -5,19 +5,20 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use zoetrope_queue::{Attempt, Failure, QueueError};
 use zoetrope_shared::media::MediaRef;
-use zoetrope_shared::netguard::Purpose;
-use zoetrope_shared::stream_source;
+use zoetrope_shared::streams::StreamId;
 use zoetrope_shared::tasks::stream_ingest::{
-    Scene, StoredStreamIngest, StreamEnd, StreamIngestInput, StreamIngestOutput,
+    Scene, StoredStreamIngest, StreamEnd, StreamIngestInput, StreamIngestOutput, StreamOf,
 };
 use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::parse_rfc3339_ms;
 
 use crate::services::Services;
-use crate::streams::connection::Source;
 use crate::streams::describe::{MODEL, PROVIDER};
 use crate::streams::film::Film;
+use crate::streams::latest::Latest;
 use crate::streams::live::Live;
+use crate::streams::opening::Source;
+use crate::streams::reporting::Reporter;
 use crate::streams::scribe::Scribe;
 use crate::streams::status::{Phase, Status};
 use crate::streams::windows::WindowShape;
@@ -39,7 +40,8 @@ pub async fn run(services: Services, attempt: Attempt) -> Result<Box<RawValue>, 
         last: last.as_ref(),
     };
     let output = match (&stored.input.url, &stored.input.media) {
-        (Some(url), _) => work.live(&stored.input, url, stored.sealed.as_deref()).await?,
+        // All stages of a live stream at once are too much for the stack of everything above.
+        (Some(url), _) => Box::pin(work.live(&stored, url)).await?,
         (None, Some(media)) => work.film(&stored.input, media).await?,
         (None, None) => return Err(Failure::non_retryable("input_invalid", "the input names no source")),
     };
@@ -68,40 +70,55 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn live(
-        &self,
-        input: &StreamIngestInput,
-        url: &str,
-        sealed: Option<&str>,
-    ) -> Result<StreamIngestOutput, Failure> {
-        let checked = self.services.netguard.check_url(url, Purpose::Stream);
-        let checked = checked.map_err(|error| Failure::non_retryable(error.code(), error.to_string()))?;
-        let credentials = sealed.map(|sealed| stream_source::open_credentials(&self.services.secrets, url, sealed));
-        let credentials = credentials.transpose().map_err(|error| {
-            // Another worker may have the key.
-            Failure::retryable("secrets_not_configured", error.to_string())
-        })?;
+    async fn live(&self, stored: &StoredStreamIngest, url: &str) -> Result<StreamIngestOutput, Failure> {
+        let input = &stored.input;
+        let source = Source::open(self.services, url, stored.sealed.as_deref(), input.transport)?;
         let clock = &self.services.clock;
         // Every scene says when the stream began, so that all workers number windows alike.
         let began = self
             .last
             .and_then(|scene| parse_rfc3339_ms(&scene.wall_start)?.checked_sub(scene.start_ms));
         let began_ms = began.unwrap_or_else(|| clock.now_ms());
-        let status = self.status(Phase::Connecting);
+        let (status, latest) = (self.status(Phase::Connecting), Latest::default());
         let live = Live {
             services: self.services,
             tenant: &self.attempt.tenant,
             session: &self.session,
-            source: Source::of(checked.url().clone(), credentials, input.transport),
-            checked,
+            source,
             fps: self.shape.least_fps(input.fps),
             began_ms,
             duration: input.duration.map(Duration::from_secs_f64),
             last: self.last,
             status: &status,
+            latest: stored.stream.is_some().then_some(&latest),
         };
-        let stream_ms = live.run(self.scribe(&status, Some(began_ms))).await?;
+        let watching = live.run(self.scribe(&status, Some(began_ms)));
+        let stream_ms = match &stored.stream {
+            None => watching.await?,
+            Some(stream) => {
+                let reporter = self.reporter(stream, &status, &latest)?;
+                tokio::select! {
+                    biased;
+                    over = reporter.run() => return Err(over),
+                    ended = watching => ended?,
+                }
+            }
+        };
         Ok(self.output(StreamEnd::Duration, &status, stream_ms, began_ms))
+    }
+
+    /// Tells the stream's record how it goes.
+    fn reporter<'s>(&self, stream: &StreamOf, status: &'s Status, latest: &'s Latest) -> Result<Reporter<'s>, Failure> {
+        let id = StreamId::parse(&stream.id)
+            .map_err(|error| Failure::non_retryable("input_invalid", format!("the task's stream: {error}")))?;
+        Ok(Reporter {
+            services: self.services.clone(),
+            tenant: super::tenant_of(self.attempt)?,
+            id,
+            run: stream.run,
+            status,
+            latest,
+        })
     }
 
     async fn film(&self, input: &StreamIngestInput, media: &MediaRef) -> Result<StreamIngestOutput, Failure> {

@@ -111,6 +111,7 @@ fn work(engines: &mut Engines, frame: Frame, progress: &Progress<'_>) -> Result<
         protocol::PICTURE => picture::run(&parse(&request)?, frame.body),
         STEPS => to_json(&steps::run(engines, &parse(&request)?, progress)?),
         stream::KEY_FRAME => to_json(&streams::key_frame(engines, &parse(&request)?, &frame.body)?),
+        stream::SNAPSHOT => streams::snapshot(engines, &parse(&request)?, &frame.body),
         stream::PACKETS => to_json(&streams::packets(engines, &parse(&request)?, &frame.body)?),
         stream::FILE => to_json(&streams::file(engines, &parse(&request)?)?),
         stream::CLOSE => to_json(&streams::close(engines, &parse(&request)?)),

@@ -2,6 +2,7 @@
 
 use zoetrope_shared::netguard::FetchError;
 use zoetrope_shared::tasks::stream_ingest::StreamReconnects;
+use zoetrope_shared::wire::StreamCause;
 
 /// Why a source is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,6 +78,20 @@ impl Cause {
             Self::Network => &mut counts.network,
         };
         *count += 1;
+    }
+}
+
+impl From<Cause> for StreamCause {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::Auth => Self::Auth,
+            Cause::NotFound => Self::NotFound,
+            Cause::Refused => Self::Refused,
+            Cause::Timeout => Self::Timeout,
+            Cause::Tls => Self::Tls,
+            Cause::Codec => Self::Codec,
+            Cause::Network => Self::Network,
+        }
     }
 }
 
@@ -156,6 +171,7 @@ mod tests {
         let counted = serde_json::to_value(counts).expect("counts are JSON");
         for cause in all {
             assert_eq!(counted[cause.as_str()], 1, "{cause}");
+            assert_eq!(StreamCause::from(cause).as_str(), cause.as_str());
         }
     }
 }

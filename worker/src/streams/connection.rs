@@ -1,4 +1,4 @@
-//! The protocols that live streams come by, behind one source and one connection.
+//! The protocols that live streams come by, as one.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use crate::protocol_streams::Codec;
 
 /// Where to connect, and how.
 #[derive(Debug, Clone)]
-pub enum Source {
+pub enum Protocol {
     /// RTSP.
     Rtsp(RtspSource),
     /// RTMP.
@@ -28,7 +28,7 @@ pub enum Playing {
     Rtmp(Box<RtmpPlaying>),
 }
 
-impl Source {
+impl Protocol {
     /// What a judged URL's scheme names.
     pub fn of(url: Url, credentials: Option<Credentials>, transport: StreamTransport) -> Self {
         if url.scheme() == "rtmp" {

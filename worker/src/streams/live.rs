@@ -7,20 +7,21 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zoetrope_queue::{Clock, Failure};
-use zoetrope_shared::netguard::{CheckedUrl, FetchError};
 use zoetrope_shared::tasks::stream_ingest::Scene;
 
 use super::backoff::{Backoff, HEALTHY_AFTER};
 use super::cause::{Cause, SourceDown};
 use super::clocks::StreamClock;
-use super::connection::{Playing, Source};
+use super::connection::Playing;
 use super::decoding::{Decoding, Health};
 use super::frame_link::FrameLink;
+use super::latest::Latest;
+use super::opening::Source;
 use super::packet_link::{PacketLink, Picture};
 use super::rtsp::Item;
 use super::sampler::{Decision, Sampler};
 use super::scribe::Scribe;
-use super::status::{Phase, Status};
+use super::status::{Status, Video};
 use super::watchdog::Watchdog;
 use super::windows::LATENESS_MS;
 use crate::services::Services;
@@ -42,8 +43,6 @@ pub struct Live<'a> {
     pub tenant: &'a str,
     /// Names the stream's decoder.
     pub session: &'a str,
-    /// The URL, judged; its addresses are judged at every connection.
-    pub checked: CheckedUrl,
     /// Where to connect, and as whom.
     pub source: Source,
     /// Frames a second.
@@ -56,6 +55,8 @@ pub struct Live<'a> {
     pub last: Option<&'a Scene>,
     /// Counts and progress.
     pub status: &'a Status,
+    /// Keeps the newest key frame, where somebody may ask for it.
+    pub latest: Option<&'a Latest>,
 }
 
 /// Why a connection ended.
@@ -142,7 +143,9 @@ impl Live<'_> {
             connections: 0,
         };
         loop {
-            let Ok(connected) = tokio::time::timeout_at(deadline, self.connect(reader.connections)).await else {
+            let Ok(connected) =
+                tokio::time::timeout_at(deadline, self.source.play(self.services, reader.connections)).await
+            else {
                 return Ok(());
             };
             reader.connections += 1;
@@ -171,25 +174,13 @@ impl Live<'_> {
         }
     }
 
-    /// Judges the addresses anew, and connects to one of them.
-    async fn connect(&self, connections: usize) -> Result<Result<Playing, SourceDown>, Failure> {
-        let addresses = match self.services.netguard.resolve(&self.checked).await {
-            Ok(addresses) => addresses,
-            Err(FetchError::Forbidden(forbidden)) => {
-                return Err(Failure::non_retryable(forbidden.code(), forbidden.to_string()));
-            }
-            Err(error) => return Ok(Err(SourceDown::from(&error))),
-        };
-        // The next of a name's addresses each time, so that a dead one does not hide the others.
-        let Some(address) = addresses.get(connections % addresses.len().max(1)) else {
-            return Ok(Err(SourceDown::new(Cause::Network, "the name has no address")));
-        };
-        Ok(self.source.play(*address).await)
-    }
-
     fn tell_connected(&self, playing: &Playing) {
-        tracing::info!(url = %self.checked, codec = ?playing.codec(), size = ?playing.size(), "the stream plays");
-        self.status.phase(Phase::Live);
+        let url = &self.source.checked;
+        tracing::info!(%url, codec = ?playing.codec(), size = ?playing.size(), "the stream plays");
+        self.status.plays(Video {
+            codec: playing.codec(),
+            size: playing.size(),
+        });
     }
 
     fn went_down(&self, reader: &mut Reader, down: &SourceDown, lived: Duration) -> Result<Duration, Failure> {
@@ -199,8 +190,9 @@ impl Live<'_> {
         })?;
         let random = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
         let pause = reader.backoff.after(down.cause, lived, random);
-        tracing::warn!(url = %self.checked, cause = %down.cause, ?pause, "the stream is down: {}", down.detail);
-        self.status.phase(Phase::Down(down.cause));
+        let url = &self.source.checked;
+        tracing::warn!(%url, cause = %down.cause, ?pause, "the stream is down: {}", down.detail);
+        self.status.down(down);
         self.status.count(|counts| down.cause.count(&mut counts.reconnects));
         reader.sampler.restart();
         if lived >= HEALTHY_AFTER {
@@ -285,6 +277,9 @@ impl Live<'_> {
             t_ms,
             lost,
         } = arrived;
+        if let Some(latest) = self.latest {
+            latest.seen(playing.codec, &data, is_key, self.clock().now_ms());
+        }
         if lost > 0 {
             packets.gap();
         }

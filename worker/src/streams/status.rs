@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard};
 use zoetrope_queue::Attempt;
 use zoetrope_shared::tasks::stream_ingest::StreamCounts;
 
-use super::cause::Cause;
+use super::cause::{Cause, SourceDown};
+use crate::protocol_streams::Codec;
 
 /// What a stream is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,30 @@ struct Inner {
     phase: Phase,
     percent: u8,
     counts: StreamCounts,
+    detail: Option<String>,
+    video: Option<Video>,
+}
+
+/// What a source says of its pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Video {
+    /// How they are coded.
+    pub codec: Codec,
+    /// Width and height, pixels, where it tells them.
+    pub size: Option<(u32, u32)>,
+}
+
+/// How a stream is at a moment.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// What it is doing.
+    pub phase: Phase,
+    /// Why its source is away, in a sentence.
+    pub detail: Option<String>,
+    /// What the source says, as of the newest connection.
+    pub video: Option<Video>,
+    /// What was counted so far.
+    pub counts: StreamCounts,
 }
 
 impl Status {
@@ -47,10 +72,39 @@ impl Status {
                 phase,
                 percent: 0,
                 counts,
+                detail: None,
+                video: None,
             }),
         };
         status.tell(&status.inner());
         status
+    }
+
+    /// The source plays this.
+    pub fn plays(&self, video: Video) {
+        let mut inner = self.inner();
+        (inner.detail, inner.video) = (None, Some(video));
+        inner.phase = Phase::Live;
+        self.tell(&inner);
+    }
+
+    /// The source is away.
+    pub fn down(&self, down: &SourceDown) {
+        let mut inner = self.inner();
+        inner.detail = Some(down.detail.clone());
+        inner.phase = Phase::Down(down.cause);
+        self.tell(&inner);
+    }
+
+    /// Everything at this moment.
+    pub fn standing(&self) -> Standing {
+        let inner = self.inner();
+        Standing {
+            phase: inner.phase,
+            detail: inner.detail.clone(),
+            video: inner.video,
+            counts: inner.counts,
+        }
     }
 
     /// Changes the phase, and says so.

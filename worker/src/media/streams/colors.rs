@@ -6,7 +6,7 @@ use ffmpeg_next::util::frame;
 use image::{DynamicImage, RgbImage};
 use zoetrope_shared::tasks::image_analysis::Color;
 
-use super::scaler::Scaler;
+use super::scaler::{Planes, Scaler};
 use crate::analysis;
 use crate::fault::Fault;
 
@@ -18,13 +18,20 @@ const HIGH_DEFINITION: u32 = 720;
 /// The colours, largest share first.
 pub(super) fn dominant(scaler: &mut Scaler, picture: &frame::Video) -> Result<Vec<Color>, Fault> {
     let size = (picture.width().min(MOST_PICKED), picture.height().min(MOST_PICKED));
-    let [luma, blue, red] = scaler.picked(picture, size)?;
+    let image = rgb(picture, scaler.picked(picture, size)?)?;
+    Ok(analysis::dominant_colors(&DynamicImage::ImageRgb8(image)))
+}
+
+/// Planes that were made of a picture, in its own colours.
+pub(super) fn rgb(picture: &frame::Video, planes: Planes) -> Result<RgbImage, Fault> {
+    let Planes {
+        size,
+        ycc: [luma, blue, red],
+    } = planes;
     let matrix = Matrix::of(picture);
     let pixels = luma.iter().zip(&blue).zip(&red);
     let rgb = pixels.flat_map(|((y, cb), cr)| matrix.rgb(*y, *cb, *cr)).collect();
-    let image = RgbImage::from_raw(size.0, size.1, rgb);
-    let image = image.ok_or_else(|| Fault::engine_failed("swscale gave too few pixels"))?;
-    Ok(analysis::dominant_colors(&DynamicImage::ImageRgb8(image)))
+    RgbImage::from_raw(size.0, size.1, rgb).ok_or_else(|| Fault::engine_failed("swscale gave too few pixels"))
 }
 
 /// How YUV becomes RGB: weights of red and blue in luma, and the range of the levels.

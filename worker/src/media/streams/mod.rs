@@ -17,13 +17,14 @@ mod packets;
 mod reporter;
 mod sampler;
 mod scaler;
+mod snapshot;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use zoetrope_worker::protocol_streams::{
     Analyse, CloseInput, FileInput, FilePiece, KeyFrameInput, MAX_SESSION_NAME, MAX_SESSIONS, MAX_SIDE, PacketsInput,
-    Sampled,
+    Sampled, SnapshotInput,
 };
 
 use crate::fault::Fault;
@@ -50,6 +51,11 @@ pub(crate) fn be_quiet() {
 pub(crate) fn key_frame(engines: &mut Engines, input: &KeyFrameInput, body: &[u8]) -> Result<Sampled, Fault> {
     check_analyse(&input.analyse)?;
     key_frame::run(&mut engines.streams.scaler, &mut engines.ocr, input, body)
+}
+
+/// `stream.snapshot`.
+pub(crate) fn snapshot(engines: &mut Engines, input: &SnapshotInput, body: &[u8]) -> Result<Vec<u8>, Fault> {
+    snapshot::run(&mut engines.streams.scaler, input, body)
 }
 
 /// `stream.packets`.

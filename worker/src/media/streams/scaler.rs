@@ -1,5 +1,5 @@
 //! From decoded pictures to the few pixels that are looked at, by swscale, straight from whatever the decoder made.
-//! Nothing is ever converted at full size.
+//! Nothing but a snapshot that somebody asked for is converted at full size.
 
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::software::scaling::{Context, Flags};
@@ -19,6 +19,14 @@ struct Conversion {
     flags: Flags,
 }
 
+/// A picture's luma, Cb and Cr, a byte for each of its pixels.
+pub(super) struct Planes {
+    /// Width and height.
+    pub(super) size: (u32, u32),
+    /// The three.
+    pub(super) ycc: [Vec<u8>; 3],
+}
+
 /// Conversions ready for use, oldest first.
 #[derive(Default)]
 pub(super) struct Scaler {
@@ -33,10 +41,20 @@ impl Scaler {
         GrayImage::from_raw(size.0, size.1, pixels).ok_or_else(|| Fault::engine_failed("swscale gave too few pixels"))
     }
 
-    /// Single pixels of the picture in Y, Cb and Cr, picked on a grid of this size and not averaged.
-    pub(super) fn picked(&mut self, picture: &frame::Video, size: (u32, u32)) -> Result<[Vec<u8>; 3], Fault> {
-        let scaled = self.convert(picture, (Pixel::YUV444P, size.0, size.1), Flags::POINT)?;
-        Ok([0, 1, 2].map(|index| plane(scaled, index, size)))
+    /// Single pixels of the picture, picked on a grid of this size and not averaged.
+    pub(super) fn picked(&mut self, picture: &frame::Video, size: (u32, u32)) -> Result<Planes, Fault> {
+        self.planes(picture, size, Flags::POINT)
+    }
+
+    /// The picture in this size, for people.
+    pub(super) fn shown(&mut self, picture: &frame::Video, size: (u32, u32)) -> Result<Planes, Fault> {
+        self.planes(picture, size, Flags::BICUBIC)
+    }
+
+    fn planes(&mut self, picture: &frame::Video, size: (u32, u32), flags: Flags) -> Result<Planes, Fault> {
+        let scaled = self.convert(picture, (Pixel::YUV444P, size.0, size.1), flags)?;
+        let ycc = [0, 1, 2].map(|index| plane(scaled, index, size));
+        Ok(Planes { size, ycc })
     }
 
     fn convert(&mut self, picture: &frame::Video, to: (Pixel, u32, u32), flags: Flags) -> Result<&frame::Video, Fault> {

@@ -1,0 +1,122 @@
+//! `GET /api/v1/streams/{id}/snapshot`. The worker that watches the stream makes a picture of its newest key frame when it is
+//! asked for one, and says so in its next report.
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderName, HeaderValue, Uri, header};
+use axum::response::{IntoResponse, Response};
+use tokio::time::{Instant, timeout_at};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use zoetrope_queue::TaskId;
+use zoetrope_shared::streams::{Listed, Snapshot};
+use zoetrope_shared::tenant::Tenant;
+use zoetrope_shared::wire::{Problem, ProblemCode, rfc3339_ms};
+
+use super::standing::{self, task_of};
+use crate::app::App;
+use crate::http::problem::Refusal;
+use crate::http::query::Query;
+use crate::limits::{MAX_SNAPSHOT_BYTES, SNAPSHOT_TIMEOUT};
+use crate::tenant::Caller;
+
+/// When the picture arrived, RFC 3339 with milliseconds.
+pub(crate) const FRAME_AT: HeaderName = HeaderName::from_static("frame-at");
+
+/// The route of this module.
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(stream_snapshot))
+}
+
+/// The newest picture
+///
+/// A JPEG of the newest key frame, its long side at most 1920 pixels. While the source is away it is the last one that came;
+/// `Frame-At` says when. Answered within ten seconds.
+#[utoipa::path(get, path = "/api/v1/streams/{id}/snapshot", tag = "streams",
+    params(("id" = String, Path, description = "The stream")),
+    responses(
+        (status = 200, description = "The picture", content_type = "image/jpeg", body = Vec<u8>, headers(
+            ("Frame-At" = String, description = "When the picture arrived"),
+        )),
+        (status = 404, description = "No such stream, or no picture has come yet", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is not started: `stream_stopped`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Redis or the store is away, or too many wait", body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn stream_snapshot(
+    State(app): State<App>,
+    Caller(tenant): Caller,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    Query::of(&uri, &[])?;
+    let listed = super::known(&app, &tenant, &id).await?;
+    let task = task_of(&app, &tenant, &listed.record).await?;
+    let task = task.filter(|task| listed.record.started && !task.state.is_terminal());
+    let Some(task) = task else {
+        let detail = "there are pictures only of a stream that is started";
+        return Err(Refusal::new(ProblemCode::StreamStopped, detail));
+    };
+    let Some(snapshot) = made(&app, &tenant, &listed, task.id).await? else {
+        return Err(none_yet(&app, &tenant, &id).await?);
+    };
+    let bytes = app
+        .artifacts
+        .read(&tenant, &snapshot.artifact, MAX_SNAPSHOT_BYTES)
+        .await?;
+    let bytes = bytes.ok_or_else(|| gone("the picture is gone already: send the request again"))?;
+    let mut response = Body::from(bytes).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));
+    if let Ok(at) = HeaderValue::try_from(rfc3339_ms(snapshot.taken_ms)) {
+        headers.insert(FRAME_AT, at);
+    }
+    Ok(response)
+}
+
+/// Why there is no picture: how the stream is by now.
+async fn none_yet(app: &App, tenant: &Tenant, id: &str) -> Result<Refusal, Refusal> {
+    let listed = super::known(app, tenant, id).await?;
+    let standing = standing::of(app, tenant, &listed).await?;
+    let cause = standing.cause.map(|cause| format!(", {}", cause.as_str()));
+    let state = standing.state.as_str();
+    let detail = format!(
+        "no picture of this stream has come yet: it is {state}{}",
+        cause.unwrap_or_default()
+    );
+    Ok(gone(detail))
+}
+
+fn gone(detail: impl Into<String>) -> Refusal {
+    Refusal::new(ProblemCode::NotFound, detail)
+}
+
+/// Asks for a picture and waits for the report that has it. `None`: there is none, or no worker has answered in time.
+async fn made(app: &App, tenant: &Tenant, listed: &Listed, task: TaskId) -> Result<Option<Snapshot>, Refusal> {
+    let _place = app
+        .long_polls
+        .try_acquire()
+        .map_err(|_| Refusal::overloaded("too many requests wait"))?;
+    let Some(wanted) = app.streams.want_snapshot(tenant, listed.id).await? else {
+        return Err(super::missing());
+    };
+    let give_up = Instant::now() + SNAPSHOT_TIMEOUT;
+    let changes = app.link.watch()?.follow(task).await;
+    loop {
+        // Reports give no hint of their own: what the task says of its progress does, and every two seconds pass for one.
+        let changed = changes.next();
+        let read = app.streams.get(tenant, listed.id).await?.ok_or_else(super::missing)?;
+        let report = read.report.filter(|report| report.run == listed.record.run);
+        if let Some(report) = report.filter(|report| report.answered >= wanted) {
+            return Ok(report.snapshot);
+        }
+        let waited = tokio::select! {
+            biased;
+            () = app.stopping.cancelled() => return Ok(None),
+            waited = timeout_at(give_up, changed) => waited,
+        };
+        if waited.is_err() {
+            return Ok(None);
+        }
+    }
+}

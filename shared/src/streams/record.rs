@@ -1,0 +1,44 @@
+//! A stream as Redis holds it. What it looks like to clients is [`crate::wire::StreamView`].
+
+use serde::{Deserialize, Serialize};
+
+use super::request::StreamRequest;
+
+/// A stream that was created and not deleted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StreamRecord {
+    /// What was asked for, without credentials.
+    pub settings: StreamRequest,
+    /// The credentials of `url`, sealed for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<String>,
+    /// The credentials of `detect_url`, sealed for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detect_sealed: Option<String>,
+    /// When it was created, Unix milliseconds.
+    pub created_at_ms: u64,
+    /// When its settings were changed last, Unix milliseconds.
+    pub updated_at_ms: u64,
+    /// Whether it is to be watched.
+    pub started: bool,
+    /// How often it was started.
+    pub run: u64,
+    /// The task of the newest run, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+}
+
+impl StreamRecord {
+    /// The run that a worker may report of; none of a stream that is stopped.
+    pub fn current_run(&self) -> Option<u64> {
+        self.started.then_some(self.run)
+    }
+
+    /// What is watched, and its credentials: the sub-stream where there is one.
+    pub fn watched(&self) -> (&str, Option<&str>) {
+        match &self.settings.detect_url {
+            Some(url) => (url, self.detect_sealed.as_deref()),
+            None => (&self.settings.url, self.sealed.as_deref()),
+        }
+    }
+}

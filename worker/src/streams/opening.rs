@@ -1,0 +1,55 @@
+//! From a stored source to a connection that plays: the URL judged, the credentials opened, the addresses judged anew
+//! each time.
+
+use zoetrope_queue::Failure;
+use zoetrope_shared::netguard::{CheckedUrl, FetchError, Purpose};
+use zoetrope_shared::stream_source;
+use zoetrope_shared::tasks::stream_ingest::StreamTransport;
+
+use super::cause::{Cause, SourceDown};
+use super::connection::{Playing, Protocol};
+use crate::services::Services;
+
+/// A source that may be connected to.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The URL, judged; its addresses are judged at every connection.
+    pub checked: CheckedUrl,
+    /// Where to connect, and as whom.
+    pub by: Protocol,
+}
+
+impl Source {
+    /// Judges a URL and opens its credentials.
+    pub fn open(
+        services: &Services,
+        url: &str,
+        sealed: Option<&str>,
+        transport: StreamTransport,
+    ) -> Result<Self, Failure> {
+        let checked = services.netguard.check_url(url, Purpose::Stream);
+        let checked = checked.map_err(|error| Failure::non_retryable(error.code(), error.to_string()))?;
+        let credentials = sealed.map(|sealed| stream_source::open_credentials(&services.secrets, url, sealed));
+        let credentials = credentials.transpose().map_err(|error| {
+            // Another worker may have the key.
+            Failure::retryable("secrets_not_configured", error.to_string())
+        })?;
+        let by = Protocol::of(checked.url().clone(), credentials, transport);
+        Ok(Self { checked, by })
+    }
+
+    /// Connects to one of its addresses; the next one each time, so that a dead one does not hide the others.
+    pub async fn play(&self, services: &Services, connections: usize) -> Result<Result<Playing, SourceDown>, Failure> {
+        let addresses = match services.netguard.resolve(&self.checked).await {
+            Ok(addresses) => addresses,
+            Err(FetchError::Forbidden(forbidden)) => {
+                return Err(Failure::non_retryable(forbidden.code(), forbidden.to_string()));
+            }
+            Err(error) => return Ok(Err(SourceDown::from(&error))),
+        };
+        let Some(address) = addresses.get(connections % addresses.len().max(1)) else {
+            return Ok(Err(SourceDown::new(Cause::Network, "the name has no address")));
+        };
+        Ok(self.by.play(*address).await)
+    }
+}
