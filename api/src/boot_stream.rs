@@ -1,10 +1,10 @@
 //! `RTSP_STREAM_URL`: a described stream that runs from boot on. Submitted as a client would submit it, once: other api
 //! processes and later boots find the task that is there, and make another one only after it has ended.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use zoetrope_queue::{Enqueued, TaskId};
-use zoetrope_shared::config::Secret;
+use zoetrope_shared::config::{Secret, Settings};
 use zoetrope_shared::tasks::stream_ingest;
 use zoetrope_shared::tenant::Tenant;
 
@@ -45,7 +45,7 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
 async fn ensure(app: &App, url: &Secret) -> Result<TaskId, Refusal> {
     let queue = app.link.queue()?;
     let tenant = Tenant::default_tenant();
-    let body = json!({"input": {"url": url.expose(), "fps": app.settings.frame_rate}, "tags": [TAG]});
+    let body = json!({"input": input(&app.settings, url), "tags": [TAG]});
     let fingerprint = Fingerprint::of(TAG).json(&body).finish();
     // Each task's key names its predecessor, so that whoever comes later walks the same chain to its end.
     let mut key = fingerprint.clone();
@@ -65,4 +65,21 @@ async fn ensure(app: &App, url: &Secret) -> Result<TaskId, Refusal> {
     Err(Refusal::overloaded(
         "too many streams of RTSP_STREAM_URL have ended lately",
     ))
+}
+
+/// The settings as an input. What is not set is not in it, or streams of earlier builds would be started a second time.
+fn input(settings: &Settings, url: &Secret) -> Map<String, Value> {
+    let given = [
+        ("url", Some(json!(url.expose()))),
+        ("fps", Some(json!(settings.frame_rate))),
+        ("prompt", settings.rtsp_prompt.as_ref().map(|prompt| json!(prompt))),
+        (
+            "budget_usd_per_hour",
+            settings.rtsp_budget_usd_per_hour.map(|usd| json!(usd)),
+        ),
+    ];
+    let given = given
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    given.collect()
 }

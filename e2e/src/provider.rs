@@ -50,6 +50,16 @@ impl ProviderAnswer {
         }
     }
 
+    /// A text of a chat model in one, about pictures.
+    pub fn description(text: &str) -> Self {
+        let answer = json!({
+            "model": "gpt-6-luna",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 900, "completion_tokens": 20},
+        });
+        Self::json(200, answer.to_string())
+    }
+
     /// The same with another header.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -77,6 +87,17 @@ pub struct Provider {
 struct Told {
     answer: Mutex<ProviderAnswer>,
     calls: AtomicUsize,
+    open: AtomicUsize,
+    most_open: AtomicUsize,
+}
+
+/// A call that is not answered yet.
+struct Open<'a>(&'a AtomicUsize);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Provider {
@@ -89,6 +110,8 @@ impl Provider {
         let told = Arc::new(Told {
             answer: Mutex::new(answer),
             calls: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
+            most_open: AtomicUsize::new(0),
         });
         let routes = Router::new().fallback(respond).with_state(told.clone());
         let mut server = JoinSet::new();
@@ -114,10 +137,18 @@ impl Provider {
     pub fn calls(&self) -> usize {
         self.told.calls.load(Ordering::SeqCst)
     }
+
+    /// Most requests that were open at a time.
+    pub fn most_at_once(&self) -> usize {
+        self.told.most_open.load(Ordering::SeqCst)
+    }
 }
 
 async fn respond(State(told): State<Arc<Told>>, body: Body) -> Response {
     told.calls.fetch_add(1, Ordering::SeqCst);
+    let open = told.open.fetch_add(1, Ordering::SeqCst) + 1;
+    let _open = Open(&told.open);
+    told.most_open.fetch_max(open, Ordering::SeqCst);
     // A request that is not read to its end is a broken connection to some clients.
     let _ = axum::body::to_bytes(body, usize::MAX).await;
     let answer = told.answer.lock().expect("no holder should panic").clone();

@@ -25,6 +25,7 @@ pub struct Metrics {
     provider_seconds: HistogramVec,
     ledger_entries_lost: IntCounter,
     provider_limits_alone: IntCounter,
+    stream_windows: IntCounterVec,
     /// What of the queue's count is in the counter.
     leases_taken_over: Arc<AtomicU64>,
 }
@@ -40,6 +41,10 @@ impl Metrics {
         let calls = Opts::new(
             "zoetrope_provider_calls_total",
             "Calls to providers, by capability and outcome",
+        );
+        let windows = Opts::new(
+            "zoetrope_stream_windows_total",
+            "Windows of streams that a model was to describe, by what became of them",
         );
         let call_seconds = HistogramOpts::new("zoetrope_provider_call_seconds", "Time a call to a provider took")
             .buckets(DURATION_BUCKETS.to_vec());
@@ -64,6 +69,7 @@ impl Metrics {
                 "zoetrope_provider_limits_alone_total",
                 "Calls to providers that passed by this worker's own count, for Redis was away",
             )?,
+            stream_windows: IntCounterVec::new(windows, &["outcome"])?,
             leases_taken_over: Arc::default(),
             registry,
         };
@@ -82,6 +88,7 @@ impl Metrics {
         metrics
             .registry
             .register(Box::new(metrics.provider_limits_alone.clone()))?;
+        metrics.registry.register(Box::new(metrics.stream_windows.clone()))?;
         Ok(metrics)
     }
 
@@ -110,6 +117,11 @@ impl Metrics {
     /// Counts a call that passed by this worker's own limits.
     pub(crate) fn provider_limited_alone(&self) {
         self.provider_limits_alone.inc();
+    }
+
+    /// Counts a window that a model was to describe; `outcome` is `described` or why it did not.
+    pub(crate) fn stream_window(&self, outcome: &str) {
+        self.stream_windows.with_label_values(&[outcome]).inc();
     }
 
     /// Counts a call whose usage is in no sum.

@@ -15,6 +15,7 @@
 //! Failures are `media_invalid` (no such video can ever work), `input_invalid` and `engine_failed`; a child that dies
 //! is `MediaError::Crashed`, after which a stream goes on at its next key frame in another child.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use zoetrope_shared::tasks::image_analysis::Color;
 
@@ -45,6 +46,8 @@ pub const MAX_SESSION_NAME: usize = 128;
 pub const MAX_SIDE: u32 = 1280;
 /// Largest `max_side` of a snapshot, pixels.
 pub const MAX_SNAPSHOT_SIDE: u32 = 3840;
+/// Longest side of a frame that comes as a picture, pixels.
+pub const PICTURE_SIDE: u32 = 1024;
 
 /// A video codec of streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -69,6 +72,42 @@ pub struct Analyse {
     pub colors: bool,
     /// Long side of the picture that colours are taken from and text is read in, pixels, at most [`MAX_SIDE`].
     pub max_side: u32,
+    /// Which frames are wanted as pictures: each is a [`crate::protocol::Reply::Picture`], a JPEG of at most
+    /// [`PICTURE_SIDE`], named by its frame's `t_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<PictureWish>,
+}
+
+/// Which frames are wanted as pictures: those that show something new, not more often than so; one that came too soon
+/// after another is made up for by the next frame in time, whatever the gate says of that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PictureWish {
+    /// None before this time of the stream, milliseconds.
+    pub from_ms: u64,
+    /// Shortest time between two, milliseconds.
+    pub every_ms: u64,
+    /// A frame that showed something new has not come as a picture.
+    pub owed: bool,
+}
+
+impl PictureWish {
+    /// Whether this frame is wanted. Asked of every frame in turn.
+    pub fn wants(&mut self, t_ms: u64, verdict: Verdict) -> bool {
+        let wanted = t_ms >= self.from_ms && (self.owed || verdict == Verdict::Passed);
+        self.saw(t_ms, verdict, wanted);
+        wanted
+    }
+
+    /// Notes a frame, and whether it came as a picture.
+    pub fn saw(&mut self, t_ms: u64, verdict: Verdict, came: bool) {
+        if came {
+            self.from_ms = t_ms.saturating_add(self.every_ms);
+            self.owed = false;
+        } else {
+            self.owed |= verdict == Verdict::Passed;
+        }
+    }
 }
 
 impl Codec {
@@ -88,6 +127,7 @@ impl Default for Analyse {
             languages: vec!["eng".to_owned()],
             colors: false,
             max_side: MAX_SIDE,
+            pictures: None,
         }
     }
 }
@@ -278,6 +318,9 @@ pub struct FrameReport {
     /// The text's lines in pixels of the decoded picture.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<TextLine>,
+    /// The frame as a JPEG, where it was wanted. It comes apart from the report.
+    #[serde(skip)]
+    pub picture: Option<Bytes>,
 }
 
 /// A line of text in a frame.

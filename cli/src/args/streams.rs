@@ -119,6 +119,15 @@ pub(crate) struct StreamSettings {
     /// Do not record it
     #[arg(long, conflicts_with = "store")]
     pub(crate) no_store: bool,
+    /// Who describes: a provider's name, `auto` or `local` [default: `auto` with a prompt, else `local`]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
+    /// The provider's model, or a tier: mini, basic, pro, ultra
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+    /// US dollars that models may cost in an hour; over it they are asked less often [default: no bound]
+    #[arg(long, value_name = "USD")]
+    pub(crate) budget: Option<f64>,
     /// Take packets as UDP datagrams instead of inside the connection
     #[arg(long)]
     pub(crate) udp: bool,

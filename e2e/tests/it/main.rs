@@ -20,6 +20,7 @@ mod readme;
 mod steps;
 mod stream_records;
 mod streams;
+mod streams_described;
 mod streams_failover;
 mod streams_rtmp;
 mod tidy;

@@ -89,6 +89,14 @@ pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
         ("RTSP_STREAM_URL", hidden(settings.rtsp_stream_url.as_ref())),
         ("FRAME_RATE", settings.frame_rate.to_string()),
         ("MAX_STREAMS", settings.max_streams.to_string()),
+        ("RTSP_PROMPT", settings.rtsp_prompt.clone().unwrap_or_default()),
+        (
+            "RTSP_BUDGET_USD_PER_HOUR",
+            settings
+                .rtsp_budget_usd_per_hour
+                .map(|usd| usd.to_string())
+                .unwrap_or_default(),
+        ),
         ("RUST_LOG", settings.log_filter.clone()),
         (
             "LOG_FORMAT",

@@ -84,6 +84,10 @@ pub struct Settings {
     pub frame_rate: f64,
     /// `MAX_STREAMS`: streams that a tenant may have, started or not. Default 1000.
     pub max_streams: u32,
+    /// `RTSP_PROMPT`: what a vision model should say of it. Default: none, described locally.
+    pub rtsp_prompt: Option<String>,
+    /// `RTSP_BUDGET_USD_PER_HOUR`: what models may cost it in an hour, US dollars. Default: no bound.
+    pub rtsp_budget_usd_per_hour: Option<f64>,
 
     /// `RUST_LOG`: what is logged. Default `info`.
     pub log_filter: String,
@@ -217,6 +221,8 @@ impl Settings {
                 .map(Secret::new),
             frame_rate: from.or("FRAME_RATE", 1.0, value::number(0.01..=60.0))?,
             max_streams: from.or("MAX_STREAMS", 1_000, value::number(1..=100_000))?,
+            rtsp_prompt: from.optional("RTSP_PROMPT", value::text)?,
+            rtsp_budget_usd_per_hour: from.optional("RTSP_BUDGET_USD_PER_HOUR", value::number(0.001..=10_000.0))?,
             log_filter: from.or("RUST_LOG", "info".to_owned(), value::text)?,
             log_format: from.or(
                 "LOG_FORMAT",

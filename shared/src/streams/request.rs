@@ -27,8 +27,8 @@ pub struct StreamRequest {
     #[serde(default)]
     #[schema(required = false, max_length = 100, default = "")]
     pub name: String,
-    /// The source, `rtsp://host[:port]/path` or `rtmp://host[:port]/app/stream`: H.264 or H.265. A user name and password in it are taken out, sealed and
-    /// never shown.
+    /// The source, `rtsp://host[:port]/path` or `rtmp://host[:port]/app/stream`: H.264 or H.265. A user
+    /// name and password in it are taken out, sealed and never shown.
     #[schema(min_length = 1, max_length = 8192)]
     pub url: String,
     /// User name for `url`, basic or digest. Sealed before it is stored.
@@ -68,18 +68,31 @@ pub struct StreamRequest {
     #[serde(default)]
     #[schema(required = false)]
     pub window: StreamWindow,
-    /// What a vision model should say; needs one, and none is available yet.
+    /// What a vision model should say of each window that shows something new, at most 8,192 characters; needs a provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, required = false, max_length = 8_192)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 8_192)]
     pub prompt: Option<String>,
-    /// Who describes: `local` (motion, colours, text); `auto` is the same until there are others.
+    /// JSON Schema (2020-12) of an object that each of its answers has to be, at most 32 KiB; needs a provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, required = false, max_length = 64)]
+    #[schema(value_type = Object, required = false)]
+    pub schema: Option<Value>,
+    /// Who describes: `local` (motion, colours, text), `auto` (the first provider that is configured) or a provider's name.
+    /// Left out: `auto` with a `prompt` or a `schema`, `local` without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 64)]
     pub provider: Option<String>,
-    /// The provider's model; `local` has none to choose.
+    /// The provider's model by name, or a tier: `mini`, `basic`, `pro`, `ultra`; `local` has none to choose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, required = false, max_length = 256)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 256)]
     pub model: Option<String>,
+    /// Providers that are asked after the first one fails, in order, at most 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 8)]
+    pub fallback: Vec<String>,
+    /// US dollars that models may cost in an hour of the stream, 0.001 to 10,000: over it they are asked less often.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64, required = false, minimum = 0.001, maximum = 10_000)]
+    pub budget_usd_per_hour: Option<f64>,
     /// Labels for listing: at most 16 of 1 to 64 bytes.
     #[serde(default)]
     #[schema(required = false, max_items = 16)]
@@ -214,7 +227,16 @@ pub fn ingest_input(settings: &StreamRequest, url: &str) -> Map<String, Value> {
         ("duration", settings.duration.map(|seconds| json!(seconds))),
         ("prompt", settings.prompt.as_ref().map(|text| json!(text))),
         ("provider", settings.provider.as_ref().map(|name| json!(name))),
+        ("schema", settings.schema.clone()),
         ("model", settings.model.as_ref().map(|name| json!(name))),
+        (
+            "fallback",
+            (!settings.fallback.is_empty()).then(|| json!(settings.fallback)),
+        ),
+        (
+            "budget_usd_per_hour",
+            settings.budget_usd_per_hour.map(|usd| json!(usd)),
+        ),
     ];
     let given = given
         .into_iter()

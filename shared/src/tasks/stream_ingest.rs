@@ -7,14 +7,17 @@ use utoipa::ToSchema;
 use super::{FieldCode, FieldError, Kind, MediaField, Policy, Slot};
 use crate::media::{MAX_VIDEO_BYTES, MediaRef, VIDEO_TYPES};
 use crate::netguard::MAX_URL_CHARS;
-use crate::schema::{self, InputSchema};
+use crate::schema::{self, InputSchema, answer};
 use crate::stream_source;
 use crate::tasks::image_analysis::Color;
+use crate::usage::{FellBack, Usage};
 
 /// Most frames a second that can be asked for.
 pub const MAX_FPS: f64 = 30.0;
 /// A window may overlap this many others at most.
 const MAX_OVERLAP: f64 = 10.0;
+/// The describer of this machine, which needs no provider.
+pub const LOCAL: &str = "local";
 
 /// The row of the table.
 pub const KIND: Kind = Kind {
@@ -76,18 +79,47 @@ pub struct StreamIngestInput {
     /// The windows of time that scenes describe.
     #[serde(default)]
     pub window: StreamWindow,
-    /// What a vision model should say; needs one, and none is available yet.
+    /// What a vision model should say of each window that shows something new, at most 8,192 characters; needs a provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, required = false, max_length = 8_192)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 8_192)]
     pub prompt: Option<String>,
-    /// Who describes: `local` (motion, colours, text); `auto` is the same until there are others.
+    /// JSON Schema (2020-12) of an object that each of its answers has to be, at most 32 KiB; needs a provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, required = false, max_length = 64)]
+    #[schema(value_type = Object, required = false)]
+    pub schema: Option<Value>,
+    /// Who describes: `local` (motion, colours, text), `auto` (the first provider that is configured) or a provider's name.
+    /// Left out: `auto` with a `prompt` or a `schema`, `local` without. Whatever no provider describes `local` does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 64)]
     pub provider: Option<String>,
-    /// The provider's model; `local` has none to choose.
+    /// The provider's model by name, or a tier: `mini`, `basic`, `pro`, `ultra`; `local` has none to choose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, required = false, max_length = 256)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 256)]
     pub model: Option<String>,
+    /// Providers that are asked after the first one fails, in order, at most 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 8)]
+    pub fallback: Vec<String>,
+    /// US dollars that models may cost in an hour of the stream, 0.001 to 10,000. Windows over it are described locally, so
+    /// that a model is asked less often; the stream goes on. Needs models with a price. Left out: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64, required = false, minimum = 0.001, maximum = 10_000)]
+    pub budget_usd_per_hour: Option<f64>,
+}
+
+impl StreamIngestInput {
+    /// Whether a model is to describe it.
+    pub fn wants_model(&self) -> bool {
+        match self.provider.as_deref() {
+            Some(provider) => provider != LOCAL,
+            None => self.is_asking(),
+        }
+    }
+
+    /// Whether something is wanted to be known that only a model can tell.
+    pub fn is_asking(&self) -> bool {
+        self.prompt.is_some() || self.schema.is_some()
+    }
 }
 
 /// How packets travel.
@@ -156,9 +188,9 @@ pub struct StreamIngestOutput {
     pub stream_ms: u64,
     /// Time from the submit to the end for live streams, of the work for videos, milliseconds.
     pub duration_ms: u64,
-    /// Who described it: `local`.
+    /// Who described it: the provider that described a window last, or `local` if none did.
     pub provider: String,
-    /// Names of the engines used.
+    /// The model that did, or names of the engines used.
     pub model: String,
 }
 
@@ -173,7 +205,7 @@ pub enum StreamEnd {
 }
 
 /// What is counted of a stream.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct StreamCounts {
     /// Pictures that arrived, compressed.
@@ -194,6 +226,52 @@ pub struct StreamCounts {
     pub reconnects: StreamReconnects,
     /// Times that media children died at this stream's pictures.
     pub decoder_crashes: u64,
+    /// Windows that a model was to describe, by what became of them.
+    pub model: StreamModelCounts,
+}
+
+/// Windows that a model was to describe, by what became of them; all 0 where none was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct StreamModelCounts {
+    /// Described by a model.
+    pub described: u64,
+    /// Described locally, as they showed nothing new.
+    pub still: u64,
+    /// Described locally, as a newer one took their place while the model was busy.
+    pub replaced: u64,
+    /// Described locally, as the budget was used up.
+    pub over_budget: u64,
+    /// Described locally, as no provider answered.
+    pub failed: u64,
+    /// What the models' answers cost, US dollars, as far as they have a price.
+    pub cost_usd: f64,
+}
+
+/// Why a window that a model was to describe is described locally.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyLocal {
+    /// It shows nothing that a model has not described.
+    Still,
+    /// A newer window took its place while the model was busy.
+    Replaced,
+    /// The stream's budget is used up for now.
+    OverBudget,
+    /// No provider answered; `fell_back` says why.
+    Failed,
+}
+
+impl WhyLocal {
+    /// The word on the wire and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Still => "still",
+            Self::Replaced => "replaced",
+            Self::OverBudget => "over_budget",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// Lost pictures, by cause.
@@ -245,12 +323,27 @@ pub struct Scene {
     pub end_ms: u64,
     /// Start by the clock, RFC 3339; for videos, when the scene was made.
     pub wall_start: String,
-    /// What is seen, in a sentence.
+    /// What is seen, in a sentence; a model's answer where one describes, at most 4,096 characters of it.
     pub description: String,
-    /// Who says so: `local`.
+    /// The model's answer as JSON, where a schema was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object, required = false)]
+    pub structured: Option<Value>,
+    /// Who says so: a provider, or `local`.
     pub provider: String,
-    /// Names of the engines used.
+    /// The model, or names of the engines used.
     pub model: String,
+    /// Why it is described locally although a model was to describe it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = WhyLocal, required = false)]
+    pub why_local: Option<WhyLocal>,
+    /// Providers that were asked for this window in vain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fell_back: Vec<FellBack>,
+    /// What the model's answer used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Usage, required = false)]
+    pub usage: Option<Usage>,
     /// Largest share of the picture that moved, 0 to 1.
     pub motion: f32,
     /// Text that was read, lines ending with `\n`; empty if there was none or nothing new was seen.
@@ -297,32 +390,38 @@ fn check(input: &Value) -> Result<(), Vec<FieldError>> {
             "must be at least a tenth of size_s",
         );
     }
-    if typed.prompt.is_some() {
-        wrong(
-            "/prompt",
-            FieldCode::Invalid,
-            "needs a vision provider, and none is available yet: leave it out for local descriptions",
-        );
-    }
-    if typed
-        .provider
-        .as_deref()
-        .is_some_and(|name| !["local", "auto"].contains(&name))
-    {
-        wrong(
-            "/provider",
-            FieldCode::Invalid,
-            "is not available yet; available are local and auto",
-        );
-    }
-    if typed.model.is_some() {
-        wrong(
-            "/model",
-            FieldCode::Invalid,
-            "the provider `local` has no models to choose from",
-        );
-    }
+    check_model(&typed, &mut wrong);
     if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// What belongs to a model, where there is none.
+fn check_model(typed: &StreamIngestInput, wrong: &mut impl FnMut(&str, FieldCode, &str)) {
+    let needless = "has no effect on a stream that is described locally: it needs `prompt`, `schema` or a `provider`";
+    let local = typed.provider.as_deref() == Some(LOCAL);
+    let question = "needs a model, and `provider` is `local`, which answers no questions";
+    let given = [
+        ("/prompt", typed.prompt.is_some() && local, question),
+        ("/schema", typed.schema.is_some() && local, question),
+        ("/model", typed.model.is_some() && !typed.wants_model(), needless),
+        (
+            "/fallback",
+            !typed.fallback.is_empty() && !typed.wants_model(),
+            needless,
+        ),
+        (
+            "/budget_usd_per_hour",
+            typed.budget_usd_per_hour.is_some() && !typed.wants_model(),
+            needless,
+        ),
+    ];
+    for (pointer, is_wrong, detail) in given {
+        if is_wrong {
+            wrong(pointer, FieldCode::Invalid, detail);
+        }
+    }
+    if let Some(mistake) = typed.schema.as_ref().and_then(answer::mistake) {
+        wrong("/schema", FieldCode::Invalid, &mistake);
+    }
 }
 
 /// The field of a stored input that says which stream it is for. No input that a client sends may have it.
@@ -368,3 +467,54 @@ impl StoredStreamIngest {
 }
 
 const _: () = assert!(MAX_URL_CHARS == 8192, "the schema of `url` says the same number");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(more: &Value) -> Vec<String> {
+        let mut input = json!({"url": "rtsp://camera.example.com/live"});
+        let fields = more.as_object().expect("fields").clone();
+        input.as_object_mut().expect("an object").extend(fields);
+        let errors = check(&input).err().unwrap_or_default();
+        errors.into_iter().map(|error| error.pointer).collect()
+    }
+
+    #[test]
+    fn a_prompt_takes_a_provider_and_what_a_model_costs_takes_a_model() {
+        let schema = json!({"type": "object", "properties": {}});
+        for fine in [
+            json!({"prompt": "Is the gate open?", "budget_usd_per_hour": 0.5}),
+            json!({"schema": schema, "model": "mini", "fallback": ["gemini"]}),
+            json!({"provider": "openai", "budget_usd_per_hour": 10_000}),
+            json!({"provider": "local"}),
+        ] {
+            assert_eq!(mistakes(&fine), [""; 0], "{fine}");
+        }
+        for (wrong, pointer) in [
+            (json!({"prompt": "Who is it?", "provider": "local"}), "/prompt"),
+            (json!({"prompt": ""}), "/prompt"),
+            (json!({"schema": {"type": "array"}}), "/schema"),
+            (json!({"model": "mini"}), "/model"),
+            (json!({"fallback": ["gemini"]}), "/fallback"),
+            (json!({"budget_usd_per_hour": 1}), "/budget_usd_per_hour"),
+            (json!({"prompt": "x", "budget_usd_per_hour": 0}), "/budget_usd_per_hour"),
+            (
+                json!({"prompt": "x", "budget_usd_per_hour": -1.5}),
+                "/budget_usd_per_hour",
+            ),
+            (
+                json!({"prompt": "x", "budget_usd_per_hour": "1"}),
+                "/budget_usd_per_hour",
+            ),
+        ] {
+            assert_eq!(mistakes(&wrong), [pointer], "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_scene_of_an_earlier_build_is_read() {
+        let counts: StreamCounts = serde_json::from_value(json!({"scenes": 3})).expect("counts may have fewer fields");
+        assert_eq!((counts.scenes, counts.model), (3, StreamModelCounts::default()));
+    }
+}

@@ -16,7 +16,7 @@ use crate::providers::catalogue::Capability;
 use crate::providers::configured::{Chain, Wanted};
 use crate::services::Services;
 use crate::writing::prompt::{self, Scene};
-use crate::writing::rounds::{self, ByModel};
+use crate::writing::rounds;
 use crate::writing::structured::Form;
 
 /// What the describer without a model is called.
@@ -93,7 +93,7 @@ pub(super) async fn describe(
         rounds::look,
     );
     match answered.await? {
-        Ok(by_model) => Ok(described(by_model)),
+        Ok(by_model) => Ok(by_model.into()),
         Err(unanswered) => locally(services, pictures, found, unanswered.or_local(chain.ends_local)?).await,
     }
 }
@@ -112,21 +112,6 @@ pub(super) async fn picture(services: &Services, bytes: Bytes) -> Result<Picture
         content_type: "image/jpeg",
         bytes: jpeg.into(),
     })
-}
-
-fn described(by_model: ByModel) -> Described {
-    let text = match &by_model.structured {
-        Some(value) => value.to_string(),
-        None => by_model.written.text.trim().to_owned(),
-    };
-    Described {
-        text,
-        structured: by_model.structured,
-        provider: by_model.provider.to_owned(),
-        model: by_model.written.model,
-        fell_back: by_model.fell_back,
-        usage: by_model.written.usage,
-    }
 }
 
 async fn locally(

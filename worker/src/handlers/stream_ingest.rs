@@ -13,13 +13,14 @@ use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::parse_rfc3339_ms;
 
 use crate::services::Services;
-use crate::streams::describe::{MODEL, PROVIDER};
 use crate::streams::film::Film;
 use crate::streams::latest::Latest;
 use crate::streams::live::Live;
+use crate::streams::narrator::Narrator;
 use crate::streams::opening::Source;
 use crate::streams::reporting::Reporter;
-use crate::streams::scribe::Scribe;
+use crate::streams::scribe::{Means, Scribe};
+use crate::streams::shutter::Shutter;
 use crate::streams::status::{Phase, Status};
 use crate::streams::windows::WindowShape;
 
@@ -73,6 +74,8 @@ impl Work<'_> {
     async fn live(&self, stored: &StoredStreamIngest, url: &str) -> Result<StreamIngestOutput, Failure> {
         let input = &stored.input;
         let source = Source::open(self.services, url, stored.sealed.as_deref(), input.transport)?;
+        let hop = Duration::from_millis(self.shape.hop_ms);
+        let narrator = Narrator::of(self.services, input, Some(hop), self.last)?;
         let clock = &self.services.clock;
         // Every scene says when the stream began, so that all workers number windows alike.
         let began = self
@@ -90,9 +93,10 @@ impl Work<'_> {
             duration: input.duration.map(Duration::from_secs_f64),
             last: self.last,
             status: &status,
+            shutter: self.shutter(narrator.as_ref()),
             latest: stored.stream.is_some().then_some(&latest),
         };
-        let watching = live.run(self.scribe(&status, Some(began_ms)));
+        let watching = live.run(self.scribe(&status, Some(began_ms), narrator, input));
         let stream_ms = match &stored.stream {
             None => watching.await?,
             Some(stream) => {
@@ -125,6 +129,7 @@ impl Work<'_> {
         let tenant = Tenant::parse(&self.attempt.tenant).map_err(|error| {
             Failure::non_retryable("input_invalid", format!("the task's tenant is not valid: {error}"))
         })?;
+        let narrator = Narrator::of(self.services, input, None, self.last)?;
         let began_ms = self.services.clock.now_ms();
         let status = self.status(Phase::Waiting);
         let film = Film {
@@ -137,35 +142,51 @@ impl Work<'_> {
             duration: input.duration.map(Duration::from_secs_f64),
             last: self.last,
             status: &status,
+            shutter: self.shutter(narrator.as_ref()),
         };
-        let (ended_by, stream_ms) = film.run(self.scribe(&status, None)).await?;
+        let scribe = self.scribe(&status, None, narrator, input);
+        let (ended_by, stream_ms) = film.run(scribe).await?;
         Ok(self.output(ended_by, &status, stream_ms, began_ms))
     }
 
     fn status(&self, phase: Phase) -> Status {
-        let counts = self.last.map(|scene| scene.totals).unwrap_or_default();
-        Status::new(self.attempt.clone(), phase, counts)
+        Status::new(self.attempt.clone(), phase, self.last)
     }
 
-    fn scribe<'s>(&self, status: &'s Status, began_ms: Option<u64>) -> Scribe<'s> {
-        Scribe::new(
-            self.attempt,
-            self.shape,
-            self.last,
+    /// Pictures are made where somebody looks at them.
+    fn shutter(&self, narrator: Option<&Narrator>) -> Shutter {
+        narrator.map_or_else(Shutter::default, |_| {
+            Shutter::of_windows(self.shape.size_ms, self.shape.frame_count)
+        })
+    }
+
+    fn scribe<'s>(
+        &self,
+        status: &'s Status,
+        began_ms: Option<u64>,
+        narrator: Option<Narrator>,
+        input: &StreamIngestInput,
+    ) -> Scribe<'s> {
+        let means = Means {
+            shape: self.shape,
+            last: self.last,
             began_ms,
-            self.services.clock.clone(),
-            status,
-        )
+            desk: narrator.map(|narrator| narrator.desk(input.budget_usd_per_hour, self.last)),
+            clock: self.services.clock.clone(),
+            metrics: self.services.metrics.clone(),
+        };
+        Scribe::new(self.attempt, means, status)
     }
 
     fn output(&self, ended_by: StreamEnd, status: &Status, stream_ms: u64, began_ms: u64) -> StreamIngestOutput {
+        let (provider, model) = status.author();
         StreamIngestOutput {
             ended_by,
             counts: status.counts(),
             stream_ms,
             duration_ms: self.services.clock.now_ms().saturating_sub(began_ms),
-            provider: PROVIDER.to_owned(),
-            model: MODEL.to_owned(),
+            provider,
+            model,
         }
     }
 }

@@ -110,10 +110,10 @@ fn work(engines: &mut Engines, frame: Frame, progress: &Progress<'_>) -> Result<
         protocol_images::ANNOTATE => annotate::run(&parse(&request)?, frame.body),
         protocol::PICTURE => picture::run(&parse(&request)?, frame.body),
         STEPS => to_json(&steps::run(engines, &parse(&request)?, progress)?),
-        stream::KEY_FRAME => to_json(&streams::key_frame(engines, &parse(&request)?, &frame.body)?),
+        stream::KEY_FRAME => to_json(&streams::key_frame(engines, &parse(&request)?, &frame.body, progress)?),
         stream::SNAPSHOT => streams::snapshot(engines, &parse(&request)?, &frame.body),
-        stream::PACKETS => to_json(&streams::packets(engines, &parse(&request)?, &frame.body)?),
-        stream::FILE => to_json(&streams::file(engines, &parse(&request)?)?),
+        stream::PACKETS => to_json(&streams::packets(engines, &parse(&request)?, &frame.body, progress)?),
+        stream::FILE => to_json(&streams::file(engines, &parse(&request)?, progress)?),
         stream::CLOSE => to_json(&streams::close(engines, &parse(&request)?)),
         other => Err(Fault::input_invalid(format!(
             "this media child knows no kind {other:?}"

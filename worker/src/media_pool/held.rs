@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::child::MediaChild;
-use super::{MediaError, MediaPool, finish, lost};
+use super::{Listener, MediaError, MediaPool, finish, lost};
 use crate::protocol::Request;
 
 /// A child of its owner alone. It stands beside the pool's children, so holding one takes no cpu slot from tasks.
@@ -23,12 +23,22 @@ impl HeldChild {
     /// Has the child do the work. After [`MediaError::Crashed`] the next call starts a new child, which remembers
     /// nothing; the same goes for a call whose future was dropped.
     pub async fn run(&mut self, request: &Request, media: Bytes) -> Result<Vec<u8>, MediaError> {
+        self.run_heard(request, media, &mut |_: u8, _: &str| {}).await
+    }
+
+    /// As [`HeldChild::run`], for work that sends pictures up before it is done.
+    pub async fn run_heard(
+        &mut self,
+        request: &Request,
+        media: Bytes,
+        listener: &mut dyn Listener,
+    ) -> Result<Vec<u8>, MediaError> {
         // Out of its place until it has answered: whoever drops this future ends the child in the middle of its work.
         let mut child = match self.child.take() {
             Some(child) => child,
             None => self.pool.spawn()?,
         };
-        match child.converse(request, &media, &mut |_: u8, _: &str| {}).await {
+        match child.converse(request, &media, listener).await {
             Ok(answer) => {
                 self.child = Some(child);
                 finish(answer)

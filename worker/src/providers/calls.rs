@@ -115,6 +115,29 @@ impl Caller {
         }
     }
 
+    /// The same, with this patience.
+    #[must_use]
+    pub fn with_patience(&self, policy: CallPolicy) -> Self {
+        Self { policy, ..self.clone() }
+    }
+
+    /// What a use of a candidate's model costs, US dollars; `None` if it has no price.
+    pub fn cost_of<T: Engine + ?Sized>(&self, candidate: &Candidate<T>, usage: &Usage) -> Option<f64> {
+        let (provider, model) = (candidate.engine.provider(), &candidate.model);
+        self.catalogue.priced(provider, &model.name, model).cost(usage)
+    }
+
+    /// Whether a candidate's model has a price, if only that it costs nothing.
+    pub fn knows_price<T: Engine + ?Sized>(&self, candidate: &Candidate<T>) -> bool {
+        let anything = Usage {
+            input_tokens: Some(1),
+            output_tokens: Some(1),
+            images: Some(1),
+            ..Usage::default()
+        };
+        self.cost_of(candidate, &anything).is_some()
+    }
+
     /// The same, on an account.
     #[must_use]
     pub fn on_account(&self, account: Account) -> Self {

@@ -14,6 +14,7 @@ use super::groups::{self, DecoderGroups, Seat};
 use super::packet_link::{PacketLink, Picture, Run};
 use super::reading::{Reading, Turn};
 use super::scribe::count_sampled;
+use super::shutter::{Roll, Shutter};
 use super::status::Status;
 use super::watchdog::Watchdog;
 use crate::media_pool::{MediaError, MediaPool};
@@ -126,6 +127,8 @@ pub(super) struct Decoding<'a> {
     pub(super) frames: &'a FrameLink,
     pub(super) status: &'a Status,
     pub(super) health: &'a Health,
+    /// Which frames a model is to see.
+    pub(super) shutter: Shutter,
 }
 
 /// What it remembers.
@@ -133,6 +136,7 @@ struct Memory {
     seat: Option<Seat>,
     gate: Option<GateState>,
     budget: Budget,
+    shutter: Shutter,
     /// The newest picture that passed the gate was not read: the next key frame is, whatever the gate says of it.
     unread: bool,
     runs: u64,
@@ -148,6 +152,7 @@ impl Decoding<'_> {
             seat: None,
             gate: None,
             budget: Budget::new(now),
+            shutter: self.shutter,
             unread: false,
             runs: 0,
             crashes: 0,
@@ -173,11 +178,12 @@ impl Decoding<'_> {
         let mut sampled = if first.alone {
             // A decoder that is not needed any more is given up.
             memory.seat = None;
-            let analyse = Analyse {
-                colors: true,
-                ..Analyse::default()
-            };
-            self.decode_alone(first, memory.gate.clone(), analyse).await?
+            let analyse = wanted_of(memory);
+            let mut roll = Roll::default();
+            let gate = memory.gate.clone();
+            let mut sampled = self.decode_alone(first, gate, analyse, &mut roll).await?;
+            memory.shutter.develop(roll, &mut sampled.frames);
+            sampled
         } else {
             self.decode_run(memory, &run).await?
         };
@@ -208,14 +214,14 @@ impl Decoding<'_> {
             fps: self.fps,
             gate,
             want_gate: memory.runs.is_multiple_of(GATE_EVERY),
-            analyse: Analyse {
-                colors: true,
-                ..Analyse::default()
-            },
+            analyse: wanted_of(memory),
         };
-        let sampled = seat.decode(&input, body).await;
+        let mut roll = Roll::default();
+        let sampled = seat.decode(&input, body, &mut roll).await;
         memory.seat = Some(seat);
-        sampled
+        let mut sampled = sampled?;
+        memory.shutter.develop(roll, &mut sampled.frames);
+        Ok(sampled)
     }
 
     /// Reads the run's key frame if it is this stream's turn, in a child that no other stream waits for: decoding it once more
@@ -239,7 +245,7 @@ impl Decoding<'_> {
             ..Analyse::default()
         };
         // Without a gate every picture passes.
-        let mut read = self.decode_alone(key, None, analyse).await?;
+        let mut read = self.decode_alone(key, None, analyse, &mut Roll::default()).await?;
         turn.end(read.cpu_us);
         if let Some(read) = read.frames.pop() {
             (frame.text, frame.lines) = (read.text, read.lines);
@@ -264,6 +270,7 @@ impl Decoding<'_> {
         picture: &Picture,
         gate: Option<GateState>,
         analyse: Analyse,
+        roll: &mut Roll,
     ) -> Result<Sampled, MediaError> {
         let input = KeyFrameInput {
             codec: picture.codec,
@@ -273,7 +280,7 @@ impl Decoding<'_> {
         };
         let request = groups::request(KEY_FRAME, &input)?;
         let body = Bytes::copy_from_slice(&picture.data);
-        let answer = self.pool.run(&request, body, |_, _| {}).await?;
+        let answer = self.pool.run_heard(&request, body, roll).await?;
         groups::parse(&answer)
     }
 
@@ -334,6 +341,15 @@ impl Decoding<'_> {
         }
         self.packets.gap();
         self.health.frames(false);
+    }
+}
+
+/// What is wanted of frames as they come.
+fn wanted_of(memory: &Memory) -> Analyse {
+    Analyse {
+        colors: true,
+        pictures: memory.shutter.wish(),
+        ..Analyse::default()
     }
 }
 

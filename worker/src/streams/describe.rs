@@ -7,9 +7,7 @@ use zoetrope_shared::wording;
 use super::windows::Window;
 use crate::protocol_streams::{FrameReport, Verdict};
 
-/// Who describes.
-pub const PROVIDER: &str = "local";
-/// What describes.
+/// What describes where no model does.
 pub const MODEL: &str = "motion+colors+tesseract";
 /// Longest text in a scene, characters.
 const MAX_TEXT_CHARS: usize = 8_000;
@@ -122,6 +120,7 @@ mod tests {
             colors: (!colors.is_empty()).then_some(colors),
             text: text.map(str::to_owned),
             lines: Vec::new(),
+            picture: None,
         }
     }
 
@@ -131,6 +130,7 @@ mod tests {
             start_ms: 0,
             end_ms: 1_000,
             frames,
+            pictures: Vec::new(),
         }
     }
 

@@ -12,6 +12,7 @@ use zoetrope_shared::tenant::Tenant;
 
 use super::groups;
 use super::scribe::{Scribe, count_sampled};
+use super::shutter::{Roll, Shutter};
 use super::status::{Phase, Status};
 use super::windows::WindowShape;
 use crate::media_file;
@@ -44,6 +45,8 @@ pub struct Film<'a> {
     pub last: Option<&'a Scene>,
     /// Counts and progress.
     pub status: &'a Status,
+    /// Which frames a model is to see.
+    pub shutter: Shutter,
 }
 
 impl Film<'_> {
@@ -68,10 +71,12 @@ impl Film<'_> {
         let until_ms = self.duration.map_or(u64::MAX, |duration| duration.as_millis() as u64);
         let mut from_ms = self.last.map_or(0, |scene| scene.seq * self.shape.hop_ms);
         let mut gate: Option<GateState> = None;
+        let mut shutter = self.shutter;
         let mut crashes = 0;
         while from_ms < until_ms {
-            let input = self.piece(path, from_ms, gate.clone());
-            let piece: FilePiece = match groups::ask(&mut child, FILE, &input, Bytes::new()).await {
+            let input = self.piece(path, from_ms, gate.clone(), shutter);
+            let mut roll = Roll::default();
+            let piece: FilePiece = match groups::ask(&mut child, FILE, &input, Bytes::new(), &mut roll).await {
                 Ok(piece) => piece,
                 Err(MediaError::Crashed(how)) if crashes < MAX_CRASHES => {
                     crashes += 1;
@@ -88,6 +93,7 @@ impl Film<'_> {
                 end,
                 video,
             } = piece;
+            shutter.develop(roll, &mut sampled.frames);
             sampled.frames.retain(|frame| frame.t_ms < until_ms);
             gate = sampled.gate.take().or(gate);
             count_sampled(self.status, &sampled);
@@ -119,7 +125,7 @@ impl Film<'_> {
         Ok(StreamEnd::Duration)
     }
 
-    fn piece(&self, path: &Path, from_ms: u64, gate: Option<GateState>) -> FileInput {
+    fn piece(&self, path: &Path, from_ms: u64, gate: Option<GateState>, shutter: Shutter) -> FileInput {
         FileInput {
             session: self.session.to_owned(),
             path: path.display().to_string(),
@@ -130,6 +136,7 @@ impl Film<'_> {
             analyse: Analyse {
                 texts: PIECE_FRAMES,
                 colors: true,
+                pictures: shutter.wish(),
                 ..Analyse::default()
             },
         }

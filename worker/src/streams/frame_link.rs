@@ -80,6 +80,7 @@ mod tests {
             colors: None,
             text: None,
             lines: Vec::new(),
+            picture: None,
         };
         times.map(frame).collect()
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::to_raw_value;
 
-use crate::media_pool::{HeldChild, MediaError, MediaPool};
+use crate::media_pool::{HeldChild, Listener, MediaError, MediaPool};
 use crate::protocol::Request;
 use crate::protocol_streams::{CLOSE, CloseInput, MAX_SESSIONS, PACKETS, PacketsInput, Sampled};
 
@@ -106,8 +106,13 @@ impl Seat {
     }
 
     /// Decodes a run of packets. After an error, and after any stream of the group broke off in the middle of a
-    /// request, the decoder is a new one and waits for a key frame.
-    pub async fn decode(&self, input: &PacketsInput, body: Bytes) -> Result<Sampled, MediaError> {
+    /// request, the decoder is a new one and waits for a key frame. The listener hears of pictures.
+    pub async fn decode(
+        &self,
+        input: &PacketsInput,
+        body: Bytes,
+        listener: &mut dyn Listener,
+    ) -> Result<Sampled, MediaError> {
         let mut slot = self.group.child.lock().await;
         let child = match slot.as_mut() {
             Some(child) => child,
@@ -118,11 +123,10 @@ impl Seat {
             if !child.remembers() {
                 break;
             }
-            let closed: Result<serde::de::IgnoredAny, _> =
-                ask(child, CLOSE, &CloseInput { session }, Bytes::new()).await;
-            closed?;
+            let close = request(CLOSE, &CloseInput { session })?;
+            child.run(&close, Bytes::new()).await?;
         }
-        ask(child, PACKETS, input, body).await
+        ask(child, PACKETS, input, body, listener).await
     }
 }
 
@@ -146,8 +150,9 @@ pub(super) async fn ask<Answer: DeserializeOwned>(
     kind: &str,
     input: &impl Serialize,
     body: Bytes,
+    listener: &mut dyn Listener,
 ) -> Result<Answer, MediaError> {
-    let answer = child.run(&request(kind, input)?, body).await?;
+    let answer = child.run_heard(&request(kind, input)?, body, listener).await?;
     parse(&answer)
 }
 

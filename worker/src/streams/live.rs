@@ -21,6 +21,7 @@ use super::packet_link::{PacketLink, Picture};
 use super::rtsp::Item;
 use super::sampler::{Decision, Sampler};
 use super::scribe::Scribe;
+use super::shutter::Shutter;
 use super::status::{Status, Video};
 use super::watchdog::Watchdog;
 use super::windows::LATENESS_MS;
@@ -57,6 +58,8 @@ pub struct Live<'a> {
     pub status: &'a Status,
     /// Keeps the newest key frame, where somebody may ask for it.
     pub latest: Option<&'a Latest>,
+    /// Which frames a model is to see.
+    pub shutter: Shutter,
 }
 
 /// Why a connection ended.
@@ -98,6 +101,7 @@ impl Live<'_> {
             frames: &frames,
             status: self.status,
             health: &health,
+            shutter: self.shutter,
         };
         let decode = async {
             tokio::select! {
@@ -117,6 +121,10 @@ impl Live<'_> {
             let overdue = Duration::from_millis(overdue.unwrap_or(u64::MAX / 2)).min(FOREVER);
             let taken = tokio::select! {
                 biased;
+                () = scribe.told() => {
+                    scribe.write_told().await?;
+                    continue;
+                }
                 taken = frames.take() => taken,
                 () = tokio::time::sleep(overdue) => {
                     scribe.write_until(self.now_ms().saturating_sub(LATENESS_MS)).await?;
@@ -278,7 +286,7 @@ impl Live<'_> {
             lost,
         } = arrived;
         if let Some(latest) = self.latest {
-            latest.seen(playing.codec, &data, is_key, self.clock().now_ms());
+            latest.seen(playing.codec(), &data, is_key, self.clock().now_ms());
         }
         if lost > 0 {
             packets.gap();

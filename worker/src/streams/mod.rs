@@ -3,8 +3,10 @@
 //!
 //! ```text
 //! Source -packets-> link 1 -> media child: decode, sample, gate -frames-> link 2 -> windows -> scenes
+//!                                                                                \-> link 3 -> a model -/
 //! link 1  full: skip to the next key frame, count it
 //! link 2  full: drop the oldest frame, count it
+//! link 3  busy: the newest window waits, those that it replaces are described locally and counted
 //! ```
 //! Only live streams drop. Films wait: the next piece is asked for once the last one is described.
 
@@ -14,9 +16,12 @@ pub mod cause;
 pub mod clocks;
 pub mod connection;
 pub mod describe;
+pub mod desk;
+pub mod purse;
 pub mod reading;
 pub mod rtmp;
 pub mod sampler;
+pub mod shutter;
 pub mod watchdog;
 pub mod windows;
 
@@ -26,6 +31,7 @@ pub mod frame_link;
 pub mod groups;
 pub mod latest;
 pub mod live;
+pub mod narrator;
 pub mod opening;
 pub mod packet_link;
 pub mod reporting;

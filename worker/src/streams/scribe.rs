@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use serde_json::value::to_raw_value;
 use zoetrope_queue::{Appended, Attempt, Clock, Failure, MAX_OUTPUT_CHUNKS, Output, QueueError, TaskId};
-use zoetrope_shared::tasks::stream_ingest::Scene;
+use zoetrope_shared::tasks::stream_ingest::{LOCAL, Scene, StreamModelCounts, WhyLocal};
 use zoetrope_shared::wire::rfc3339_ms;
 
-use super::describe::{Describer, MODEL, PROVIDER};
+use super::describe::{Describer, Description, MODEL};
+use super::desk::{Author, Desk};
 use super::status::Status;
-use super::windows::{Window, WindowShape, Windows};
+use super::windows::{Shot, Window, WindowShape, Windows};
+use crate::metrics::Metrics;
 use crate::protocol_streams::{FrameReport, Sampled, Verdict};
 
 /// How long scenes are kept.
@@ -26,33 +28,56 @@ pub struct Scribe<'a> {
     shape: WindowShape,
     windows: Windows,
     describer: Describer,
+    /// Where windows wait for a model, if one describes.
+    desk: Option<Desk<Draft>>,
     /// Unix milliseconds of the stream's time 0; `None` for films.
     began_ms: Option<u64>,
     clock: Arc<dyn Clock>,
     status: &'a Status,
+    metrics: Metrics,
     newest_ms: u64,
+}
+
+/// What a scribe writes with.
+pub struct Means<'a> {
+    /// Scenes per stream time.
+    pub shape: WindowShape,
+    /// The scene that was written last.
+    pub last: Option<&'a Scene>,
+    /// Unix milliseconds of the stream's time 0; `None` for films.
+    pub began_ms: Option<u64>,
+    /// Where windows wait for a model, if one describes.
+    pub desk: Option<Desk<Draft>>,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// A window as the local describer sees it.
+pub struct Draft {
+    number: u64,
+    start_ms: u64,
+    end_ms: u64,
+    frame_count: u32,
+    description: Description,
 }
 
 impl<'a> Scribe<'a> {
     /// Goes on after the scene that was written last.
-    pub fn new(
-        attempt: &Attempt,
-        shape: WindowShape,
-        last: Option<&Scene>,
-        began_ms: Option<u64>,
-        clock: Arc<dyn Clock>,
-        status: &'a Status,
-    ) -> Self {
+    pub fn new(attempt: &Attempt, means: Means<'_>, status: &'a Status) -> Self {
         Self {
             id: attempt.id,
             output: attempt.output(),
-            shape,
-            windows: Windows::after(shape, last.map(|scene| scene.seq)),
+            shape: means.shape,
+            windows: Windows::after(means.shape, means.last.map(|scene| scene.seq)),
             describer: Describer::default(),
-            began_ms,
-            clock,
+            desk: means.desk,
+            began_ms: means.began_ms,
+            clock: means.clock,
             status,
-            newest_ms: last.map_or(0, |scene| scene.end_ms),
+            metrics: means.metrics,
+            newest_ms: means.last.map_or(0, |scene| scene.end_ms),
         }
     }
 
@@ -70,6 +95,9 @@ impl<'a> Scribe<'a> {
     pub fn take(&mut self, frames: &[FrameReport]) {
         for frame in frames {
             self.newest_ms = self.newest_ms.max(frame.t_ms);
+            if let (Some(desk), Some(jpeg)) = (&mut self.desk, frame.picture.clone()) {
+                desk.saw(Shot { t_ms: frame.t_ms, jpeg });
+            }
             let dropped = self.windows.push(frame) as u64;
             if dropped > 0 {
                 self.status.count(|counts| counts.drops.describer_behind += dropped);
@@ -77,10 +105,10 @@ impl<'a> Scribe<'a> {
         }
     }
 
-    /// Writes the windows that end at or before this time of the stream.
+    /// Writes the windows that end at or before this time of the stream, or puts them before a model.
     pub async fn write_until(&mut self, t_ms: u64) -> Result<(), Failure> {
         for window in self.windows.close_until(t_ms) {
-            self.write(window).await?;
+            self.close(window).await?;
         }
         Ok(())
     }
@@ -88,14 +116,56 @@ impl<'a> Scribe<'a> {
     /// Writes what is left: the stream is at its end.
     pub async fn finish(&mut self) -> Result<(), Failure> {
         for window in self.windows.close_all() {
-            self.write(window).await?;
+            self.close(window).await?;
+        }
+        self.write_awaited().await
+    }
+
+    /// Returns when a model has answered; never while none is asked. Cancel safe.
+    pub async fn told(&mut self) {
+        match &mut self.desk {
+            Some(desk) => desk.told().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Writes the windows whose author is known.
+    pub async fn write_told(&mut self) -> Result<(), Failure> {
+        while let Some((draft, author)) = self.desk.as_mut().and_then(Desk::next_done) {
+            self.write(draft, Some(author)).await?;
         }
         Ok(())
     }
 
-    async fn write(&mut self, window: Window) -> Result<(), Failure> {
-        let position = window.position();
-        let scene = self.scene(&window);
+    async fn close(&mut self, window: Window) -> Result<(), Failure> {
+        let draft = Draft {
+            number: window.number,
+            start_ms: window.start_ms,
+            end_ms: window.end_ms,
+            frame_count: u32::try_from(window.frames.len()).unwrap_or(u32::MAX),
+            description: self.describer.describe(&window),
+        };
+        let Some(desk) = &mut self.desk else {
+            return self.write(draft, None).await;
+        };
+        desk.admit(draft, window.end_ms, window.pictures);
+        match self.began_ms {
+            Some(_live) => self.write_told().await,
+            // Nothing is lost of a film: it waits.
+            None => self.write_awaited().await,
+        }
+    }
+
+    async fn write_awaited(&mut self) -> Result<(), Failure> {
+        while self.desk.as_ref().is_some_and(Desk::is_busy) {
+            self.told().await;
+        }
+        self.write_told().await
+    }
+
+    async fn write(&mut self, draft: Draft, author: Option<Author>) -> Result<(), Failure> {
+        let position = draft.number + 1;
+        let scene = self.scene(draft, author);
         let json = to_raw_value(&scene).map_err(|error| Failure::non_retryable("result_invalid", error.to_string()))?;
         let keep = (KEPT.as_millis() as u64)
             .div_ceil(self.shape.hop_ms)
@@ -104,7 +174,7 @@ impl<'a> Scribe<'a> {
         loop {
             match self.output.append(position, &json, keep_from).await {
                 Ok(Appended::Written) => {
-                    self.status.count(|counts| counts.scenes += 1);
+                    self.written(&scene);
                     return Ok(());
                 }
                 Ok(Appended::Duplicate) => return Ok(()),
@@ -121,27 +191,74 @@ impl<'a> Scribe<'a> {
         }
     }
 
-    fn scene(&mut self, window: &Window) -> Scene {
-        let described = self.describer.describe(window);
+    fn written(&self, scene: &Scene) {
+        self.status.count(|counts| {
+            counts.scenes += 1;
+            counts.model = scene.totals.model;
+        });
+        if self.desk.is_some() {
+            let outcome = scene.why_local.map_or("described", WhyLocal::as_str);
+            self.metrics.stream_window(outcome);
+            self.status.window(scene);
+        }
+    }
+
+    fn scene(&self, draft: Draft, author: Option<Author>) -> Scene {
         let wall_ms = self
             .began_ms
-            .map_or_else(|| self.clock.now_ms(), |began_ms| began_ms + window.start_ms);
+            .map_or_else(|| self.clock.now_ms(), |began_ms| began_ms + draft.start_ms);
         let mut totals = self.status.counts();
         totals.scenes += 1;
-        Scene {
-            id: format!("{}-{}", self.id, window.number),
-            seq: window.position(),
-            start_ms: window.start_ms,
-            end_ms: window.end_ms,
+        let description = draft.description;
+        let mut scene = Scene {
+            id: format!("{}-{}", self.id, draft.number),
+            seq: draft.number + 1,
+            start_ms: draft.start_ms,
+            end_ms: draft.end_ms,
             wall_start: rfc3339_ms(wall_ms),
-            description: described.sentence,
-            provider: PROVIDER.to_owned(),
+            description: description.sentence,
+            structured: None,
+            provider: LOCAL.to_owned(),
             model: MODEL.to_owned(),
-            motion: described.motion,
-            text: described.text,
-            colors: described.colors,
-            frame_count: u32::try_from(window.frames.len()).unwrap_or(u32::MAX),
+            why_local: None,
+            fell_back: Vec::new(),
+            usage: None,
+            motion: description.motion,
+            text: description.text,
+            colors: description.colors,
+            frame_count: draft.frame_count,
             totals,
+        };
+        if let Some(author) = author {
+            sign(&mut scene, author);
+        }
+        scene
+    }
+}
+
+/// Says who describes a window that a model was to describe, and counts it.
+fn sign(scene: &mut Scene, author: Author) {
+    let counts: &mut StreamModelCounts = &mut scene.totals.model;
+    match author {
+        Author::Model(described) => {
+            counts.described += 1;
+            counts.cost_usd += described.usage.cost_usd.unwrap_or(0.0);
+            scene.description = described.text;
+            scene.structured = described.structured;
+            scene.provider = described.provider;
+            scene.model = described.model;
+            scene.fell_back = described.fell_back;
+            scene.usage = Some(described.usage);
+        }
+        Author::Local(why, fell_back) => {
+            *match why {
+                WhyLocal::Still => &mut counts.still,
+                WhyLocal::Replaced => &mut counts.replaced,
+                WhyLocal::OverBudget => &mut counts.over_budget,
+                WhyLocal::Failed => &mut counts.failed,
+            } += 1;
+            scene.why_local = Some(why);
+            scene.fell_back = fell_back;
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::{Mutex, MutexGuard};
 
 use zoetrope_queue::Attempt;
-use zoetrope_shared::tasks::stream_ingest::StreamCounts;
+use zoetrope_shared::tasks::stream_ingest::{LOCAL, Scene, StreamCounts, WhyLocal};
 
 use super::cause::{Cause, SourceDown};
+use super::describe::MODEL;
 use crate::protocol_streams::Codec;
 
 /// What a stream is doing.
@@ -39,6 +40,10 @@ struct Inner {
     counts: StreamCounts,
     detail: Option<String>,
     video: Option<Video>,
+    /// What the newest window tells of the model, where one is to describe.
+    model: Option<ModelIs>,
+    /// The provider and the model that described last; the local describer if none did.
+    author: (String, String),
 }
 
 /// What a source says of its pictures.
@@ -63,17 +68,28 @@ pub struct Standing {
     pub counts: StreamCounts,
 }
 
+/// How it stands with the model that is to describe a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ModelIs {
+    Well,
+    TooDear,
+    Failing,
+}
+
 impl Status {
-    /// Goes on from what was counted before.
-    pub fn new(attempt: Attempt, phase: Phase, counts: StreamCounts) -> Self {
+    /// Goes on from the scene that was written last.
+    pub fn new(attempt: Attempt, phase: Phase, last: Option<&Scene>) -> Self {
+        let author = last.map(|scene| (scene.provider.clone(), scene.model.clone()));
         let status = Self {
             attempt,
             inner: Mutex::new(Inner {
                 phase,
                 percent: 0,
-                counts,
                 detail: None,
                 video: None,
+                counts: last.map(|scene| scene.totals).unwrap_or_default(),
+                model: None,
+                author: author.unwrap_or_else(|| (LOCAL.to_owned(), MODEL.to_owned())),
             }),
         };
         status.tell(&status.inner());
@@ -121,6 +137,27 @@ impl Status {
         self.tell(&inner);
     }
 
+    /// Takes over what a written scene tells of the model that was to describe it.
+    pub fn window(&self, scene: &Scene) {
+        let mut inner = self.inner();
+        inner.model = match (scene.why_local, inner.model) {
+            (None, _) => Some(ModelIs::Well),
+            (Some(WhyLocal::OverBudget), _) => Some(ModelIs::TooDear),
+            (Some(WhyLocal::Failed), _) => Some(ModelIs::Failing),
+            // Says nothing of the model.
+            (Some(WhyLocal::Still | WhyLocal::Replaced), known) => known.or(Some(ModelIs::Well)),
+        };
+        if scene.why_local.is_none() {
+            inner.author = (scene.provider.clone(), scene.model.clone());
+        }
+        self.tell(&inner);
+    }
+
+    /// The provider and the model that described last; the local describer if none did.
+    pub fn author(&self) -> (String, String) {
+        self.inner().author.clone()
+    }
+
     /// Sets how far it has come, 0 to 1.
     pub fn share(&self, done: f64) {
         let mut inner = self.inner();
@@ -134,7 +171,8 @@ impl Status {
     }
 
     fn tell(&self, inner: &Inner) {
-        self.attempt.progress(inner.percent, &line(inner.phase, &inner.counts));
+        let line = line(inner.phase, inner.model, &inner.counts);
+        self.attempt.progress(inner.percent, &line);
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -143,22 +181,41 @@ impl Status {
 }
 
 /// At most 56 bytes: what the queue takes. The state comes first, as it is what matters if something is cut off.
-fn line(phase: Phase, counts: &StreamCounts) -> String {
-    let drops = &counts.drops;
-    let dropped = drops.decoder_behind + drops.describer_behind + drops.decode_errors;
-    let counted = format!("{} scenes, {} frames, {dropped} dropped", counts.scenes, counts.frames);
+fn line(phase: Phase, model: Option<ModelIs>, counts: &StreamCounts) -> String {
     match phase {
         Phase::Connecting => "connecting".to_owned(),
-        Phase::Live => format!("live: {counted}"),
+        Phase::Live => format!("live{}", counted(model, counts)),
         Phase::Down(cause) => format!("down: {cause}; {} scenes so far", counts.scenes),
         Phase::Waiting => "waiting for a film slot".to_owned(),
         Phase::Fetching => "fetching the film".to_owned(),
-        Phase::Reading => format!("reading: {counted}"),
+        Phase::Reading => format!("reading{}", counted(model, counts)),
     }
+}
+
+fn counted(model: Option<ModelIs>, counts: &StreamCounts) -> String {
+    let drops = &counts.drops;
+    let dropped = drops.decoder_behind + drops.describer_behind + drops.decode_errors;
+    let Some(model) = model else {
+        return format!(
+            ": {} scenes, {} frames, {dropped} dropped",
+            counts.scenes, counts.frames
+        );
+    };
+    let trouble = match model {
+        ModelIs::Well => "",
+        ModelIs::TooDear => ", over budget",
+        ModelIs::Failing => ", model fails",
+    };
+    format!(
+        "{trouble}: {} scenes, {} by model",
+        counts.scenes, counts.model.described
+    )
 }
 
 #[cfg(test)]
 mod tests {
+    use zoetrope_shared::tasks::stream_ingest::StreamModelCounts;
+
     use super::*;
 
     #[test]
@@ -169,21 +226,36 @@ mod tests {
             ..StreamCounts::default()
         };
         assert_eq!(
-            line(Phase::Down(Cause::NotFound), &counts),
+            line(Phase::Down(Cause::NotFound), None, &counts),
             "down: not_found; 12 scenes so far"
         );
-        assert_eq!(line(Phase::Live, &counts), "live: 12 scenes, 340 frames, 0 dropped");
+        assert_eq!(
+            line(Phase::Live, None, &counts),
+            "live: 12 scenes, 340 frames, 0 dropped"
+        );
+        assert_eq!(
+            line(Phase::Live, Some(ModelIs::Failing), &counts),
+            "live, model fails: 12 scenes, 0 by model"
+        );
     }
 
     #[test]
     fn lines_of_a_year_fit() {
+        let model = StreamModelCounts {
+            described: 3_153_600,
+            ..StreamModelCounts::default()
+        };
         let counts = StreamCounts {
             scenes: 3_153_600,
             frames: 946_080_000,
+            model,
             ..StreamCounts::default()
         };
         for phase in [Phase::Live, Phase::Reading, Phase::Down(Cause::NotFound)] {
-            assert!(line(phase, &counts).len() <= 56, "{}", line(phase, &counts));
+            for model in [None, Some(ModelIs::Well), Some(ModelIs::TooDear)] {
+                let line = line(phase, model, &counts);
+                assert!(line.len() <= 56, "{line}");
+            }
         }
     }
 }

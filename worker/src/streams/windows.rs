@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use bytes::Bytes;
 use zoetrope_shared::tasks::stream_ingest::StreamWindow;
 
 use crate::protocol_streams::FrameReport;
@@ -66,6 +67,17 @@ pub struct Window {
     pub end_ms: u64,
     /// Its frames, oldest first.
     pub frames: Vec<FrameReport>,
+    /// Those of all its frames that came as pictures, oldest first.
+    pub pictures: Vec<Shot>,
+}
+
+/// A frame as a picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shot {
+    /// Its time in the stream, milliseconds.
+    pub t_ms: u64,
+    /// A JPEG.
+    pub jpeg: Bytes,
 }
 
 impl Window {
@@ -147,7 +159,12 @@ impl Windows {
         self.held -= frames.len();
         self.from = self.from.max(number + 1);
         frames.sort_by_key(|frame| frame.t_ms);
+        let shot = |frame: &FrameReport| {
+            let jpeg = frame.picture.clone()?;
+            Some(Shot { t_ms: frame.t_ms, jpeg })
+        };
         let window = Window {
+            pictures: frames.iter().filter_map(shot).collect(),
             number,
             start_ms: number * self.shape.hop_ms,
             end_ms: self.shape.end_ms(number),
@@ -189,6 +206,7 @@ mod tests {
             colors: None,
             text: None,
             lines: Vec::new(),
+            picture: None,
         }
     }
 
@@ -276,6 +294,18 @@ mod tests {
             frame_count: Some(0),
         });
         assert_eq!((shape.frame_count, shape.least_fps(0.1)), (Some(1), 5.0));
+    }
+
+    #[test]
+    fn a_window_keeps_the_pictures_of_frames_that_its_scene_leaves_out() {
+        let mut windows = Windows::after(shape(4_000, 4_000, Some(1)), None);
+        for t_ms in [0, 1_000, 2_000, 3_000] {
+            let picture = (t_ms < 2_000).then(|| Bytes::from_static(b"jpeg"));
+            windows.push(&FrameReport { picture, ..frame(t_ms) });
+        }
+        let window = &windows.close_all()[0];
+        let shown: Vec<u64> = window.pictures.iter().map(|shot| shot.t_ms).collect();
+        assert_eq!((times(window), shown), (vec![3_000], vec![0, 1_000]));
     }
 
     #[test]

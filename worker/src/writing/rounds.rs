@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use zoetrope_queue::Failure;
+use zoetrope_shared::tasks::image_analysis::Described;
 use zoetrope_shared::usage::{FellBack, Usage};
 
 use super::structured::{self, Form};
@@ -24,6 +25,24 @@ pub struct ByModel {
     pub provider: &'static str,
     /// Who was asked in vain before.
     pub fell_back: Vec<FellBack>,
+}
+
+impl From<ByModel> for Described {
+    /// The answer as a description: the JSON as text where it has a form.
+    fn from(by_model: ByModel) -> Self {
+        let text = match &by_model.structured {
+            Some(value) => value.to_string(),
+            None => by_model.written.text.trim().to_owned(),
+        };
+        Self {
+            text,
+            structured: by_model.structured,
+            provider: by_model.provider.to_owned(),
+            model: by_model.written.model,
+            fell_back: by_model.fell_back,
+            usage: by_model.written.usage,
+        }
+    }
 }
 
 /// The answer of the first who gives one; pieces of it go to `pieces` as they come.

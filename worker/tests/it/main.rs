@@ -26,6 +26,7 @@ mod steps_forged;
 mod steps_truth;
 mod stream_damage;
 mod stream_decode;
+mod stream_descriptions;
 mod stream_files;
 mod stream_packets;
 mod transcription;

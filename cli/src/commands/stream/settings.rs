@@ -65,6 +65,9 @@ pub(super) fn fields(settings: &StreamSettings) -> Result<Map<String, Value>, Cl
         ("duration", settings.duration.map(|span| json!(span.as_secs_f64()))),
         ("window", (!window.is_empty()).then_some(Value::Object(window))),
         ("prompt", settings.prompt.as_ref().map(|prompt| json!(prompt))),
+        ("provider", settings.provider.as_ref().map(|name| json!(name))),
+        ("model", settings.model.as_ref().map(|name| json!(name))),
+        ("budget_usd_per_hour", settings.budget.map(|usd| json!(usd))),
         ("detect_url", settings.detect_url.as_ref().map(|url| json!(url))),
         (
             "store",

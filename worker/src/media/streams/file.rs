@@ -16,11 +16,9 @@ use super::decoder::Decoder;
 use super::file_pace::Pace;
 use super::file_source;
 use super::gate_state::Gate;
-use super::reporter::Reporter;
+use super::reporter::{Reporter, Tools};
 use super::sampler::Sampler;
-use super::scaler::Scaler;
 use crate::fault::Fault;
-use crate::ocr;
 
 /// Processor time after which a piece ends, and after which reading is broken off, microseconds.
 const PIECE_US: u64 = 2_000_000;
@@ -104,19 +102,14 @@ impl OpenFile {
     }
 
     /// Reads on until enough frames are found, enough time is spent or the file ends.
-    pub(super) fn piece(
-        &mut self,
-        scaler: &mut Scaler,
-        ocr: &mut ocr::Engine,
-        request: &FileInput,
-    ) -> Result<FilePiece, Fault> {
+    pub(super) fn piece(&mut self, tools: Tools<'_>, request: &FileInput) -> Result<FilePiece, Fault> {
         if !(1..=MAX_PIECE_FRAMES).contains(&request.max_frames) {
             return Err(Fault::input_invalid(format!("max_frames is 1 to {MAX_PIECE_FRAMES}")));
         }
         self.break_off_us
             .store(budget::now_us() + BREAK_OFF_US, Ordering::Relaxed);
         let mut gate = Gate::from_state(request.gate.as_ref());
-        let mut reporter = Reporter::new(scaler, ocr, &mut gate, &request.analyse);
+        let mut reporter = Reporter::new(tools, &mut gate, &request.analyse);
         let end = loop {
             if !self.pictures(&mut reporter, request)? {
                 break false;

@@ -5,25 +5,18 @@ use zoetrope_worker::protocol_streams::{KeyFrameInput, MAX_PACKET_BYTES, Sampled
 
 use super::decoder::Decoder;
 use super::gate_state::Gate;
-use super::reporter::Reporter;
-use super::scaler::Scaler;
+use super::reporter::{Reporter, Tools};
 use crate::fault::Fault;
-use crate::ocr;
 
 /// Decodes and reports the picture.
-pub(super) fn run(
-    scaler: &mut Scaler,
-    ocr: &mut ocr::Engine,
-    input: &KeyFrameInput,
-    body: &[u8],
-) -> Result<Sampled, Fault> {
+pub(super) fn run(tools: Tools<'_>, input: &KeyFrameInput, body: &[u8]) -> Result<Sampled, Fault> {
     if body.is_empty() || body.len() > MAX_PACKET_BYTES {
         return Err(Fault::input_invalid(format!(
             "a key frame has 1 to {MAX_PACKET_BYTES} bytes"
         )));
     }
     let mut gate = Gate::from_state(input.gate.as_ref());
-    let mut reporter = Reporter::new(scaler, ocr, &mut gate, &input.analyse);
+    let mut reporter = Reporter::new(tools, &mut gate, &input.analyse);
     let mut decoder = Decoder::of_stream(input.codec)?;
     decoder.send(body, input.t_ms, true);
     decoder.send_end();

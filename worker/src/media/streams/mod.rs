@@ -14,6 +14,7 @@ mod gate;
 mod gate_state;
 mod key_frame;
 mod packets;
+mod picture;
 mod reporter;
 mod sampler;
 mod scaler;
@@ -28,9 +29,10 @@ use zoetrope_worker::protocol_streams::{
 };
 
 use crate::fault::Fault;
-use crate::serve::Engines;
+use crate::serve::{Engines, Progress};
 use file::OpenFile;
 use packets::PacketSession;
+use reporter::Tools;
 use scaler::Scaler;
 
 /// What streams keep in a child between requests.
@@ -48,9 +50,19 @@ pub(crate) fn be_quiet() {
 }
 
 /// `stream.key_frame`.
-pub(crate) fn key_frame(engines: &mut Engines, input: &KeyFrameInput, body: &[u8]) -> Result<Sampled, Fault> {
+pub(crate) fn key_frame(
+    engines: &mut Engines,
+    input: &KeyFrameInput,
+    body: &[u8],
+    progress: &Progress<'_>,
+) -> Result<Sampled, Fault> {
     check_analyse(&input.analyse)?;
-    key_frame::run(&mut engines.streams.scaler, &mut engines.ocr, input, body)
+    let tools = Tools {
+        scaler: &mut engines.streams.scaler,
+        ocr: &mut engines.ocr,
+        progress,
+    };
+    key_frame::run(tools, input, body)
 }
 
 /// `stream.snapshot`.
@@ -59,7 +71,12 @@ pub(crate) fn snapshot(engines: &mut Engines, input: &SnapshotInput, body: &[u8]
 }
 
 /// `stream.packets`.
-pub(crate) fn packets(engines: &mut Engines, input: &PacketsInput, body: &[u8]) -> Result<Sampled, Fault> {
+pub(crate) fn packets(
+    engines: &mut Engines,
+    input: &PacketsInput,
+    body: &[u8],
+    progress: &Progress<'_>,
+) -> Result<Sampled, Fault> {
     check_session(&input.session)?;
     check_analyse(&input.analyse)?;
     check_fps(input.fps)?;
@@ -74,11 +91,12 @@ pub(crate) fn packets(engines: &mut Engines, input: &PacketsInput, body: &[u8]) 
         }
         Entry::Vacant(entry) => entry.insert(PacketSession::new(input.codec)?),
     };
-    session.run(scaler, &mut engines.ocr, input, body)
+    let ocr = &mut engines.ocr;
+    session.run(Tools { scaler, ocr, progress }, input, body)
 }
 
 /// `stream.file`.
-pub(crate) fn file(engines: &mut Engines, input: &FileInput) -> Result<FilePiece, Fault> {
+pub(crate) fn file(engines: &mut Engines, input: &FileInput, progress: &Progress<'_>) -> Result<FilePiece, Fault> {
     check_session(&input.session)?;
     check_analyse(&input.analyse)?;
     check_fps(input.fps)?;
@@ -87,7 +105,12 @@ pub(crate) fn file(engines: &mut Engines, input: &FileInput) -> Result<FilePiece
         Some(open) if open.stands_at(input) => open,
         _ => OpenFile::open(input)?,
     };
-    let piece = open.piece(&mut streams.scaler, &mut engines.ocr, input)?;
+    let tools = Tools {
+        scaler: &mut streams.scaler,
+        ocr: &mut engines.ocr,
+        progress,
+    };
+    let piece = open.piece(tools, input)?;
     // A file that failed or ended is closed; one that goes on is kept for the next piece.
     if !piece.end {
         if streams.files.len() >= MAX_SESSIONS {

@@ -6,11 +6,9 @@ use zoetrope_worker::protocol_streams::{PacketsInput, Sampled};
 use super::bitstream::Disposables;
 use super::decoder::Decoder;
 use super::gate_state::Gate;
-use super::reporter::Reporter;
+use super::reporter::{Reporter, Tools};
 use super::sampler::{Claims, Sampler};
-use super::scaler::Scaler;
 use crate::fault::Fault;
-use crate::ocr;
 
 /// Stream time after which a stream without key frames is decoded anyway, milliseconds: some encoders refresh the
 /// picture piece by piece and never send one.
@@ -51,13 +49,7 @@ impl PacketSession {
     }
 
     /// Decodes a run of packets and reports the pictures that are wanted.
-    pub(super) fn run(
-        &mut self,
-        scaler: &mut Scaler,
-        ocr: &mut ocr::Engine,
-        input: &PacketsInput,
-        body: &[u8],
-    ) -> Result<Sampled, Fault> {
+    pub(super) fn run(&mut self, tools: Tools<'_>, input: &PacketsInput, body: &[u8]) -> Result<Sampled, Fault> {
         let packets = split(&input.packets, body)?;
         if self.codec != input.codec {
             *self = Self {
@@ -72,7 +64,7 @@ impl PacketSession {
             self.gate = Gate::from_state(input.gate.as_ref());
         }
         let mut gate = std::mem::take(&mut self.gate);
-        let mut reporter = Reporter::new(scaler, ocr, &mut gate, &input.analyse);
+        let mut reporter = Reporter::new(tools, &mut gate, &input.analyse);
         let outcome = packets
             .into_iter()
             .try_for_each(|(packet, bytes)| self.packet(&mut reporter, packet, bytes, input.fps));

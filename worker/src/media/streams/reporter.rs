@@ -2,42 +2,46 @@
 
 use ffmpeg_next::util::frame;
 use image::GrayImage;
-use zoetrope_worker::protocol_streams::{Analyse, FrameReport, GateState, Sampled, TextLine, Verdict};
+use zoetrope_worker::protocol_streams::{Analyse, FrameReport, GateState, PictureWish, Sampled, TextLine, Verdict};
 
 use super::budget::Spent;
 use super::colors;
 use super::decoder::Decoder;
 use super::gate;
 use super::gate_state::Gate;
-use super::scaler::Scaler;
+use super::picture;
+use super::scaler::{Scaler, fitted};
 use crate::fault::Fault;
 use crate::ocr;
+use crate::serve::Progress;
 
 /// Collects the reports of one request.
 pub(super) struct Reporter<'a> {
-    scaler: &'a mut Scaler,
-    ocr: &'a mut ocr::Engine,
+    tools: Tools<'a>,
     gate: &'a mut Gate,
     analyse: &'a Analyse,
     texts_left: u32,
+    wish: Option<PictureWish>,
     spent: Spent,
     sampled: Sampled,
 }
 
+/// What frames are looked at with, and where their pictures go.
+pub(super) struct Tools<'a> {
+    pub(super) scaler: &'a mut Scaler,
+    pub(super) ocr: &'a mut ocr::Engine,
+    pub(super) progress: &'a Progress<'a>,
+}
+
 impl<'a> Reporter<'a> {
     /// Begins a request.
-    pub(super) fn new(
-        scaler: &'a mut Scaler,
-        ocr: &'a mut ocr::Engine,
-        gate: &'a mut Gate,
-        analyse: &'a Analyse,
-    ) -> Self {
+    pub(super) fn new(tools: Tools<'a>, gate: &'a mut Gate, analyse: &'a Analyse) -> Self {
         Self {
-            scaler,
-            ocr,
+            tools,
             gate,
             analyse,
             texts_left: analyse.texts,
+            wish: analyse.pictures,
             spent: Spent::begin(),
             sampled: Sampled::default(),
         }
@@ -46,7 +50,7 @@ impl<'a> Reporter<'a> {
     /// Reports a picture.
     pub(super) fn report(&mut self, picture: &frame::Video, t_ms: u64, damaged: bool) -> Result<(), Fault> {
         let (width, height) = (picture.width(), picture.height());
-        let luma = self.scaler.luma(picture, gate::luma_size(width, height))?;
+        let luma = self.tools.scaler.luma(picture, gate::luma_size(width, height))?;
         let seen = self.gate.judge(&luma, t_ms, damaged);
         let mut report = FrameReport {
             t_ms,
@@ -59,9 +63,16 @@ impl<'a> Reporter<'a> {
             colors: None,
             text: None,
             lines: Vec::new(),
+            picture: None,
         };
         if report.verdict == Verdict::Passed {
             self.describe(picture, &mut report)?;
+        }
+        // Nobody is shown what the decoder made up; the gate lets the next whole frame pass.
+        let wish = self.wish.as_mut().filter(|_| !damaged);
+        if wish.is_some_and(|wish| wish.wants(t_ms, report.verdict)) {
+            let jpeg = picture::jpeg(self.tools.scaler, picture)?;
+            self.tools.progress.picture(&t_ms.to_string(), &jpeg);
         }
         self.sampled.frames.push(report);
         Ok(())
@@ -69,23 +80,20 @@ impl<'a> Reporter<'a> {
 
     fn describe(&mut self, picture: &frame::Video, report: &mut FrameReport) -> Result<(), Fault> {
         if self.analyse.colors {
-            report.colors = Some(colors::dominant(self.scaler, picture)?);
+            report.colors = Some(colors::dominant(self.tools.scaler, picture)?);
         }
         if self.texts_left > 0 {
             self.texts_left -= 1;
             let luma = self.reading_luma(picture)?;
-            report.lines = read(self.ocr, &luma, self.analyse, (report.width, report.height))?;
+            report.lines = read(self.tools.ocr, &luma, self.analyse, (report.width, report.height))?;
             report.text = Some(report.lines.iter().map(|line| line.text.clone() + "\n").collect());
         }
         Ok(())
     }
 
     fn reading_luma(&mut self, picture: &frame::Video) -> Result<GrayImage, Fault> {
-        let (width, height) = (picture.width(), picture.height());
-        let long = width.max(height).max(1);
-        let shown = long.min(self.analyse.max_side);
-        let scaled = |side: u32| (u64::from(side) * u64::from(shown) / u64::from(long)).max(1) as u32;
-        self.scaler.luma(picture, (scaled(width), scaled(height)))
+        let size = fitted((picture.width(), picture.height()), self.analyse.max_side);
+        self.tools.scaler.luma(picture, size)
     }
 
     /// Frames reported so far.

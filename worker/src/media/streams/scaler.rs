@@ -57,6 +57,12 @@ impl Scaler {
         Ok(Planes { size, ycc })
     }
 
+    /// The picture in this size, three bytes a pixel: red, green, blue.
+    pub(super) fn rgb(&mut self, picture: &frame::Video, size: (u32, u32)) -> Result<Vec<u8>, Fault> {
+        let scaled = self.convert(picture, (Pixel::RGB24, size.0, size.1), Flags::AREA)?;
+        Ok(plane(scaled, 0, (size.0 * 3, size.1)))
+    }
+
     fn convert(&mut self, picture: &frame::Video, to: (Pixel, u32, u32), flags: Flags) -> Result<&frame::Video, Fault> {
         let from = (picture.format(), picture.width(), picture.height());
         let wanted = Conversion { from, to, flags };
@@ -79,11 +85,19 @@ impl Scaler {
     }
 }
 
+/// A size made smaller, in proportion, so that its longer side is at most this.
+pub(super) fn fitted((width, height): (u32, u32), longest: u32) -> (u32, u32) {
+    let long = width.max(height).max(1);
+    let shown = long.min(longest);
+    let scaled = |side: u32| (u64::from(side) * u64::from(shown) / u64::from(long)).max(1) as u32;
+    (scaled(width), scaled(height))
+}
+
 fn failed(error: ffmpeg_next::Error) -> Fault {
     Fault::media_invalid(format!("the video's pictures cannot be scaled: {error}"))
 }
 
-/// A plane without the padding of its rows.
+/// A plane without the padding of its rows; the width is in bytes.
 fn plane(picture: &frame::Video, index: usize, (width, height): (u32, u32)) -> Vec<u8> {
     let rows = picture.data(index).chunks(picture.stride(index).max(1));
     let rows = rows.take(height as usize);
