@@ -61,6 +61,14 @@ impl Drawing {
         self
     }
 
+    /// The same with this share of its light, in hundredths.
+    pub(super) fn dimmed(mut self, hundredths: u32) -> Self {
+        for level in &mut self.luma {
+            *level = (u32::from(*level) * hundredths / 100) as u8;
+        }
+        self
+    }
+
     pub(super) fn screen(&self) -> Screen {
         self.after(None)
     }

@@ -60,7 +60,7 @@ impl Reader<'_> {
                 after,
                 rect,
             } => {
-                words.value = Some(self.first_line(after, rect.grown(2))?);
+                words.value = Some(self.typed(after, rect)?);
                 self.field(clean, before, rect)?
             }
             Label::Selected { picture, rect } => {
@@ -111,6 +111,23 @@ impl Reader<'_> {
 
     fn first_line(&mut self, picture: usize, rect: Rect) -> Result<String, Fault> {
         Ok(first_line(&self.pieces(picture, rect)?))
+    }
+
+    /// What was typed into a box of text, without the caret at its end.
+    fn typed(&mut self, picture: usize, rect: Rect) -> Result<String, Fault> {
+        /// What is looked at beside it, pixels: more where that is not enough to tell the ground of the letters.
+        const BESIDE: [i32; 2] = [2, 12];
+        let mut typed = String::new();
+        for beside in BESIDE {
+            if !typed.is_empty() {
+                break;
+            }
+            let part = Rect::new(rect.x - beside, rect.y - 2, rect.w + 2 * beside, rect.h + 4);
+            let mut pieces = self.pieces(picture, part)?;
+            pieces.retain(|piece| piece.rect.centre().x >= rect.x && piece.rect.x < rect.right());
+            typed = first_line(&pieces).trim_end_matches('|').trim_end().to_owned();
+        }
+        Ok(typed)
     }
 
     /// The title of a box: its first line that is more than a sign.
@@ -229,7 +246,9 @@ impl Reader<'_> {
         {
             return Ok(name.clone());
         }
-        let edge = control::edges(self.timeline.screen(picture), rect.centre());
+        // The pointer may stand in the field when it is typed into.
+        let edge = control::edges(self.timeline.screen(clean), rect.centre())
+            .or_else(|| control::edges(self.timeline.screen(picture), rect.centre()));
         let inner = Rect::new(rect.x - 4, rect.y - 2, rect.w.max(190) + 8, rect.h + 4);
         let inner = edge.and_then(|edge| edge.common(inner)).unwrap_or(inner);
         let mut name = self.first_line(clean, inner)?;

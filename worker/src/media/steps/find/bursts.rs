@@ -1,6 +1,6 @@
 //! Bursts: changes that belong together because nothing calm lies between them.
 
-use super::super::changes::Part;
+use super::super::changes::{CHANGED, Part};
 use super::super::pointer::Ripple;
 use super::Scene;
 
@@ -42,7 +42,8 @@ pub(super) fn of(scene: &Scene<'_>) -> Vec<Burst> {
         let share = scene.timeline.changes(index).share;
         if let Some(last) = bursts.last_mut() {
             let large = last.share.max(share) > LARGE_SHARE;
-            let near = index - last.end <= if large { long_calm } else { calm };
+            let near =
+                index - last.end <= calm || (large && index - last.end <= long_calm && !gives_back(scene, last, index));
             let moved = (last.end + 1..=index).any(|index| scene.track.moved(index));
             if near && (large || !moved) {
                 last.end = index;
@@ -61,6 +62,15 @@ pub(super) fn of(scene: &Scene<'_>) -> Vec<Burst> {
     }
     press(scene, &mut bursts);
     bursts
+}
+
+/// Whether a change after a short calm brings back what was there before a burst: what opened has closed again, and no
+/// page was blank meanwhile.
+fn gives_back(scene: &Scene<'_>, burst: &Burst, index: usize) -> bool {
+    const SAME: f32 = 0.05;
+    let before = scene.timeline.screen(burst.start - 1);
+    let now = scene.timeline.screen(index);
+    now.difference(before, before.bounds()).share_above(CHANGED) < SAME
 }
 
 /// Gives each ripple the burst that it led to: the one it is part of, or the next one, or one without changes. What changed

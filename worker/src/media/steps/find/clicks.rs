@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use zoetrope_shared::tasks::step_detection::{StepDetail, StepType};
 
-use super::super::changes::CHANGED;
 use super::super::geometry::{Point, Rect};
 use super::bursts::{self, Burst};
+use super::passing::{is_going, is_hovered, is_passing};
 use super::surfaces::{self, Around, Effect, Surface};
 use super::{Control, Draft, Label, Scene, control};
 
@@ -38,7 +38,7 @@ pub(super) fn find(scene: &Scene<'_>, range: Range<usize>, open: &mut Vec<Surfac
         open.retain(|surface| !surface.is_forgotten(now_ms));
         let around = Around::of(scene, &burst);
         let effects = surfaces::effects(scene, &burst, &around, open);
-        let found = click(scene, &burst, &effects, open, &around);
+        let found = click(scene, &burst, &effects, (&drafts, open), &around);
         let control = found.as_ref().and_then(|click| match click.label {
             Label::Control(control) => Some(control),
             _ => None,
@@ -116,15 +116,27 @@ fn is_same(scene: &Scene<'_>, drafts: &[Draft], click: &Draft) -> bool {
 }
 
 /// The click that began a burst, if it was one.
-fn click(scene: &Scene<'_>, burst: &Burst, effects: &[Effect], open: &[Surface], around: &Around<'_>) -> Option<Draft> {
+fn click(
+    scene: &Scene<'_>,
+    burst: &Burst,
+    effects: &[Effect],
+    (told, open): (&[Draft], &[Surface]),
+    around: &Around<'_>,
+) -> Option<Draft> {
     let start = burst.start;
     let pressed = burst.ripple.map(|ripple| ripple.centre);
     let Some(pointer) = pressed.or_else(|| scene.pointer(start)) else {
-        return (!scene.track.exists()).then(|| unseen(scene, burst, effects, open, around))?;
+        let came_by_itself = effects.is_empty() && (is_passing(scene, burst) || is_going(scene, burst, told));
+        let clicked = !scene.track.exists() && !came_by_itself;
+        return clicked.then(|| unseen(scene, burst, effects, open, around))?;
     };
     let typed = scene.typed.iter().rev().find(|(_, end)| *end < start);
     let at_keys = typed.is_some_and(|(began, end)| {
-        start - end <= scene.timeline.pictures_in(ENTER_MS) && scene.track.arrived[start] <= *began
+        // A page that comes at once may seem to move the pointer, because its looks depend on what is below it.
+        let rested = [start, start - 1]
+            .iter()
+            .any(|index| scene.track.arrived[*index] <= *began);
+        start - end <= scene.timeline.pictures_in(ENTER_MS) && rested
     });
     let moving = scene.track.moved(start) || scene.track.moved((start + 1).min(scene.len() - 1));
     let near = burst.parts.iter().any(|part| {
@@ -241,7 +253,7 @@ fn unseen(
     });
     let row = closed.and_then(|surface| surfaces::lit_row(scene, surface, burst.start));
     let opener = opened.and_then(|list| surfaces::opener(around.before, list));
-    if row.is_none() && (matches!(effects, [Effect::Close(_)]) || (effects.is_empty() && is_passing(scene, burst))) {
+    if row.is_none() && matches!(effects, [Effect::Close(_)]) {
         return None;
     }
     let first = scene.content[burst.start].iter().map(|part| part.rect);
@@ -270,27 +282,87 @@ fn unseen(
     })
 }
 
-/// Whether something only lit up a moment after the pointer came, as what fades in does, and went out again when it left.
-fn is_hovered(scene: &Scene<'_>, burst: &Burst) -> bool {
-    const FADES_MS: u64 = 250;
-    let since = burst.start - scene.track.arrived[burst.start];
-    since <= scene.timeline.pictures_in(FADES_MS) && is_passing(scene, burst)
-}
+#[cfg(test)]
+mod tests {
+    use super::super::super::drawn::Drawing;
+    use super::super::super::pointer::{Ripples, Track};
+    use super::super::super::timeline::{Restless, Timeline};
+    use super::*;
 
-/// Whether all that changed is soon as it was before: something lit up as a pointer passed that is not shown.
-fn is_passing(scene: &Scene<'_>, burst: &Burst) -> bool {
-    const LONGEST_MS: u64 = 6_000;
-    const BACK: f32 = 0.04;
-    let before = scene.timeline.screen(burst.start - 1);
-    let last = (burst.end + scene.timeline.pictures_in(LONGEST_MS)).min(scene.len() - 1);
-    burst.parts.iter().all(|part| {
-        let mut later = (burst.end + 1..=last).filter(|index| {
-            let mut parts = scene.timeline.changes(*index).parts.iter();
-            parts.any(|other| other.rect.common(part.rect).is_some())
-        });
-        later.any(|index| {
-            let now = scene.timeline.screen(index).difference(before, part.rect);
-            now.share_above(CHANGED) < BACK
-        })
-    })
+    fn page() -> Drawing {
+        let page = Drawing::new(800, 500, 240);
+        (0..12).fold(page, |page, line| page.text(40, 40 + line * 34, 40 + line % 5, line))
+    }
+
+    /// What is told of pictures without a pointer, each shown so many times.
+    fn told(shown: &[(Drawing, usize)]) -> Vec<(StepType, usize)> {
+        let pictures = shown
+            .iter()
+            .flat_map(|(picture, times)| std::iter::repeat_n(picture, *times));
+        let mut timeline = Timeline::new(100);
+        for (index, picture) in (0..).zip(pictures) {
+            timeline.push(index * 100, picture.after(timeline.last_screen()));
+        }
+        let restless = Restless::of(&timeline);
+        let (ripples, track) = (Ripples::of(&timeline, &restless), Track::default());
+        let scene = Scene::new(&timeline, &restless, &ripples, &track);
+        let drafts = find(&scene, 0..scene.len(), &mut Vec::new());
+        drafts.iter().map(|draft| (draft.step, draft.start)).collect()
+    }
+
+    #[test]
+    fn messages_that_come_and_go_are_no_clicks_not_even_the_last_one() {
+        let message = |w: i32| page().rect(20, 440, w, 40, 50);
+        let shown = [(page(), 10), (message(140), 25), (page(), 40), (message(200), 8)];
+        assert_eq!(told(&shown), []);
+        assert_eq!(told(&[(page(), 10), (message(140), 80)]), [(StepType::Click, 10)]);
+    }
+
+    #[test]
+    fn a_dialog_in_front_of_a_page_that_fades_out_is_opened_once_and_closed_soon() {
+        let dialog = |light: u32| page().dimmed(light).rect(250, 150, 300, 180, 250).text(280, 180, 20, 9);
+        let shown = [
+            (page(), 10),
+            (dialog(70), 4),
+            (dialog(45), 1),
+            (dialog(35), 20),
+            (page(), 10),
+        ];
+        let steps: Vec<StepType> = told(&shown).into_iter().map(|(step, _)| step).collect();
+        assert!(!steps.contains(&StepType::Navigate), "{steps:?}");
+        let opened = |step: StepType| steps.iter().filter(|other| **other == step).count();
+        assert_eq!((opened(StepType::Open), opened(StepType::Close)), (1, 1), "{steps:?}");
+        let shortly = told(&[(page(), 10), (dialog(45), 4), (page(), 10)]);
+        let effects: Vec<(StepType, usize)> = shortly.into_iter().filter(|(step, _)| !step.is_action()).collect();
+        assert_eq!(
+            effects.iter().map(|(step, _)| *step).collect::<Vec<_>>(),
+            [StepType::Open, StepType::Close]
+        );
+    }
+
+    #[test]
+    fn the_edge_of_a_field_opens_nothing() {
+        let edged = page().rect(300, 200, 300, 90, 40).rect(303, 203, 294, 84, 240);
+        let field = page().rect(300, 200, 300, 90, 200).rect(303, 203, 294, 84, 240);
+        let shown = [(field.clone(), 10), (edged, 30), (field, 20)];
+        assert!(told(&shown).iter().all(|(step, _)| *step == StepType::Click));
+    }
+
+    #[test]
+    fn a_row_that_is_faintly_lit_when_its_list_closes_was_chosen() {
+        let control = |seed: i32| {
+            page()
+                .rect(300, 100, 200, 32, 150)
+                .rect(301, 101, 198, 30, 240)
+                .text(312, 110, 9, seed)
+        };
+        let rows = |lit: u8| {
+            let list = control(3).rect(300, 136, 200, 110, 120).rect(301, 137, 198, 108, 250);
+            let list = list.rect(301, 172, 198, 34, lit);
+            (0..3).fold(list, |list, row| list.text(312, 148 + row * 34, 9, row + 3))
+        };
+        let shown = [(control(3), 10), (rows(250), 12), (rows(241), 10), (control(4), 10)];
+        let steps = told(&shown);
+        assert!(steps.contains(&(StepType::Select, 32)), "{steps:?}");
+    }
 }

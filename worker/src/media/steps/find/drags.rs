@@ -4,7 +4,7 @@ use zoetrope_shared::tasks::step_detection::{StepDetail, StepType};
 
 use super::super::changes::CHANGED;
 use super::super::geometry::{Point, Rect};
-use super::{Control, Draft, Label, Scene, carried, control};
+use super::{Control, Draft, Label, Scene, carried, control, placed};
 
 /// Pictures that a drag takes at least.
 const LEAST_MOVES: usize = 4;
@@ -80,7 +80,8 @@ fn moved_with(scene: &Scene<'_>, start: usize, end: usize) -> Option<Draft> {
     if end - start + 1 < LEAST_MOVES {
         return None;
     }
-    moved_patch(scene, start, end).or_else(|| {
+    let placed = || placed::placed(scene, start, end).map(|thing| draft(start, end, thing));
+    moved_patch(scene, start, end).or_else(placed).or_else(|| {
         let from = scene.pointer(start - 1)?;
         let picture = clean_picture(scene, scene.track.arrived[start - 1], Rect::around(from, PATCH, PATCH));
         let carried = carried::is_carried(scene, start, end);

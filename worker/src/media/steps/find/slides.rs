@@ -83,10 +83,15 @@ impl Run {
         if self.parts.len() < LEAST_PICTURES || way.abs() < LEAST_WAY {
             return None;
         }
-        // A thumb is about as wide as high; it stands at the end of what it changes.
-        let side = first.h;
+        // A thumb is about as wide as high, and stands at the end of what it changes; when it is taken up, more lights up.
+        let middle = |of: fn(&Rect) -> i32| {
+            let mut sides: Vec<i32> = self.parts.iter().map(|(_, rect)| of(rect)).collect();
+            sides.sort_unstable();
+            sides[sides.len() / 2]
+        };
+        let (side, y) = (middle(|rect| rect.h), middle(|rect| rect.y));
         let from = if way > 0 { first.x } else { first.right() - side };
-        let place = Rect::new(from, first.y, side, side);
+        let place = Rect::new(from, y, side, side);
         let before = scene.timeline.screen(self.start - 1);
         let gone = scene.timeline.screen(self.end).difference(before, place);
         if gone.share_above(CHANGED) < GONE {
@@ -96,10 +101,7 @@ impl Run {
         let found = self.parts.iter().filter(|(index, rect)| {
             let x = if way > 0 { rect.right() - side } else { rect.x };
             [-2, -1, 0, 1, 2].iter().any(|off| {
-                let now = scene
-                    .timeline
-                    .screen(*index)
-                    .luma(Rect::new(x + off, first.y, side, side));
+                let now = scene.timeline.screen(*index).luma(Rect::new(x + off, y, side, side));
                 let pairs = thumb.levels.iter().zip(&now.levels);
                 let same = pairs.filter(|(a, b)| a.abs_diff(**b) <= 2 * CHANGED).count();
                 same as f32 >= SAME_THUMB * thumb.levels.len().max(1) as f32
@@ -158,7 +160,9 @@ mod tests {
         let page = Drawing::new(420, 280, 236);
         let slider = |at: i32| page.clone().rect(60, 128, 300, 4, 150).disc(at, 130, 10, 40);
         let mut slid = vec![slider(80); 4];
-        slid.extend((1..=7).map(|part| slider(80 + 20 * part)));
+        let lit = page.clone().disc(100, 130, 13, 120).rect(60, 128, 300, 4, 150);
+        slid.push(lit.disc(100, 130, 10, 40));
+        slid.extend((2..=7).map(|part| slider(80 + 20 * part)));
         slid.extend(vec![slider(220); 4]);
         let told = found(&slid);
         assert_eq!(told.len(), 1, "{told:?}");

@@ -8,7 +8,7 @@ use super::super::changes::CHANGED;
 use super::super::geometry::{Point, Rect};
 use super::super::screen::{Grey, Screen};
 use super::bursts::Burst;
-use super::{Label, Scene, control};
+use super::{Label, Scene, control, dimming};
 
 /// How long a menu may stay open and still be known by what it gives back, ms.
 const MENU_MS: u64 = 9_000;
@@ -20,13 +20,6 @@ const WIDEST_MENU: f32 = 0.72;
 const GIVEN_BACK: f32 = 0.85;
 /// Share of an open surface's pixels that are gone when it has closed.
 const GONE: f32 = 0.6;
-/// Dimmed or lit again: share of the screen that changed, and the ratio of the levels.
-const DIMMED_SHARE: f32 = 0.4;
-const DIMMED: std::ops::Range<f32> = 0.15..0.94;
-/// What dimming does not explain differs by more, levels.
-const UNEXPLAINED: f32 = 20.0;
-/// Least width and height of a dialog.
-const LEAST_DIALOG: (i32, i32) = (150, 80);
 /// Share of what is drawn on the screen that is replaced when another page comes.
 const REPLACED: f32 = 0.45;
 /// The top of a browser, where the names of tabs and the address stand, pixels; and least share that changes with them.
@@ -83,19 +76,17 @@ impl<'a> Around<'a> {
 /// What a burst did, given what is open.
 pub(super) fn effects(scene: &Scene<'_>, burst: &Burst, around: &Around<'_>, open: &[Surface]) -> Vec<Effect> {
     let mut effects = Vec::new();
-    let light = light(around);
+    let darker = dimming::ratio(around);
     let closed = open.iter().rposition(|surface| is_closed(surface, around));
     effects.extend(closed.map(Effect::Close));
-    if let Some(rect) = light
-        .filter(|light| DIMMED.contains(light))
-        .and_then(|light| dialog(around, light))
-    {
-        effects.push(Effect::Open(rect, dialog_detail(rect, around.after)));
+    if let Some((rect, detail)) = darker.and_then(|ratio| dimming::dialog(around, ratio)) {
+        effects.push(Effect::Open(rect, detail));
     } else if let Some(rect) =
         menu(scene, burst, around).filter(|rect| closed.is_none_or(|closed| !is_part_of(*rect, open[closed].rect)))
     {
         effects.push(Effect::Open(rect, StepDetail::Menu));
     } else if closed.is_none_or(|closed| !matches!(open[closed].detail, StepDetail::Dialog | StepDetail::Drawer))
+        && !darker.is_some_and(|ratio| dimming::is_only_darker(around, ratio))
         && let Some(rect) = new_page(around, burst)
     {
         effects.push(Effect::Navigate(rect));
@@ -183,95 +174,6 @@ fn is_closed(surface: &Surface, around: &Around<'_>) -> bool {
     all > 0 && gone as f32 > GONE * all as f32 && gone_before as f32 <= GONE * all as f32
 }
 
-/// The median ratio of the levels after to those before, where most of the screen changed.
-fn light(around: &Around<'_>) -> Option<f32> {
-    /// Every pixel of this many each way is asked.
-    const STEP: i32 = 9;
-    const OFFSET: f32 = 8.0;
-    let (mut ratios, mut changed) = (Vec::new(), 0);
-    for y in (0..around.after.height()).step_by(STEP as usize) {
-        for x in (0..around.after.width()).step_by(STEP as usize) {
-            let (before, after) = (around.before.luma_at(x, y), around.after.luma_at(x, y));
-            changed += u32::from(before.abs_diff(after) > 3);
-            ratios.push((f32::from(after) + OFFSET) / (f32::from(before) + OFFSET));
-        }
-    }
-    if (changed as f32) < DIMMED_SHARE * ratios.len() as f32 {
-        return None;
-    }
-    let middle = ratios.len() / 2;
-    Some(*ratios.select_nth_unstable_by(middle, f32::total_cmp).1)
-}
-
-/// The largest part that dimming the page does not explain.
-fn dialog(around: &Around<'_>, ratio: f32) -> Option<Rect> {
-    const CELL: i32 = 8;
-    let (width, height) = (around.after.width(), around.after.height());
-    let (columns, rows) = (width / CELL, height / CELL);
-    let mut unexplained = vec![false; (columns * rows) as usize];
-    let mut dimmed = 0;
-    for row in 0..rows {
-        for column in 0..columns {
-            let points = [(1, 1), (5, 2), (2, 5), (6, 6), (4, 4)];
-            let miss = points.iter().filter(|(dx, dy)| {
-                let (x, y) = (column * CELL + dx, row * CELL + dy);
-                let expected = (f32::from(around.before.luma_at(x, y)) + 8.0) * ratio - 8.0;
-                (f32::from(around.after.luma_at(x, y)) - expected).abs() > UNEXPLAINED
-            });
-            let miss = miss.count() >= 3;
-            unexplained[(row * columns + column) as usize] = miss;
-            dimmed += i32::from(!miss);
-        }
-    }
-    // A page that merely became darker explains nothing.
-    if dimmed * 10 < columns * rows * 4 {
-        return None;
-    }
-    let rect = largest(&unexplained, columns, rows)?;
-    let rect = Rect::new(rect.x * CELL, rect.y * CELL, rect.w * CELL, rect.h * CELL);
-    (rect.w > LEAST_DIALOG.0 && rect.h > LEAST_DIALOG.1).then_some(rect)
-}
-
-fn dialog_detail(rect: Rect, screen: &Screen) -> StepDetail {
-    let at_side = rect.x <= 8 || rect.right() >= screen.width() - 8;
-    if at_side && rect.h * 10 >= screen.height() * 7 {
-        StepDetail::Drawer
-    } else {
-        StepDetail::Dialog
-    }
-}
-
-/// The box of the largest set of marked cells that touch.
-fn largest(cells: &[bool], columns: i32, rows: i32) -> Option<Rect> {
-    let mut seen = vec![false; cells.len()];
-    let mut best: Option<(usize, Rect)> = None;
-    for first in 0..cells.len() {
-        if !cells[first] || seen[first] {
-            continue;
-        }
-        seen[first] = true;
-        let (mut stack, mut count, mut rect) = (vec![first as i32], 0, None::<Rect>);
-        while let Some(cell) = stack.pop() {
-            count += 1;
-            let (x, y) = (cell % columns, cell / columns);
-            let one = Rect::new(x, y, 1, 1);
-            rect = Some(rect.map_or(one, |rect| rect.union(one)));
-            for (nx, ny) in [(x - 1, y), (x + 1, y), (x, y - 1), (x, y + 1)] {
-                let inside = nx >= 0 && ny >= 0 && nx < columns && ny < rows;
-                let next = (ny * columns + nx) as usize;
-                if inside && cells[next] && !seen[next] {
-                    seen[next] = true;
-                    stack.push(next as i32);
-                }
-            }
-        }
-        if let Some(rect) = rect.filter(|_| best.is_none_or(|(most, _)| count > most)) {
-            best = Some((count, rect));
-        }
-    }
-    best.map(|(_, rect)| rect)
-}
-
 /// A filled box that appeared near the pointer and whose place is given back later.
 fn menu(scene: &Scene<'_>, burst: &Burst, around: &Around<'_>) -> Option<Rect> {
     let (width, height) = (around.after.width(), around.after.height());
@@ -282,6 +184,7 @@ fn menu(scene: &Scene<'_>, burst: &Burst, around: &Around<'_>) -> Option<Rect> {
             && part.rect.area() >= LEAST_MENU.2
             && (part.rect.area() as f32) < LARGEST_MENU * (width * height) as f32
             && (w as f32) < WIDEST_MENU * width as f32
+            && !is_frame(around, part.rect)
     });
     let rect = candidates.max_by_key(|part| part.rect.area())?.rect;
     let pointer = burst
@@ -312,6 +215,14 @@ fn menu(scene: &Scene<'_>, burst: &Burst, around: &Around<'_>) -> Option<Rect> {
     });
     let listed = || pointer.is_some_and(|pointer| !rect.holds(pointer, 0)) && is_list(around.after, rect);
     (back || listed()).then_some(rect)
+}
+
+/// Whether nothing but the edge of a box changed, as when a field is clicked into.
+fn is_frame(around: &Around<'_>, rect: Rect) -> bool {
+    const EDGE: i32 = 8;
+    const LEAST_INSIDE: f32 = 0.01;
+    let inside = around.after.difference(around.before, rect.grown(-EDGE));
+    inside.share_above(CHANGED) < LEAST_INSIDE
 }
 
 /// What changed without the control below the pointer, which changes its looks when its list opens.
@@ -382,9 +293,11 @@ fn new_page(around: &Around<'_>, burst: &Burst) -> Option<Rect> {
 fn has_new_address(difference: &Grey) -> bool {
     const HEIGHTS: std::ops::RangeInclusive<usize> = 5..=24;
     const LEAST_PIXELS: usize = 3;
+    /// Another text differs by more, levels: where a codec draws a page anew, the edges of the letters differ as well.
+    const REWRITTEN: u8 = 45;
     /// Rows in which letters have little to differ in.
     const GAP: usize = 2;
-    let is_inked = |row: &[u8]| row.iter().filter(|level| **level > CHANGED).count() >= LEAST_PIXELS;
+    let is_inked = |row: &[u8]| row.iter().filter(|level| **level > REWRITTEN).count() >= LEAST_PIXELS;
     let rows = difference.rows().take(TOP as usize).enumerate();
     let mut lines: Vec<(usize, usize)> = Vec::new();
     for (y, _) in rows.filter(|(_, row)| is_inked(row)) {
@@ -449,6 +362,29 @@ pub(super) fn lit_row(scene: &Scene<'_>, surface: &Surface, until: usize) -> Opt
         .take_while(|index| scene.timeline.moments[*index].t_ms > surface.number);
     let mut rows = opened.flat_map(|index| scene.timeline.changes(index).parts.iter().map(|part| part.rect));
     rows.find(|rect| is_row(rect) && is_lit(rect))
+        .or_else(|| tinted_band(surface, shown).filter(is_row))
+}
+
+/// The rows of an open surface that have another tint than when it opened, too faint a one to be a change.
+fn tinted_band(surface: &Surface, shown: &Screen) -> Option<Rect> {
+    const LEAST_SHARE: f32 = 0.6;
+    let difference = shown.difference(&surface.look, surface.rect);
+    let is_tinted = |row: &[u8]| {
+        let tinted = row.iter().filter(|level| **level > CHANGED / 4).count();
+        tinted as f32 >= LEAST_SHARE * row.len() as f32
+    };
+    let rows: Vec<bool> = difference.rows().map(is_tinted).collect();
+    let (start, end) = rows
+        .chunk_by(|a, b| a == b)
+        .scan(0, |at, run| {
+            *at += run.len();
+            Some((run[0], *at - run.len(), *at))
+        })
+        .filter(|(tinted, ..)| *tinted)
+        .map(|(_, start, end)| (start as i32, end as i32))
+        .max_by_key(|(start, end)| end - start)?;
+    let place = difference.place;
+    Some(Rect::new(place.x, place.y + start, place.w, end - start))
 }
 
 /// How far a surface is from a point, pixels.

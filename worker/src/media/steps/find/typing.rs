@@ -2,6 +2,7 @@
 
 use zoetrope_shared::tasks::step_detection::StepType;
 
+use super::super::changes::Part;
 use super::super::geometry::{Rect, union_of};
 use super::{Draft, Label, Scene, control};
 
@@ -59,6 +60,9 @@ pub(super) fn find(scene: &mut Scene<'_>) -> Vec<Draft> {
         open = true;
     }
     runs.retain(|run| run.is_typing());
+    for run in &mut runs {
+        run.begin(scene, pause);
+    }
     join(&mut runs, scene.timeline.pictures_in(LONG_PAUSE_MS));
     for run in &runs {
         scene.mark(run.start, run.end);
@@ -100,6 +104,61 @@ impl Run {
         quick_pair || (self.letters.len() >= LEAST_LETTERS && growth >= LEAST_GROWTH)
     }
 
+    /// Takes the first letters along for which a placeholder made room: there all of it changed.
+    fn begin(&mut self, scene: &Scene<'_>, pause: usize) {
+        const HIGHER: i32 = 8;
+        let Some(first) = self.letters.first().copied() else {
+            return;
+        };
+        let is_placeholder = |rect: &Rect| {
+            // The edge of a field is higher than what is written in it.
+            let in_line = (rect.centre().y - first.centre().y).abs() < SAME_LINE && rect.h <= first.h + HIGHER;
+            in_line && rect.w > LETTERS_WIDTH && (0..=ON).contains(&(first.x - rect.x)) && rect.right() > first.right()
+        };
+        let earliest = self.start.saturating_sub(pause).max(1);
+        let last = (earliest..self.start)
+            .rev()
+            .find(|index| !scene.content[*index].is_empty());
+        let Some(index) = last.filter(|index| !scene.used[*index] && !scene.track.moved(*index)) else {
+            return;
+        };
+        let parts = &scene.content[index];
+        let placeholder = parts.iter().map(|part| part.rect).find(is_placeholder);
+        if let Some(rect) = placeholder.filter(|_| parts.len() <= MOST_PARTS) {
+            self.start = index;
+            self.letters.insert(
+                0,
+                Rect {
+                    w: LETTERS_WIDTH.min(first.right() - rect.x),
+                    ..rect
+                },
+            );
+        }
+    }
+
+    /// The picture that shows what was typed, if possible one in which the caret blinks: it touches the last letter.
+    fn without_caret(&self, scene: &Scene<'_>, rect: Rect) -> usize {
+        const BLINKS_MS: u64 = 1_200;
+        const WIDEST: i32 = 3;
+        let next = (self.end + 1).min(scene.len() - 1);
+        let last = (next + scene.timeline.pictures_in(BLINKS_MS)).min(scene.len());
+        let is_caret = |part: &Part| {
+            let thin = part.rect.w <= WIDEST && part.rect.h * 4 >= rect.h;
+            thin && rect.common(part.rect).is_some()
+        };
+        let changed = |index: &usize| {
+            scene
+                .timeline
+                .changes(*index)
+                .parts
+                .iter()
+                .any(|part| rect.common(part.rect).is_some())
+        };
+        let first = (next..last).find(changed);
+        let blinks = first.filter(|index| scene.timeline.changes(*index).parts.iter().any(is_caret));
+        blinks.unwrap_or(next)
+    }
+
     fn draft(&self, scene: &Scene<'_>) -> Draft {
         let rect = union_of(self.letters.iter().copied())
             .unwrap_or(Rect::new(0, 0, 1, 1))
@@ -113,7 +172,7 @@ impl Run {
             label: Label::Field {
                 clean: control::clean_field(scene, self.start, rect),
                 before: self.start.saturating_sub(2),
-                after: (self.end + 1).min(scene.len() - 1),
+                after: self.without_caret(scene, rect),
                 rect,
             },
             amount: None,
@@ -121,5 +180,48 @@ impl Run {
             surface: None,
             confidence: (0.4 + 0.06 * self.letters.len() as f32).min(0.98),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::drawn::Drawing;
+    use super::super::super::pointer::{Ripples, Track};
+    use super::super::super::timeline::{Restless, Timeline};
+    use super::*;
+
+    /// A field with letters in it and a caret behind them.
+    fn field(letters: i32, caret: bool) -> Drawing {
+        let page = Drawing::new(420, 280, 240).text(60, 120, letters, 3);
+        if caret {
+            page.rect(60 + 8 * letters, 118, 1, 16, 30)
+        } else {
+            page
+        }
+    }
+
+    #[test]
+    fn typing_begins_where_the_placeholder_goes_and_is_read_while_the_caret_is_away() {
+        let placeholder = Drawing::new(420, 280, 240).text(60, 120, 16, 5);
+        let mut pictures = vec![placeholder; 4];
+        pictures.extend((1..=5).map(|letters| field(letters, true)));
+        pictures.extend([field(5, true), field(5, true), field(5, false), field(5, false)]);
+        let mut timeline = Timeline::new(100);
+        for (index, picture) in (0..).zip(&pictures) {
+            timeline.push(index * 100, picture.after(timeline.last_screen()));
+        }
+        let restless = Restless::of(&timeline);
+        let ripples = Ripples::of(&timeline, &restless);
+        let mut track = Track::default();
+        track.at.resize(pictures.len(), None);
+        track.covers.resize(pictures.len(), None);
+        track.arrived.resize(pictures.len(), 0);
+        let drafts = find(&mut Scene::new(&timeline, &restless, &ripples, &track));
+        let [draft] = &drafts[..] else {
+            panic!("{drafts:?}");
+        };
+        assert_eq!((draft.start, draft.end), (4, 8));
+        assert!((50..=60).contains(&draft.rect.x), "{draft:?}");
+        assert!(matches!(draft.label, Label::Field { after: 11, .. }), "{draft:?}");
     }
 }

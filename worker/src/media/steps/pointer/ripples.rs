@@ -17,6 +17,7 @@ const LONGEST_MS: u64 = 700;
 const SHORTEST_MS: u64 = 200;
 /// Growth from one picture to a later one, pixels, that makes a ring.
 const GROWTH: i32 = 8;
+const HIDDEN_GROWTH: i32 = 5;
 /// Share of its box that a disc fills when it comes and when it goes.
 const FILLED: f32 = 0.5;
 /// Ripples that show that the recorder draws them, and how alike they begin: sides in pixels, filled share.
@@ -204,14 +205,17 @@ fn whole(timeline: &Timeline, restless: &Restless, index: usize, part: &Part) ->
             pictures += 1;
         }
     }
-    let grew = rect.w - part.rect.w >= GROWTH && pictures >= 2;
+    let at = pressed(timeline, index, centre);
+    // Of one that was hidden when it began less is left to grow.
+    let growth = if at < index { HIDDEN_GROWTH } else { GROWTH };
+    let grew = rect.w - part.rect.w >= growth && pictures >= 2;
     let lived = timeline.moments[end].t_ms - timeline.moments[index].t_ms;
     let went = filled(part) >= FILLED && gone >= FILLED && lived >= SHORTEST_MS && {
         let now = timeline.screen(end).difference(timeline.screen(index - 1), part.rect);
         pictures >= 3 || now.share_above(CHANGED) < 0.1
     };
     (grew || went).then(|| Ripple {
-        at: pressed(timeline, index, centre),
+        at,
         end,
         centre,
         rect,
