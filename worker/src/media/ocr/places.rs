@@ -64,10 +64,12 @@ pub(super) fn of_part(ink: &Ink) -> Vec<Place> {
 }
 
 fn places(ink: &Ink, letters: Letters, heights: &std::ops::RangeInclusive<u32>, halvings: u32) -> Vec<Place> {
-    let dark = lines::of_letters(letters.dark)
+    let (width, height) = ink.size();
+    let pixels = u64::from(width) * u64::from(height);
+    let dark = lines::of_letters(letters.dark, pixels)
         .into_iter()
         .map(|bounds| (bounds, false));
-    let light = lines::of_letters(letters.light)
+    let light = lines::of_letters(letters.light, pixels)
         .into_iter()
         .map(|bounds| (bounds, true));
     let places = dark.chain(light).map(|(bounds, light)| Place {
