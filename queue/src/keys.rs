@@ -33,6 +33,8 @@
 //! | `tick` `hold` | STRING | the ticker's duty, the duty to run a solo task |
 //! | `ev` `watched` | STREAM, STRING | state-change hints; set while somebody waits for them |
 //! | `rt:<slot>` | HASH | events counted per 10 s |
+//! | `jn` | HASH | journals by `<tenant>:<name>`: epoch, the task that claimed it last, its note |
+//! | `jp:<tenant>:<name>` `j:<tenant>:<name>:<page>` | HASH, STRING | pages of a journal with their weights; the records of one |
 
 use sha2::{Digest, Sha256};
 
@@ -97,6 +99,10 @@ impl Keys {
 
     pub(crate) fn bounds(&self) -> String {
         format!("{}bounds", self.prefix)
+    }
+
+    pub(crate) fn journals(&self) -> String {
+        format!("{}jn", self.prefix)
     }
 
     pub(crate) fn tally(&self, tenant: &str) -> String {

@@ -51,6 +51,8 @@ pub(crate) struct Scripts {
     pub(crate) set_rule: Script,
     pub(crate) set_bound: Script,
     pub(crate) why: Script,
+    pub(crate) journal: Script,
+    pub(crate) journal_read: Script,
 }
 
 impl Scripts {
@@ -82,11 +84,13 @@ impl Scripts {
             fsck_tally: script!(" flags=allow-oom", "clock" "fsck_tally"),
             set_bound: script!(" flags=allow-oom", "clock" "set_bound"),
             why: script!(" flags=no-writes", "clock" "header" "attempt" "plan" "rule" "read_task" "why" "why_answer"),
+            journal: script!("", "clock" "journal" "journal_run"),
+            journal_read: script!(" flags=no-writes", "clock" "journal_read"),
         }
     }
 
     /// All of them, to load before the first pipeline.
-    pub(crate) fn all(&self) -> [&Script; 18] {
+    pub(crate) fn all(&self) -> [&Script; 20] {
         [
             &self.enqueue,
             &self.step,
@@ -106,6 +110,8 @@ impl Scripts {
             &self.set_rule,
             &self.set_bound,
             &self.why,
+            &self.journal,
+            &self.journal_read,
         ]
     }
 }

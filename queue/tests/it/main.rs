@@ -15,6 +15,7 @@ mod following;
 mod forms;
 mod fsck;
 mod lifecycle;
+mod journal;
 mod limits;
 mod load;
 mod output;
