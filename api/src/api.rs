@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use zoetrope_shared::config::{AuthMode, Settings};
+use zoetrope_shared::recordings::{StoredRecording, forget_if_empty, keep_within};
 use zoetrope_shared::shutdown::ShutdownSteps;
 
 use crate::app::App;
@@ -105,6 +106,13 @@ async fn sweep(app: App, stop: CancellationToken) {
                 tracing::warn!(%error, "api.artifacts.unswept: cannot delete expired artifacts, will do so again");
             }
         }
+        match sweep_recordings(&app).await {
+            Ok(0) => {}
+            Ok(freed) => tracing::info!(freed, "api.recordings.swept: {freed} bytes of recordings are gone"),
+            Err(error) => {
+                tracing::warn!("api.recordings.unswept: delete the oldest of recordings: {error:#}; will do so again");
+            }
+        }
         if stop
             .run_until_cancelled(tokio::time::sleep(SWEEP_EVERY))
             .await
@@ -113,4 +121,16 @@ async fn sweep(app: App, stop: CancellationToken) {
             return;
         }
     }
+}
+
+/// Deletes what is too old or too much of every recording: those that nobody writes into have nobody else.
+async fn sweep_recordings(app: &App) -> anyhow::Result<u64> {
+    // Not connected yet: the next sweep is soon enough.
+    let Ok(queue) = app.link.queue() else { return Ok(0) };
+    let mut freed = 0;
+    for StoredRecording { tenant, stream, keep } in StoredRecording::all(queue).await? {
+        freed += keep_within(queue, &app.recordings, (&tenant, &stream), keep, app.clock.now_ms()).await?;
+        forget_if_empty(queue, &app.recordings, &tenant, &stream).await?;
+    }
+    Ok(freed)
 }

@@ -21,6 +21,7 @@ use zoetrope_shared::config::Settings;
 use zoetrope_shared::ledger::Ledger;
 use zoetrope_shared::netguard::{NetGuard, NetGuardConfig};
 use zoetrope_shared::provider_reports::ProviderReports;
+use zoetrope_shared::recordings::Recordings;
 use zoetrope_shared::redis_link::RedisLink;
 use zoetrope_shared::secrets::SecretKeys;
 use zoetrope_shared::streams::StreamStore;
@@ -41,6 +42,8 @@ use crate::limits::{
 };
 use crate::link::{Link, Plain};
 use crate::live::{events, process_frame, scenes, socket};
+use crate::recordings::grant::GrantKey;
+use crate::recordings::{export, media, overview, player, playlist};
 use crate::service::metrics::Metrics;
 use crate::service::{
     backlog, docs, health, hello, kinds, metrics, providers, queue_status, rules, spend, usage, voices, workers,
@@ -67,6 +70,9 @@ pub(crate) struct Shared {
     pub(crate) provider_reports: ProviderReports,
     pub(crate) streams: StreamStore,
     pub(crate) artifacts: Artifacts,
+    pub(crate) recordings: Recordings,
+    /// Signs URLs of recordings, if `MEDIA_SIGNING_KEY` is set.
+    pub(crate) grant_key: Option<GrantKey>,
     pub(crate) netguard: NetGuard,
     pub(crate) secrets: SecretKeys,
     pub(crate) clock: Arc<dyn Clock>,
@@ -111,6 +117,8 @@ impl App {
             provider_reports: ProviderReports::new(outside.clone()),
             streams: StreamStore::new(outside.clone()),
             ledger: Ledger::new(outside, clock.clone(), settings.provider_bounds.spend_cap),
+            recordings: Recordings::beside(&artifacts),
+            grant_key: settings.media_signing_key.as_ref().map(GrantKey::of),
             artifacts,
             secrets: settings.secret_keys(),
             netguard: NetGuard::new(NetGuardConfig::of(&settings)),
@@ -176,7 +184,7 @@ impl App {
     pub(crate) fn router(&self) -> Router {
         let (routes, _) = routes().split_for_parts();
         let admitted = routes.route_layer(middleware::from_fn_with_state(self.clone(), gate::admit));
-        self.wrap(admitted.merge(docs::pages()))
+        self.wrap(admitted.merge(docs::pages()).merge(player::pages()))
     }
 
     /// Layers, the last one outermost.
@@ -210,6 +218,11 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(socket::routes())
         .merge(streams::routes())
         .merge(download::routes())
+        .merge(overview::routes())
+        .merge(playlist::routes())
+        .merge(media::routes())
+        .merge(export::routes())
+        .merge(player::routes())
         .merge(kinds::routes())
         .merge(queue_status::routes())
         .merge(rules::routes())

@@ -10,6 +10,7 @@ mod tenant;
 
 mod artifacts;
 mod live;
+mod recordings;
 mod service;
 mod streams;
 mod submit;

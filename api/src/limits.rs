@@ -132,6 +132,16 @@ pub(crate) const MAX_KEY_NAME_CHARS: usize = 100;
 /// Furthest expiry of an API key: ten years.
 pub(crate) const MAX_KEY_LIFE: Duration = Duration::from_hours(10 * 365 * 24);
 
+/// Longest part of a recording that is listed at a time, and what is listed where none is named.
+pub(crate) const LISTED_RECORDING: Duration = Duration::from_hours(7 * 24);
+pub(crate) const USUAL_LISTED_RECORDING: Duration = Duration::from_hours(24);
+/// Longest part of a recording that is played or exported at a time.
+pub(crate) const PLAYED_RECORDING: Duration = Duration::from_hours(24);
+/// How far back the playlist of what is going on now looks for segments.
+pub(crate) const LIVE_PLAYLIST: Duration = Duration::from_mins(5);
+/// How long a signed URL plays.
+pub(crate) const GRANT_TTL: Duration = Duration::from_hours(1);
+
 /// Pause between two sweeps of expired artifacts.
 pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(10 * 60);
 /// How long an answer about the state of Redis, workers and queues is reused.

@@ -68,6 +68,18 @@ impl Http {
         response.text().await.expect("an answer should arrive whole")
     }
 
+    /// GET of bytes, with these headers.
+    pub async fn bytes(&self, path: &str, headers: &[(&str, &str)]) -> (StatusCode, HeaderMap, Vec<u8>) {
+        let request = self.client.get(self.url(path));
+        let request = headers
+            .iter()
+            .fold(request, |request, (name, value)| request.header(*name, *value));
+        let response = request.send().await.expect("the server should answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = response.bytes().await.expect("an answer should arrive whole");
+        (status, headers, bytes.to_vec())
+    }
+
     /// POST of JSON.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(self.client.post(self.url(path)).json(body)).await
@@ -160,6 +172,25 @@ impl Http {
         };
         let looked = timeout(PATIENCE, look).await;
         looked.unwrap_or_else(|_| panic!("task {id} should get there within {PATIENCE:?}"))
+    }
+
+    /// Waits until the answer of a GET, whatever its status, is as `done` wants it.
+    pub async fn until_body(&self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
+        let give_up = Instant::now() + PATIENCE;
+        let mut ticks = interval(LOOK_AGAIN * 10);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let answer = self.get(path).await;
+            if done(&answer.body) {
+                return answer.body;
+            }
+            assert!(
+                Instant::now() < give_up,
+                "{path} should get there within {PATIENCE:?}: {}",
+                answer.body
+            );
+        }
     }
 
     /// Waits until the server takes requests.

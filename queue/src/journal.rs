@@ -58,9 +58,15 @@ impl Attempt {
     /// `Invalid` for a name or a note that does not fit, `Unavailable`.
     pub async fn claim_journal(&self, name: &str, note: &str) -> Result<Option<Journal>, QueueError> {
         if note.len() > MAX_JOURNAL_NOTE || note.contains('\n') {
-            return Err(QueueError::invalid("note", format!("is over {MAX_JOURNAL_NOTE} bytes or has lines")));
+            return Err(QueueError::invalid(
+                "note",
+                format!("is over {MAX_JOURNAL_NOTE} bytes or has lines"),
+            ));
         }
-        let link = self.link.clone().expect("an attempt that a handler sees has been started");
+        let link = self
+            .link
+            .clone()
+            .expect("an attempt that a handler sees has been started");
         let journal = journal_of(&self.tenant, name)?;
         let id = self.id.to_string();
         let args = ["claim", &journal, &id, &self.lease_token, note];
@@ -83,13 +89,19 @@ impl Journal {
     /// `Invalid` for nothing or more than 64 KiB, `Unavailable`: then repeat it.
     pub async fn append(&self, page: u64, records: &[u8], weight: u64) -> Result<Appended, QueueError> {
         if records.is_empty() || records.len() > MAX_APPEND_BYTES {
-            return Err(QueueError::invalid("records", format!("must be 1 to {MAX_APPEND_BYTES} bytes")));
+            return Err(QueueError::invalid(
+                "records",
+                format!("must be 1 to {MAX_APPEND_BYTES} bytes"),
+            ));
         }
         let words = ["append", &self.journal, &self.id.to_string(), &self.token];
         let mut args: Vec<Vec<u8>> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
         args.extend([self.epoch.to_string().into(), page.to_string().into(), records.to_vec()]);
         args.push(weight.to_string().into());
-        let answer: String = self.link.call(self.id.shard(), &self.link.scripts.journal, &args).await?;
+        let answer: String = self
+            .link
+            .call(self.id.shard(), &self.link.scripts.journal, &args)
+            .await?;
         Ok(match answer.as_str() {
             "w" => Appended::Written,
             "d" => Appended::Duplicate,
@@ -192,7 +204,10 @@ impl Queue {
 fn journal_of(tenant: &str, name: &str) -> Result<String, QueueError> {
     let plain = |c: u8| c.is_ascii_alphanumeric() || b"_-".contains(&c);
     if !(1..=MAX_JOURNAL_NAME).contains(&name.len()) || !name.bytes().all(plain) {
-        return Err(QueueError::invalid("journal", "must be 1 to 64 of a-z, A-Z, 0-9, _ and -"));
+        return Err(QueueError::invalid(
+            "journal",
+            "must be 1 to 64 of a-z, A-Z, 0-9, _ and -",
+        ));
     }
     Ok(format!("{tenant}:{name}"))
 }

@@ -10,9 +10,11 @@ pub mod tenant;
 
 pub mod artifacts;
 pub mod offload;
+pub mod recordings;
 
 pub mod netguard;
 pub mod secrets;
+pub mod stream_model;
 pub mod stream_source;
 pub mod streams;
 

@@ -21,6 +21,10 @@ use crate::handlers::{
 use crate::providers::fault::{LIMIT_REACHED, NO_SEAT};
 use crate::services::Services;
 
+/// How long a live stream that has to stop may take to write its recording's last picture: less than the half second after
+/// which the queue drops it.
+const LAST_WORDS: Duration = Duration::from_millis(400);
+
 /// The future of one attempt's work.
 pub type Work = BoxFuture<'static, Result<Box<RawValue>, Failure>>;
 
@@ -103,6 +107,7 @@ impl Handler for Dispatch {
         };
         let traced = traced(kind, &attempt);
         let span = tracing::info_span!("attempt", task = %attempt.id, kind = kind.name, attempt = attempt.number, trace_id = traced.trace_id());
+        // Boxed once more: the span's cover would hold it twice.
         let work = Box::pin(run_one(self.services.clone(), row, kind, attempt).instrument(span));
         Box::pin(async move {
             let outcome = traced.cover(work).await;
@@ -172,10 +177,17 @@ async fn run_one(services: Services, row: &'static Row, kind: &'static Kind, att
     let _running = services.metrics.running(kind.name);
     let metrics = services.metrics.clone();
     let told = attempt.clone();
+    let mut work = Box::pin(work(services, row, kind, attempt));
     let ended = tokio::select! {
         biased;
-        reason = stopped_for_good(kind, &told) => Err(reason),
-        ended = work(services, row, kind, attempt) => Ok(ended),
+        reason = stopped_for_good(kind, &told) => {
+            if kind.policy.live {
+                // What it says now does not matter any more, only that it is done.
+                drop(tokio::time::timeout(LAST_WORDS, &mut work).await);
+            }
+            Err(reason)
+        }
+        ended = &mut work => Ok(ended),
     };
     let seconds = started.elapsed().as_secs_f64();
     match ended {

@@ -5,6 +5,7 @@ pub mod process;
 pub mod dispatch;
 pub mod handlers;
 pub mod providers;
+pub mod recording;
 pub mod services;
 pub mod speech;
 pub mod streams;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use zoetrope_shared::recordings::GapCause;
 
 /// Upper bounds of the duration histogram, seconds: from an echo to a long document.
 const DURATION_BUCKETS: [f64; 12] = [0.001, 0.005, 0.02, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
@@ -21,6 +22,9 @@ pub struct Metrics {
     children_started: IntCounter,
     children_crashed: IntCounter,
     leases_expired: IntCounter,
+    recorded_bytes: IntCounter,
+    recording_gaps: IntCounterVec,
+    recording_pictures_lost: IntCounter,
     provider_calls: IntCounterVec,
     provider_seconds: HistogramVec,
     ledger_entries_lost: IntCounter,
@@ -38,6 +42,7 @@ impl Metrics {
         let seconds = HistogramOpts::new("zoetrope_worker_attempt_seconds", "Time an attempt took, by kind")
             .buckets(DURATION_BUCKETS.to_vec());
         let running = Opts::new("zoetrope_worker_running", "Attempts running now, by kind");
+        let gaps = Opts::new("zoetrope_recording_gaps_total", "Gaps in recordings, by cause");
         let calls = Opts::new(
             "zoetrope_provider_calls_total",
             "Calls to providers, by capability and outcome",
@@ -58,6 +63,12 @@ impl Metrics {
             leases_expired: IntCounter::new(
                 "zoetrope_worker_leases_expired_total",
                 "Leases of any worker that ran out, as this worker found them while it had the background duties",
+            )?,
+            recorded_bytes: IntCounter::new("zoetrope_recorded_bytes_total", "Bytes of recordings written")?,
+            recording_gaps: IntCounterVec::new(gaps, &["cause"])?,
+            recording_pictures_lost: IntCounter::new(
+                "zoetrope_recording_pictures_lost_total",
+                "Pictures that were not recorded because the store did not keep up",
             )?,
             provider_calls: IntCounterVec::new(calls, &["provider", "capability", "outcome"])?,
             provider_seconds: HistogramVec::new(call_seconds, &["provider", "capability"])?,
@@ -82,6 +93,11 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.leases_expired.clone()))?;
         metrics.registry.register(Box::new(metrics.provider_calls.clone()))?;
         metrics.registry.register(Box::new(metrics.provider_seconds.clone()))?;
+        metrics.registry.register(Box::new(metrics.recorded_bytes.clone()))?;
+        metrics.registry.register(Box::new(metrics.recording_gaps.clone()))?;
+        metrics
+            .registry
+            .register(Box::new(metrics.recording_pictures_lost.clone()))?;
         metrics
             .registry
             .register(Box::new(metrics.ledger_entries_lost.clone()))?;
@@ -127,6 +143,21 @@ impl Metrics {
     /// Counts a call whose usage is in no sum.
     pub(crate) fn ledger_entry_lost(&self) {
         self.ledger_entries_lost.inc();
+    }
+
+    /// Counts what was written of a recording.
+    pub(crate) fn recorded_bytes(&self, bytes: u64) {
+        self.recorded_bytes.inc_by(bytes);
+    }
+
+    /// Counts a gap in a recording.
+    pub(crate) fn recording_gap(&self, cause: GapCause) {
+        self.recording_gaps.with_label_values(&[cause.as_str()]).inc();
+    }
+
+    /// Counts a picture that the recorder was too slow for.
+    pub(crate) fn recording_picture_lost(&self) {
+        self.recording_pictures_lost.inc();
     }
 
     pub(crate) fn media_child_started(&self) {

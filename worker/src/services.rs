@@ -14,6 +14,7 @@ use zoetrope_shared::config::{DetectorSettings, Settings};
 use zoetrope_shared::ledger::Ledger;
 use zoetrope_shared::netguard::{NetGuard, NetGuardConfig};
 use zoetrope_shared::provider_reports::ProviderReports;
+use zoetrope_shared::recordings::{Keep, Recordings};
 use zoetrope_shared::redis_link::RedisLink;
 use zoetrope_shared::secrets::SecretKeys;
 use zoetrope_shared::streams::StreamStore;
@@ -43,6 +44,12 @@ const UNGUESSABLE_CHARS: usize = 24;
 pub struct Services {
     /// Stored bytes: media in, large results out.
     pub artifacts: Artifacts,
+    /// Where recordings lie.
+    pub recordings: Recordings,
+    /// How much is kept of recordings that say nothing themselves.
+    pub recordings_keep: Keep,
+    /// How full their disk may be for a recording to start.
+    pub recordings_max_disk_percent: f64,
     /// The only way to a user's URL.
     pub netguard: NetGuard,
     /// The only way to a decoder.
@@ -108,8 +115,12 @@ impl Services {
         providers.caller = providers.caller.within(limits, Seats::of_slots(settings.io_slots));
         let reading = Reading::new(live_children.max_children, Instant::now());
         let live_media = MediaPool::new(live_children, metrics.clone());
+        let artifacts = Artifacts::open(&settings.artifacts_url, clock.clone())?;
         Ok(Self {
-            artifacts: Artifacts::open(&settings.artifacts_url, clock.clone())?,
+            recordings: Recordings::beside(&artifacts),
+            recordings_keep: Keep::of(settings.recording_max_hours, settings.recording_max_bytes),
+            recordings_max_disk_percent: settings.recording_max_disk_percent,
+            artifacts,
             netguard: NetGuard::new(NetGuardConfig::of(settings)),
             media: MediaPool::new(children, metrics.clone()),
             decoders: DecoderGroups::new(live_media.clone()),

@@ -19,6 +19,8 @@ pub(crate) enum Access {
     AnyOf(&'static [Scope]),
     /// The same, and a WebSocket may show a ticket instead of a key.
     Socket(&'static [Scope]),
+    /// The same, and a signed URL's grant does instead of a key.
+    Media(&'static [Scope]),
     /// Nothing while `HOST` is loopback, for probes and scrapers of this machine; elsewhere a caller with any of these.
     Local(&'static [Scope]),
 }
@@ -29,6 +31,7 @@ const WRITE: Access = Access::AnyOf(&[TasksWrite]);
 const SUBMIT: Access = Access::AnyOf(&[TasksWrite, Streams]);
 const STREAMS: Access = Access::AnyOf(&[Streams]);
 const SCENES: Access = Access::AnyOf(&[TasksRead, Streams]);
+const RECORDED: &[Scope] = &[TasksRead, Streams];
 const ADMIN: Access = Access::AnyOf(&[Admin]);
 
 /// Method, path as routed, access.
@@ -80,6 +83,12 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/streams/{id}/test", STREAMS),
     ("GET", "/api/v1/streams/{id}/status", SCENES),
     ("GET", "/api/v1/streams/{id}/snapshot", SCENES),
+    ("GET", "/api/v1/streams/{id}/recordings", Access::AnyOf(RECORDED)),
+    ("GET", "/api/v1/streams/{id}/playlist.m3u8", Access::Media(RECORDED)),
+    ("GET", "/api/v1/streams/{id}/segments/{name}", Access::Media(RECORDED)),
+    ("GET", "/api/v1/streams/{id}/init/{name}", Access::Media(RECORDED)),
+    ("GET", "/api/v1/streams/{id}/export", Access::Media(RECORDED)),
+    ("GET", "/api/v1/streams/{id}/player", Access::Media(RECORDED)),
     ("GET", "/api/v1/ws", Access::Socket(&[TasksRead, Streams])),
     ("POST", "/process_frame", WRITE),
     ("POST", "/api/v1/tickets", Access::AnyOf(&[TasksRead, Streams])),
@@ -135,7 +144,7 @@ pub(crate) fn describe(document: &mut Value) {
 fn security(access: Access) -> Value {
     let (scopes, free) = match access {
         Access::Public => return json!([]),
-        Access::AnyOf(scopes) | Access::Socket(scopes) => (scopes, false),
+        Access::AnyOf(scopes) | Access::Socket(scopes) | Access::Media(scopes) => (scopes, false),
         Access::Local(scopes) => (scopes, true),
     };
     let mut ways: Vec<Value> = ["bearer", "api_key"]

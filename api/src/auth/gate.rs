@@ -29,6 +29,7 @@ use crate::cached::Cached;
 use crate::http::problem::Refusal;
 use crate::limits::{API_KEY_CACHE, API_KEY_TIMEOUT, WRONG_KEYS_PER_SECOND};
 use crate::link::Plain;
+use crate::recordings::grant;
 
 /// Who calls, with what is left of the key's rate.
 type Known = (Identity, Option<(Rate, Took)>);
@@ -187,10 +188,22 @@ impl Gate {
 /// Lets a request in, or answers why not.
 pub(crate) async fn admit(State(app): State<App>, route: MatchedPath, mut request: Request, next: Next) -> Response {
     let access = access::of(request.method(), route.as_str());
+    if matches!(access, Access::Media(_))
+        && let Some(shown) = grant::shown(&app, request.uri())
+    {
+        return match shown {
+            Ok((identity, allowed)) => {
+                request.extensions_mut().insert(identity);
+                request.extensions_mut().insert(allowed);
+                next.run(request).await
+            }
+            Err(refusal) => challenge(refusal),
+        };
+    }
     let (scopes, takes_ticket) = match access {
         Access::Public => return next.run(request).await,
         Access::Local(_) if app.gate.loopback => return next.run(request).await,
-        Access::AnyOf(scopes) | Access::Local(scopes) => (scopes, false),
+        Access::AnyOf(scopes) | Access::Local(scopes) | Access::Media(scopes) => (scopes, false),
         Access::Socket(scopes) => (scopes, true),
     };
     let ticket = request.uri().query().filter(|_| takes_ticket).and_then(ticket_in);

@@ -42,6 +42,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
         (name = "tasks", description = "Submit, read, list, cancel"),
         (name = "streams", description = "Live sources: created, started, stopped, looked at"),
         (name = "live", description = "Events and scenes as they happen"),
+        (name = "streams", description = "Recordings of live streams"),
         (name = "artifacts", description = "Stored bytes"),
         (name = "kinds", description = "What tasks there are"),
         (name = "access", description = "API keys and tickets"),

@@ -166,7 +166,6 @@ async fn enqueue(app: &App, tenant: &Tenant, id: StreamId, record: &StreamRecord
     let of = StreamOf {
         id: id.to_string(),
         run: record.run,
-        store: record.settings.store,
     };
     submission.input.insert(STREAM_FIELD.to_owned(), json!(of));
     if let Some(sealed) = sealed {

@@ -84,6 +84,11 @@ async fn serve(args: &UpArgs, configuration: &Configuration, fleet: &mut Fleet) 
     if settings.secrets_keys.is_none() {
         env.push(("SECRETS_KEYS", secrets::keys_below(&data_dir)?.into()));
     }
+    if settings.media_signing_key.is_none() {
+        // URLs that are out end with this start; they would not have lived for long.
+        let made = zoetrope_shared::secrets::generate().map_err(CliError::unavailable)?;
+        env.push(("MEDIA_SIGNING_KEY", made.into()));
+    }
     let camera = if args.demo {
         demo_camera(configuration).await
     } else {

@@ -17,6 +17,7 @@ mod provider_secrets;
 mod provider_ways;
 mod providers;
 mod readme;
+mod recordings;
 mod steps;
 mod stream_records;
 mod streams;

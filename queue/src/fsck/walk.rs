@@ -114,7 +114,8 @@ impl Walk<'_> {
                 "idem" | "u" | "idle" | "fl" | "r" | "w" | "rp" | "rt" | "watched" | "tick" | "hold" => {
                     keys.push(name.to_owned());
                 }
-                "meta" | "kinds" | "workers" | "own" | "rules" | "bounds" | "fm" | "b" | "ev" | "done" | "jn" | "jp" | "j" => {}
+                "meta" | "kinds" | "workers" | "own" | "rules" | "bounds" | "fm" | "b" | "ev" | "done" | "jn"
+                | "jp" | "j" => {}
                 _ => self.unknown(name),
             }
         }

@@ -8,7 +8,9 @@ use zoetrope_queue::{Appended, Attempt, Outcome, QueueError, State};
 use crate::stage::{Does, LEASE, Stage, TENANT, config, new_task};
 
 /// A handler that hands its attempts over and does nothing more.
-fn hands_over(attempts_in: mpsc::Sender<Attempt>) -> impl Fn(Attempt) -> futures_util::future::BoxFuture<'static, Outcome> + Clone {
+fn hands_over(
+    attempts_in: mpsc::Sender<Attempt>,
+) -> impl Fn(Attempt) -> futures_util::future::BoxFuture<'static, Outcome> + Clone {
     move |attempt: Attempt| {
         let attempts_in = attempts_in.clone();
         Box::pin(async move {
@@ -34,7 +36,10 @@ async fn records_are_read_as_they_were_written_and_each_append_counts_once() {
     assert_eq!(journal.append(8, b"cccc", 1).await.unwrap(), Appended::Written);
 
     let queue = &stage.queue;
-    assert_eq!(queue.journal_page(TENANT, "camera_1", 7).await.unwrap(), [b"aaaa", &odd[..]].concat());
+    assert_eq!(
+        queue.journal_page(TENANT, "camera_1", 7).await.unwrap(),
+        [b"aaaa", &odd[..]].concat()
+    );
     assert_eq!(
         queue.journal_pages(TENANT, "camera_1").await.unwrap(),
         [(7, 15), (8, 1)].into()
@@ -43,7 +48,13 @@ async fn records_are_read_as_they_were_written_and_each_append_counts_once() {
     assert_eq!((head.epoch, head.task, head.note.as_str()), (1, id, "keep=7"));
     assert_eq!(queue.journals().await.unwrap(), [head]);
     assert_eq!(queue.journal("someone_else", "camera_1").await.unwrap(), None);
-    assert!(queue.journal_pages("someone_else", "camera_1").await.unwrap().is_empty());
+    assert!(
+        queue
+            .journal_pages("someone_else", "camera_1")
+            .await
+            .unwrap()
+            .is_empty()
+    );
     worker.kill().await;
 }
 
@@ -109,15 +120,24 @@ async fn pages_are_trimmed_from_the_front_and_only_as_they_were_seen() {
     }
     let queue = &stage.queue;
     let at = (TENANT, "camera");
-    assert!(!queue.trim_journal(at, 4, b"r2", 2, 100).await.unwrap(), "it begins otherwise");
+    assert!(
+        !queue.trim_journal(at, 4, b"r2", 2, 100).await.unwrap(),
+        "it begins otherwise"
+    );
     assert!(queue.trim_journal(at, 4, b"r1", 4, 200).await.unwrap());
-    assert!(!queue.trim_journal(at, 4, b"r1", 4, 200).await.unwrap(), "and not again");
+    assert!(
+        !queue.trim_journal(at, 4, b"r1", 4, 200).await.unwrap(),
+        "and not again"
+    );
     assert_eq!(queue.journal_page(TENANT, "camera", 4).await.unwrap(), b"r3");
     assert_eq!(queue.journal_pages(TENANT, "camera").await.unwrap(), [(4, 100)].into());
     assert!(!queue.forget_journal(TENANT, "camera").await.unwrap(), "it has a page");
     assert!(queue.trim_journal(at, 4, b"r3", 2, 100).await.unwrap());
     assert!(queue.journal_pages(TENANT, "camera").await.unwrap().is_empty());
-    assert!(!queue.forget_journal(TENANT, "camera").await.unwrap(), "its task is at work");
+    assert!(
+        !queue.forget_journal(TENANT, "camera").await.unwrap(),
+        "its task is at work"
+    );
     done.notify_one();
     stage.reaches(id, State::Succeeded).await;
     assert!(queue.forget_journal(TENANT, "camera").await.unwrap());
@@ -134,7 +154,10 @@ async fn names_and_notes_that_would_break_the_layout_are_refused() {
     let attempt = attempts.recv().await.unwrap();
     for name in ["", "a:b", "a b", "{x}", &"n".repeat(65)] {
         let refused = attempt.claim_journal(name, "").await;
-        assert!(matches!(refused, Err(QueueError::Invalid { .. })), "{name:?}: {refused:?}");
+        assert!(
+            matches!(refused, Err(QueueError::Invalid { .. })),
+            "{name:?}: {refused:?}"
+        );
     }
     assert!(attempt.claim_journal("camera", &"n".repeat(257)).await.is_err());
     worker.kill().await;

@@ -88,6 +88,11 @@ impl Artifacts {
         }
     }
 
+    /// The store itself and its folder, for what lies beside the artifacts.
+    pub(crate) fn place(&self) -> (Arc<dyn ObjectStore>, Option<PathBuf>) {
+        (Arc::clone(&self.store), self.folder.clone())
+    }
+
     /// Stores bytes that are already in memory.
     pub async fn put(&self, tenant: &Tenant, new: NewArtifact, bytes: Bytes) -> Result<ArtifactInfo, ArtifactError> {
         let mut writer = self.writer(tenant, new, bytes.len() as u64).await?;

@@ -80,6 +80,12 @@ pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
         ("LEASE_SECONDS", settings.lease.map(seconds).unwrap_or_default()),
         ("DRAIN_SECONDS", seconds(settings.drain)),
         ("SECRETS_KEYS", hidden(settings.secrets_keys.as_ref())),
+        ("RECORDING_MAX_HOURS", settings.recording_max_hours.to_string()),
+        ("RECORDING_MAX_BYTES", settings.recording_max_bytes.to_string()),
+        (
+            "RECORDING_MAX_DISK_PERCENT",
+            settings.recording_max_disk_percent.to_string(),
+        ),
         ("MEDIA_SIGNING_KEY", hidden(settings.media_signing_key.as_ref())),
         ("NETGUARD_ALLOW_CIDRS", joined(&settings.netguard_allow_cidrs)),
     ];

@@ -20,6 +20,7 @@ use super::traces::TraceSettings;
 use super::{redis, traces, value, warnings};
 use crate::secrets::SecretKeys;
 use crate::tasks::Kind;
+use crate::tasks::stream_ingest::MAX_RECORDING_HOURS;
 
 /// The settings of a process.
 #[derive(Clone)]
@@ -69,6 +70,12 @@ pub struct Settings {
 
     /// `SECRETS_KEYS`: keys that seal stored credentials, between commas, newest first. Default: none.
     pub secrets_keys: Option<Secret>,
+    /// `RECORDING_MAX_HOURS`: how long recordings are kept that say nothing themselves. Default 168, a week.
+    pub recording_max_hours: f64,
+    /// `RECORDING_MAX_BYTES`: bytes kept of each of them. Default 50 GiB.
+    pub recording_max_bytes: u64,
+    /// `RECORDING_MAX_DISK_PERCENT`: recordings do not start on a disk that is as full as this. Default 95.
+    pub recording_max_disk_percent: f64,
     /// `MEDIA_SIGNING_KEY`: signs media URLs. Default: none.
     pub media_signing_key: Option<Secret>,
     /// `NETGUARD_ALLOW_CIDRS`: private ranges that user URLs may reach, between commas. Default: none.
@@ -212,6 +219,9 @@ impl Settings {
             lease: from.optional("LEASE_SECONDS", value::duration(1..=3_600))?,
             drain: from.or("DRAIN_SECONDS", Duration::from_secs(30), value::duration(0..=DAY))?,
             secrets_keys: from.optional("SECRETS_KEYS", value::secret_keys)?,
+            recording_max_hours: from.or("RECORDING_MAX_HOURS", 168.0, value::number(0.01..=MAX_RECORDING_HOURS))?,
+            recording_max_bytes: from.or("RECORDING_MAX_BYTES", 50 << 30, value::number(100_000..=u64::MAX / 2))?,
+            recording_max_disk_percent: from.or("RECORDING_MAX_DISK_PERCENT", 95.0, value::number(1.0..=101.0))?,
             media_signing_key: from.optional("MEDIA_SIGNING_KEY", value::secret)?,
             netguard_allow_cidrs: from.or("NETGUARD_ALLOW_CIDRS", Vec::new(), value::list(value::cidr))?,
             providers: providers::read(from)?,

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::record::StreamRecord;
 use crate::schema::{self, FieldCode, FieldError, InputSchema};
 use crate::stream_source::{self, SEALED_FIELD};
-use crate::tasks::stream_ingest::{self, StreamTransport, StreamWindow};
+use crate::tasks::stream_ingest::{self, StreamRetention, StreamTransport, StreamWindow};
 use crate::tasks::{Preparation, Unprepared};
 
 /// Largest `metadata`, bytes of compact JSON.
@@ -52,6 +52,10 @@ pub struct StreamRequest {
     #[serde(default)]
     #[schema(required = false, default = false)]
     pub store: bool,
+    /// How much of the recording is kept, the oldest goes first; needs `store`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = StreamRetention, required = false)]
+    pub retention: Option<StreamRetention>,
     /// How packets travel: `tcp` inside the RTSP connection, or `udp` beside it.
     #[serde(default)]
     #[schema(required = false, default = "tcp")]
@@ -225,6 +229,8 @@ pub fn ingest_input(settings: &StreamRequest, url: &str) -> Map<String, Value> {
         ("fps", Some(json!(settings.fps))),
         ("window", Some(window)),
         ("duration", settings.duration.map(|seconds| json!(seconds))),
+        ("store", settings.store.then_some(json!(true))),
+        ("retention", settings.retention.map(|retention| json!(retention))),
         ("prompt", settings.prompt.as_ref().map(|text| json!(text))),
         ("provider", settings.provider.as_ref().map(|name| json!(name))),
         ("schema", settings.schema.clone()),

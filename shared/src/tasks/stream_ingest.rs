@@ -8,12 +8,15 @@ use super::{FieldCode, FieldError, Kind, MediaField, Policy, Slot};
 use crate::media::{MAX_VIDEO_BYTES, MediaRef, VIDEO_TYPES};
 use crate::netguard::MAX_URL_CHARS;
 use crate::schema::{self, InputSchema, answer};
+pub use crate::stream_model::{StreamModelCounts, WhyLocal};
 use crate::stream_source;
 use crate::tasks::image_analysis::Color;
 use crate::usage::{FellBack, Usage};
 
 /// Most frames a second that can be asked for.
 pub const MAX_FPS: f64 = 30.0;
+/// Longest that a recording is kept, hours: ten years.
+pub const MAX_RECORDING_HOURS: f64 = 87_600.0;
 /// A window may overlap this many others at most.
 const MAX_OVERLAP: f64 = 10.0;
 /// The describer of this machine, which needs no provider.
@@ -79,6 +82,15 @@ pub struct StreamIngestInput {
     /// The windows of time that scenes describe.
     #[serde(default)]
     pub window: StreamWindow,
+    /// Whether the live stream is recorded, as it comes: video is never encoded again. What is recorded is played and
+    /// exported under `/api/v1/streams/{id}`, and outlives the task.
+    #[serde(default)]
+    #[schema(default = false)]
+    pub store: bool,
+    /// How much of the recording is kept, the oldest goes first; needs `store`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = StreamRetention, required = false)]
+    pub retention: Option<StreamRetention>,
     /// What a vision model should say of each window that shows something new, at most 8,192 characters; needs a provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 8_192)]
@@ -120,6 +132,20 @@ impl StreamIngestInput {
     pub fn is_asking(&self) -> bool {
         self.prompt.is_some() || self.schema.is_some()
     }
+}
+
+/// Bounds of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StreamRetention {
+    /// Hours that it is kept, 0.01 to 87,600. Left out: the setting `RECORDING_MAX_HOURS`, which is a week.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64, required = false, minimum = 0.01, maximum = 87_600)]
+    pub max_hours: Option<f64>,
+    /// Bytes that are kept, at least 100,000. Left out: the setting `RECORDING_MAX_BYTES`, which is 50 GiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u64, required = false, minimum = 100_000)]
+    pub max_bytes: Option<u64>,
 }
 
 /// How packets travel.
@@ -230,50 +256,6 @@ pub struct StreamCounts {
     pub model: StreamModelCounts,
 }
 
-/// Windows that a model was to describe, by what became of them; all 0 where none was.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
-pub struct StreamModelCounts {
-    /// Described by a model.
-    pub described: u64,
-    /// Described locally, as they showed nothing new.
-    pub still: u64,
-    /// Described locally, as a newer one took their place while the model was busy.
-    pub replaced: u64,
-    /// Described locally, as the budget was used up.
-    pub over_budget: u64,
-    /// Described locally, as no provider answered.
-    pub failed: u64,
-    /// What the models' answers cost, US dollars, as far as they have a price.
-    pub cost_usd: f64,
-}
-
-/// Why a window that a model was to describe is described locally.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum WhyLocal {
-    /// It shows nothing that a model has not described.
-    Still,
-    /// A newer window took its place while the model was busy.
-    Replaced,
-    /// The stream's budget is used up for now.
-    OverBudget,
-    /// No provider answered; `fell_back` says why.
-    Failed,
-}
-
-impl WhyLocal {
-    /// The word on the wire and in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Still => "still",
-            Self::Replaced => "replaced",
-            Self::OverBudget => "over_budget",
-            Self::Failed => "failed",
-        }
-    }
-}
-
 /// Lost pictures, by cause.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
@@ -288,6 +270,8 @@ pub struct StreamDrops {
     pub decode_errors: u64,
     /// Frames dropped, oldest first, because describing did not keep up.
     pub describer_behind: u64,
+    /// Pictures that were not recorded, up to the next key frame, because the store did not keep up.
+    pub recorder_behind: u64,
 }
 
 /// Ended connections, by cause.
@@ -383,6 +367,16 @@ fn check(input: &Value) -> Result<(), Vec<FieldError>> {
     if typed.password.is_some() && typed.username.is_none() {
         wrong("/password", FieldCode::Invalid, "needs `username` beside it");
     }
+    if typed.store && typed.url.is_none() {
+        wrong(
+            "/store",
+            FieldCode::Invalid,
+            "belongs to a live stream, `url`: a video is there already",
+        );
+    }
+    if typed.retention.is_some() && !typed.store {
+        wrong("/retention", FieldCode::Invalid, "needs `store` beside it");
+    }
     if typed.window.hop() < typed.window.size_s / MAX_OVERLAP {
         wrong(
             "/window/hop_s",
@@ -434,8 +428,6 @@ pub struct StreamOf {
     pub id: String,
     /// Which start of it this is.
     pub run: u64,
-    /// Whether it is to be recorded.
-    pub store: bool,
 }
 
 /// An input as it is stored: credentials sealed.

@@ -157,6 +157,8 @@ problem_codes! {
     StreamStopped = "stream_stopped", 409, false, "Stream stopped";
     /// The tenant has as many streams as it may.
     StreamLimitReached = "stream_limit_reached", 409, false, "Stream limit reached";
+    /// The part of the recording has a break in it.
+    RecordingNotContinuous = "recording_not_continuous", 409, false, "Recording not continuous";
     /// The idempotency key was used for another request.
     IdempotencyConflict = "idempotency_conflict", 422, false, "Idempotency conflict";
     /// The request with this idempotency key has not been answered yet.

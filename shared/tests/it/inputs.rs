@@ -205,7 +205,7 @@ fn regions_are_four_numbers_of_some_size() {
 }
 
 #[test]
-fn a_stream_has_one_source_and_what_is_not_there_yet_says_so() {
+fn a_stream_has_one_source_and_what_belongs_to_a_model_needs_one() {
     let one = |input: Value, pointer: &str, says: &str| {
         let errors = wrong("stream_ingest", &input);
         let found = errors.iter().any(|error| error.0 == pointer && error.1.contains(says));
@@ -226,13 +226,17 @@ fn a_stream_has_one_source_and_what_is_not_there_yet_says_so() {
         "/window/hop_s",
         "a tenth",
     );
-    one(json!({"url": url, "prompt": "what?"}), "/prompt", "vision provider");
     one(
-        json!({"url": url, "provider": "openai"}),
-        "/provider",
-        "available are local and auto",
+        json!({"url": url, "prompt": "what?", "provider": "local"}),
+        "/prompt",
+        "answers no questions",
     );
-    one(json!({"url": url, "model": "m"}), "/model", "no models");
+    one(json!({"url": url, "model": "m"}), "/model", "described locally");
+    one(
+        json!({"url": url, "prompt": "what?", "budget_usd_per_hour": 0}),
+        "/budget_usd_per_hour",
+        "from 0.001 to 10000",
+    );
     one(json!({"url": url, "sealed": "k1:AAAA"}), "/sealed", "is no field here");
 }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde_json::value::RawValue;
-use zoetrope_queue::{Attempt, Failure, QueueError};
+use zoetrope_queue::{Attempt, Failure, Queue, QueueError};
 use zoetrope_shared::media::MediaRef;
+use zoetrope_shared::recordings::Keep;
 use zoetrope_shared::streams::StreamId;
 use zoetrope_shared::tasks::stream_ingest::{
     Scene, StoredStreamIngest, StreamEnd, StreamIngestInput, StreamIngestOutput, StreamOf,
@@ -12,6 +13,7 @@ use zoetrope_shared::tasks::stream_ingest::{
 use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::parse_rfc3339_ms;
 
+use crate::recording::recorder::Recorder;
 use crate::services::Services;
 use crate::streams::film::Film;
 use crate::streams::latest::Latest;
@@ -49,12 +51,22 @@ pub async fn run(services: Services, attempt: Attempt) -> Result<Box<RawValue>, 
     super::result(&output)
 }
 
+/// The queue.
+fn connected(services: &Services) -> Result<&Queue, Failure> {
+    let queue = services.queue.get();
+    queue.ok_or_else(|| Failure::retryable("redis_unavailable", "the queue is not connected"))
+}
+
+/// Id of the recording that a task makes: its stream's, or its own where it is of none.
+fn recording_of(attempt: &Attempt, stored: &StoredStreamIngest) -> String {
+    let of_stream = stored.stream.as_ref().map(|stream| stream.id.clone());
+    of_stream.unwrap_or_else(|| attempt.id.to_string())
+}
+
 /// Where an earlier worker stopped.
 async fn last_scene(services: &Services, attempt: &Attempt) -> Result<Option<Scene>, Failure> {
     let unavailable = |error: QueueError| Failure::retryable("redis_unavailable", error.to_string());
-    let queue = services.queue.get();
-    let queue = queue.ok_or_else(|| Failure::retryable("redis_unavailable", "the queue is not connected"))?;
-    let newest = queue
+    let newest = connected(services)?
         .newest_output(&attempt.tenant, attempt.id)
         .await
         .map_err(unavailable)?;
@@ -83,6 +95,12 @@ impl Work<'_> {
             .and_then(|scene| parse_rfc3339_ms(&scene.wall_start)?.checked_sub(scene.start_ms));
         let began_ms = began.unwrap_or_else(|| clock.now_ms());
         let (status, latest) = (self.status(Phase::Connecting), Latest::default());
+        let tenant = super::tenant_of(self.attempt)?;
+        let recording = recording_of(self.attempt, stored);
+        let recorder = input
+            .store
+            .then(|| self.recorder(input, &tenant, &recording))
+            .transpose()?;
         let live = Live {
             services: self.services,
             tenant: &self.attempt.tenant,
@@ -95,6 +113,8 @@ impl Work<'_> {
             status: &status,
             shutter: self.shutter(narrator.as_ref()),
             latest: stored.stream.is_some().then_some(&latest),
+            recorder,
+            stop: self.attempt.stop_token(),
         };
         let watching = live.run(self.scribe(&status, Some(began_ms), narrator, input));
         let stream_ms = match &stored.stream {
@@ -125,13 +145,36 @@ impl Work<'_> {
         })
     }
 
+    fn recorder<'s>(
+        &'s self,
+        input: &StreamIngestInput,
+        tenant: &'s Tenant,
+        stream: &'s str,
+    ) -> Result<Recorder<'s>, Failure> {
+        let usual = self.services.recordings_keep;
+        let asked = input.retention.unwrap_or_default();
+        Ok(Recorder {
+            attempt: self.attempt,
+            queue: connected(self.services)?,
+            store: self.services.recordings.clone(),
+            tenant,
+            stream,
+            keep: Keep {
+                age_ms: asked.max_hours.map_or(usual.age_ms, |hours| Keep::of(hours, 0).age_ms),
+                bytes: asked.max_bytes.unwrap_or(usual.bytes),
+            },
+            max_disk_percent: self.services.recordings_max_disk_percent,
+            clock: self.services.clock.clone(),
+            metrics: &self.services.metrics,
+        })
+    }
+
     async fn film(&self, input: &StreamIngestInput, media: &MediaRef) -> Result<StreamIngestOutput, Failure> {
-        let tenant = Tenant::parse(&self.attempt.tenant).map_err(|error| {
-            Failure::non_retryable("input_invalid", format!("the task's tenant is not valid: {error}"))
-        })?;
+        let tenant = super::tenant_of(self.attempt)?;
         let narrator = Narrator::of(self.services, input, None, self.last)?;
         let began_ms = self.services.clock.now_ms();
         let status = self.status(Phase::Waiting);
+        let stop = self.attempt.stop_token();
         let film = Film {
             services: self.services,
             tenant: &tenant,
@@ -145,7 +188,12 @@ impl Work<'_> {
             shutter: self.shutter(narrator.as_ref()),
         };
         let scribe = self.scribe(&status, None, narrator, input);
-        let (ended_by, stream_ms) = film.run(scribe).await?;
+        let (ended_by, stream_ms) = tokio::select! {
+            biased;
+            // Nothing of a film is left to be written.
+            () = stop.cancelled() => return Err(Failure::retryable("stopped", "the worker stops")),
+            ended = film.run(scribe) => ended?,
+        };
         Ok(self.output(ended_by, &status, stream_ms, began_ms))
     }
 

@@ -215,9 +215,11 @@ mod tests {
 
     use super::*;
 
+    type Asked = (Question, oneshot::Sender<Told>);
+
     /// A model that answers when the test says so.
     #[derive(Clone, Default)]
-    struct Model(Arc<Mutex<Vec<(Question, oneshot::Sender<Told>)>>>);
+    struct Model(Arc<Mutex<Vec<Asked>>>);
 
     impl Model {
         fn desk(&self, purse: Option<Purse>) -> Desk<u64> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zoetrope_queue::{Clock, Failure};
+use zoetrope_shared::recordings::{GapCause, VIDEO_TIMESCALE};
 use zoetrope_shared::tasks::stream_ingest::Scene;
 
 use super::backoff::{Backoff, HEALTHY_AFTER};
@@ -25,6 +26,9 @@ use super::shutter::Shutter;
 use super::status::{Status, Video};
 use super::watchdog::Watchdog;
 use super::windows::LATENESS_MS;
+use crate::recording::muxer;
+use crate::recording::recorder::Recorder;
+use crate::recording::spool::Spool;
 use crate::services::Services;
 
 /// Longest gap between pictures that is learned from a source that sends few, after it was taken for frozen.
@@ -60,6 +64,10 @@ pub struct Live<'a> {
     pub latest: Option<&'a Latest>,
     /// Which frames a model is to see.
     pub shutter: Shutter,
+    /// Who records it, if it is recorded.
+    pub recorder: Option<Recorder<'a>>,
+    /// Asks to come to an end; the recording's last picture is written first.
+    pub stop: CancellationToken,
 }
 
 /// Why a connection ended.
@@ -77,15 +85,47 @@ struct Reader {
     backoff: Backoff,
     expected_gap: Duration,
     connections: usize,
+    /// Whether any connection has played.
+    has_played: bool,
+}
+
+/// Where pictures go, and who tells whether they decode.
+#[derive(Clone, Copy)]
+struct Links<'a> {
+    packets: &'a PacketLink,
+    spool: &'a Spool,
+    health: &'a Health,
 }
 
 impl Live<'_> {
-    /// Watches until the duration is over; for ever without one. The answer is the time of the last frame, ms.
+    /// Watches until the duration is over or it has to stop; for ever without either. The answer is the time of the last
+    /// frame, ms.
     pub async fn run(&self, mut scribe: Scribe<'_>) -> Result<u64, Failure> {
+        let spool = Spool::default();
+        let watch = async {
+            let watched = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => Ok(()),
+                watched = self.watch_all(&spool, &mut scribe) => watched,
+            };
+            spool.close();
+            Ok(watched)
+        };
+        let record = async {
+            match &self.recorder {
+                Some(recorder) => recorder.run(&spool).await,
+                None => Ok(()),
+            }
+        };
+        let (watched, ()) = tokio::try_join!(watch, record)?;
+        watched.map(|()| scribe.newest_ms())
+    }
+
+    async fn watch_all(&self, spool: &Spool, scribe: &mut Scribe<'_>) -> Result<(), Failure> {
         let (packets, frames, health) = (PacketLink::default(), FrameLink::default(), Health::new(self.fps));
         let over = CancellationToken::new();
         let read = async {
-            let read = self.read(&packets, &health).await;
+            let read = self.read(&packets, spool, &health).await;
             packets.close();
             over.cancel();
             read
@@ -111,8 +151,8 @@ impl Live<'_> {
             frames.close();
             Ok(())
         };
-        tokio::try_join!(read, decode, self.describe(&frames, &mut scribe))?;
-        Ok(scribe.newest_ms())
+        tokio::try_join!(read, decode, self.describe(&frames, scribe))?;
+        Ok(())
     }
 
     async fn describe(&self, frames: &FrameLink, scribe: &mut Scribe<'_>) -> Result<(), Failure> {
@@ -141,7 +181,7 @@ impl Live<'_> {
     }
 
     /// Reads one connection after the other.
-    async fn read(&self, packets: &PacketLink, health: &Health) -> Result<(), Failure> {
+    async fn read(&self, packets: &PacketLink, spool: &Spool, health: &Health) -> Result<(), Failure> {
         let deadline = self.deadline();
         let mut reader = Reader {
             sampler: Sampler::new(self.fps),
@@ -149,6 +189,7 @@ impl Live<'_> {
             backoff: Backoff::default(),
             expected_gap: Duration::ZERO,
             connections: 0,
+            has_played: false,
         };
         loop {
             let Ok(connected) =
@@ -164,7 +205,12 @@ impl Live<'_> {
                     self.tell_connected(&playing);
                     health.restart();
                     packets.gap();
-                    let end = self.watch(&mut playing, &mut reader, packets, health, deadline).await;
+                    if reader.has_played {
+                        spool.break_off(GapCause::Source);
+                    }
+                    reader.has_played = true;
+                    let links = Links { packets, spool, health };
+                    let end = self.watch(&mut playing, &mut reader, links, deadline).await;
                     playing.leave().await;
                     lived = since.elapsed();
                     end
@@ -210,14 +256,8 @@ impl Live<'_> {
     }
 
     /// Reads one connection until it ends.
-    async fn watch(
-        &self,
-        playing: &mut Playing,
-        reader: &mut Reader,
-        packets: &PacketLink,
-        health: &Health,
-        deadline: Instant,
-    ) -> End {
+    async fn watch(&self, playing: &mut Playing, reader: &mut Reader, links: Links<'_>, deadline: Instant) -> End {
+        let health = links.health;
         let mut clock = StreamClock::new(reader.newest_ms);
         let mut dog = Watchdog::new(reader.expected_gap, Instant::now());
         let mut pictures = 0_u64;
@@ -257,18 +297,14 @@ impl Live<'_> {
                     dog.seen(Instant::now());
                     let wall_ms = clock.place(media_s, self.clock().now_ms());
                     reader.newest_ms = clock.newest_ms();
-                    let t_ms = wall_ms.saturating_sub(self.began_ms);
-                    self.pass_on(
-                        playing,
-                        reader,
-                        packets,
-                        Arrived {
-                            data,
-                            is_key,
-                            t_ms,
-                            lost,
-                        },
-                    );
+                    let arrived = Arrived {
+                        data,
+                        is_key,
+                        media_s,
+                        wall_ms,
+                        lost,
+                    };
+                    self.pass_on(playing, reader, links, arrived);
                 }
             }
         };
@@ -278,16 +314,20 @@ impl Live<'_> {
         end
     }
 
-    fn pass_on(&self, playing: &Playing, reader: &mut Reader, packets: &PacketLink, arrived: Arrived) {
+    fn pass_on(&self, playing: &Playing, reader: &mut Reader, links: Links<'_>, arrived: Arrived) {
+        let unrecorded = u64::from(!self.record(playing, links.spool, &arrived));
+        let packets = links.packets;
         let Arrived {
             data,
             is_key,
-            t_ms,
+            wall_ms,
             lost,
+            ..
         } = arrived;
         if let Some(latest) = self.latest {
             latest.seen(playing.codec(), &data, is_key, self.clock().now_ms());
         }
+        let t_ms = wall_ms.saturating_sub(self.began_ms);
         if lost > 0 {
             packets.gap();
         }
@@ -306,7 +346,26 @@ impl Live<'_> {
             counts.packets += 1;
             counts.drops.network_loss += u64::from(lost);
             counts.drops.decoder_behind += dropped;
+            counts.drops.recorder_behind += unrecorded;
         });
+    }
+
+    /// Answers whether nothing is lost to the recording.
+    fn record(&self, playing: &Playing, spool: &Spool, arrived: &Arrived) -> bool {
+        if self.recorder.is_none() {
+            return true;
+        }
+        let taken = spool.push(muxer::Picture {
+            data: arrived.data.clone(),
+            codec: playing.codec(),
+            is_key: arrived.is_key,
+            ticks: (arrived.media_s * f64::from(VIDEO_TIMESCALE)).round() as i64,
+            wall_ms: arrived.wall_ms,
+        });
+        if !taken {
+            self.services.metrics.recording_picture_lost();
+        }
+        taken
     }
 
     /// Milliseconds of the stream now.
@@ -327,10 +386,13 @@ impl Live<'_> {
     }
 }
 
-/// A picture as it arrived, placed in the stream.
+/// A picture as it arrived, placed on the wall clock.
 struct Arrived {
     data: Vec<u8>,
     is_key: bool,
-    t_ms: u64,
+    /// Seconds from the start of the connection.
+    media_s: f64,
+    /// Unix milliseconds.
+    wall_ms: u64,
     lost: u16,
 }

@@ -19,6 +19,8 @@ mod pixels;
 mod process;
 mod provider_reports;
 mod providers;
+mod recording_files;
+mod recording_properties;
 mod registry;
 mod spending;
 mod steps_damage;

@@ -30,7 +30,7 @@ fn failure_of(task: &Task) -> (&str, &str, State) {
 }
 
 /// Answers of the worker's own port.
-fn get(address: &str, path: &str) -> String {
+pub(crate) fn get(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("the port listens");
     write!(
         stream,

@@ -8,6 +8,7 @@ use zoetrope_shared::redis_link::RedisLink;
 use zoetrope_shared::tenant::Tenant;
 
 use crate::films::Films;
+use crate::process::get;
 use crate::providers::mock::{Mock, Reply};
 use crate::world::{WorkerProcess, World};
 
@@ -125,10 +126,7 @@ async fn each_window_of_a_video_is_shown_to_the_model_in_turn_and_small() {
     for part in ["taken at 1000, 1500 ms", "What moves?", "Scene 0."] {
         assert!(said.contains(part), "{part}: {said:.300}");
     }
-    let counted = reqwest::get(format!("http://{}/metrics", worker.health))
-        .await
-        .expect("the worker answers");
-    let counted = counted.text().await.expect("metrics are text");
+    let counted = get(&worker.health, "/metrics");
     assert!(
         counted.contains("zoetrope_stream_windows_total{outcome=\"described\"} 4\n"),
         "{counted}"

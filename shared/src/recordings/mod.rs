@@ -1,0 +1,23 @@
+//! Recordings: what a stored stream has shown, as segments of fragmented MP4 beside the artifacts, and an index of them in
+//! a journal of the queue. The worker writes, the api reads; what is in a picture concerns neither.
+//!
+//! A recording belongs to a tenant and a stream. Its index has a page an hour and a row of 32 bytes for every segment and
+//! every gap. The names of segments say all that their rows say, so that the index can be made anew from them.
+
+mod fragments;
+mod index;
+mod keep;
+mod name;
+mod open_segment;
+mod row;
+mod store;
+mod timeline;
+
+pub use fragments::{FragmentError, Fragments, VIDEO_TIMESCALE, VIDEO_TRACK};
+pub use index::{HOUR_MS, Recording, StoredRecording};
+pub use keep::{Keep, forget_if_empty, keep_within};
+pub use name::{InitName, SegmentName};
+pub use open_segment::OpenSegment;
+pub use row::{Gap, GapCause, ROW_BYTES, Row, Segment};
+pub use store::{Leftover, Recordings};
+pub use timeline::{Stretch, Timeline};
