@@ -1,8 +1,11 @@
 //! The ACL user of the manual is enough for api, worker and fsck: nothing they do is refused to it.
 
+use reqwest::StatusCode;
 use serde_json::json;
 use zoetrope_e2e::{Provider, ProviderAnswer, Stage};
 use zoetrope_queue::{ConnectOptions, FsckMode, Queue};
+
+use crate::stream_records::{created, steer, until};
 
 /// The rule as operators copy it from the manual.
 fn documented_rule() -> Vec<String> {
@@ -53,10 +56,17 @@ async fn the_documented_redis_user_is_all_that_api_worker_and_fsck_need() {
         assert_eq!(http.until_ended(&id).await["state"], "succeeded");
     }
     assert_eq!(provider.calls(), 1);
+    let stream = created(&stage, json!({"url": "rtsp://camera.example.com/live"})).await;
+    steer(&stage, &stream, "start").await;
+    until(&stage, &stream, |status| status["cause"] == "network").await;
+    let path = format!("/api/v1/streams/{stream}");
+    http.text(&format!("{path}/snapshot")).await;
+    assert_eq!(http.delete(&path).await.status, StatusCode::NO_CONTENT);
     http.post("/api/v1/queue/ocr/pause", &json!(null)).await;
     http.post("/api/v1/queue/ocr/resume", &json!(null)).await;
     for path in [
         "/api/v1/tasks",
+        "/api/v1/streams",
         "/api/v1/queue/status",
         "/api/v1/queue/rules",
         "/api/v1/tenants/default/backlog",

@@ -18,20 +18,20 @@ const KEYS: (&str, &str) = ("SECRETS_KEYS", "test:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMT
 const STATE_LIMIT: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-async fn created(stage: &Stage, body: Value) -> String {
+pub(crate) async fn created(stage: &Stage, body: Value) -> String {
     let answer = stage.http.post(STREAMS, &body).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
     answer.id()
 }
 
-async fn steer(stage: &Stage, id: &str, action: &str) -> Value {
+pub(crate) async fn steer(stage: &Stage, id: &str, action: &str) -> Value {
     let answer = stage.http.post(&format!("{STREAMS}/{id}/{action}"), &json!({})).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     answer.body
 }
 
 /// Waits until a stream's status is as `done` wants it.
-async fn until(stage: &Stage, id: &str, done: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn until(stage: &Stage, id: &str, done: impl Fn(&Value) -> bool) -> Value {
     let path = format!("{STREAMS}/{id}/status");
     let mut last = Value::Null;
     let look = async {

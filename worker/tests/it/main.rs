@@ -31,6 +31,7 @@ mod stream_decode;
 mod stream_descriptions;
 mod stream_files;
 mod stream_packets;
+mod stream_snapshot;
 mod transcription;
 mod vocabulary;
 mod voice_synthesis;
