@@ -135,13 +135,17 @@ async fn advance(app: &App, tenant: &Tenant, listed: Listed) -> Result<Option<Li
             return Ok(None);
         }
     }
-    let id = match enqueue(app, tenant, listed.id, record).await? {
-        Enqueued::Created(id) => id,
-        Enqueued::Exists(id) | Enqueued::Replayed(id) | Enqueued::Conflict(id) => {
+    let id = match enqueue(app, tenant, listed.id, record).await {
+        Ok(Enqueued::Created(id)) => id,
+        Ok(Enqueued::Exists(id) | Enqueued::Replayed(id) | Enqueued::Conflict(id)) => {
             if !is_of_run(app, tenant, id, record.run).await? {
                 return Ok(None);
             }
             id
+        }
+        Err(refusal) => {
+            take_back(app, tenant, &listed).await;
+            return Err(refusal);
         }
     };
     let with_task = StreamRecord {
@@ -157,6 +161,18 @@ async fn advance(app: &App, tenant: &Tenant, listed: Listed) -> Result<Option<Li
         }
     }
     Ok(None)
+}
+
+/// A start that was refused is none: without a task the stream would be connecting for ever. One that cannot be taken back
+/// is finished by the next start, or ended by the next stop.
+async fn take_back(app: &App, tenant: &Tenant, listed: &Listed) {
+    let stopped = StreamRecord {
+        started: false,
+        ..listed.record.clone()
+    };
+    if let Err(error) = app.streams.replace(tenant, listed, &stopped).await {
+        tracing::warn!(%error, stream = %listed.id, "api.stream.half_started: cannot take a refused start back");
+    }
 }
 
 async fn enqueue(app: &App, tenant: &Tenant, id: StreamId, record: &StreamRecord) -> Result<Enqueued, Refusal> {

@@ -463,6 +463,21 @@ async fn a_deleted_stream_leaves_no_task_and_no_key() {
 }
 
 #[tokio::test]
+async fn a_start_that_the_queue_refuses_is_none() {
+    let camera = Camera::new().await;
+    camera.stage.post("/api/v1/queue/stream_ingest/drain", &json!({})).await;
+    let refused = camera.start().await;
+    refused.is_refused(StatusCode::SERVICE_UNAVAILABLE, "queue_full", "", "the kind is drained");
+    assert_eq!(camera.state().await, "stopped");
+    camera
+        .stage
+        .post("/api/v1/queue/stream_ingest/resume", &json!({}))
+        .await;
+    let task = camera.start().await.text("/task_id");
+    assert_eq!(camera.live_tasks().await, [task]);
+}
+
+#[tokio::test]
 async fn a_key_of_ours_cannot_be_taken_by_a_task() {
     let stage = Stage::start().await;
     let body = json!({"input": {"url": "rtsp://camera.example.com/"}, "unique_key": "zoetrope:stream:st_x"});
