@@ -1,6 +1,8 @@
 //! What a worker and its media children say to each other about audio. The frame's body is audio on the way down; on
 //! the way up it is the answer's JSON, its length before it, and audio behind it.
 
+use std::path::PathBuf;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zoetrope_shared::tasks::voice_synthesis::AudioFormat;
@@ -16,6 +18,8 @@ pub const LOCAL_VOICES: &str = "audio.voices";
 pub const AUDIO_PIECE: &str = "audio.piece";
 /// Kind of the request that has the local listener hear a stretch of any audio.
 pub const LISTEN: &str = "audio.listen";
+/// Kind of the request that has whisper.cpp hear a stretch of any audio.
+pub const WHISPER: &str = "audio.whisper";
 
 /// The input of [`AUDIO_PIECE`] and [`LISTEN`]; the audio is the body.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -59,6 +63,47 @@ pub struct ListenedWord {
     pub text: String,
     /// How sure it is, 0 to 1.
     pub confidence: f32,
+}
+
+/// The input of [`WHISPER`]; the audio is the body.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WhisperInput {
+    /// Where the stretch begins, milliseconds.
+    pub from_ms: u64,
+    /// Its length at most, milliseconds.
+    pub length_ms: u64,
+    /// The model's file, which the child may read.
+    pub model: PathBuf,
+    /// The language that is spoken, as an ISO 639-1 code; `None` to find it out.
+    pub language: Option<String>,
+    /// Whether the times of words are wanted.
+    pub words: bool,
+}
+
+/// The answer to [`WHISPER`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Whispered {
+    /// Length of the stretch, milliseconds.
+    pub duration_ms: u64,
+    /// Whether the audio ends with it.
+    pub is_last: bool,
+    /// The language that was heard, as an ISO 639-1 code; `None` in silence.
+    pub language: Option<String>,
+    /// What was said, in order.
+    pub segments: Vec<WhisperedSegment>,
+}
+
+/// Something that whisper.cpp heard.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WhisperedSegment {
+    /// When it begins, milliseconds of the stretch.
+    pub start_ms: u64,
+    /// When it ends, milliseconds of the stretch.
+    pub end_ms: u64,
+    /// What was said.
+    pub text: String,
+    /// Its words, if they were wanted.
+    pub words: Vec<ListenedWord>,
 }
 
 /// The input of [`SPEECH`].

@@ -66,6 +66,8 @@ pub struct Services {
     pub providers: Providers,
     /// The operator's own detector, which runs in media children.
     pub detector: Option<Arc<OnnxDetector>>,
+    /// The operator's own model of whisper.cpp's, which runs there too.
+    pub whisper: Option<Arc<Path>>,
     /// What this worker tells of them.
     pub provider_reports: ProviderReports,
     /// What they answered, for tasks that take an answer from the cache.
@@ -95,14 +97,18 @@ impl Services {
         let outside = RedisLink::at(settings.redis());
         let inputs = tempfile::Builder::new().prefix("zoetrope-inputs-").tempdir()?;
         let detector = own_detector(&settings.providers.detector)?;
+        let whisper = settings.providers.whisper_model.as_deref();
+        let whisper = whisper.map(|model| own_file("WHISPER_MODEL", model)).transpose()?;
+        let mut readable = detector.as_ref().map(files_of).unwrap_or_default();
+        readable.extend(whisper.clone());
         let children = MediaPoolConfig {
             inputs: inputs.path().to_owned(),
-            readable: detector.as_ref().map(files_of).unwrap_or_default(),
+            readable,
             ..MediaPoolConfig::beside_current_exe(settings.max_workers as usize)?
         };
         let live_children = MediaPoolConfig {
             max_children: children.max_children.max(LEAST_LIVE_CHILDREN),
-            // Streams are not searched for objects here.
+            // Streams are neither searched for objects here nor listened to.
             readable: Vec::new(),
             ..children.clone()
         };
@@ -129,6 +135,7 @@ impl Services {
             film_slots: Arc::new(Semaphore::new(settings.max_workers as usize)),
             providers,
             detector: detector.map(Arc::new),
+            whisper: whisper.map(Arc::from),
             provider_reports: ProviderReports::new(outside.clone()),
             answers: Answers::new(outside.clone()),
             streams: StreamStore::new(outside.clone()),
@@ -165,28 +172,30 @@ impl Services {
 
 /// The detector that the settings name, its files looked for now: a task would only fail.
 fn own_detector(settings: &DetectorSettings) -> anyhow::Result<Option<OnnxDetector>> {
-    let file = |setting: &str, path: &Path| {
-        anyhow::ensure!(path.is_file(), "{setting} {}: there is no such file", path.display());
-        // Children stand in folders of their own.
-        std::path::absolute(path).with_context(|| format!("find {setting}"))
-    };
     let Some(model) = &settings.model else {
         return Ok(None);
     };
     let library = settings.library.as_deref().unwrap_or(Path::new(USUAL_ONNXRUNTIME));
     let is_name = library.components().count() == 1 && !library.exists();
     Ok(Some(OnnxDetector {
-        model: file("DETECTOR_MODEL", model)?,
+        model: own_file("DETECTOR_MODEL", model)?,
         labels: settings
             .labels
             .as_deref()
-            .map(|labels| file("DETECTOR_LABELS", labels))
+            .map(|labels| own_file("DETECTOR_LABELS", labels))
             .transpose()?,
         library: match is_name {
             true => library.to_owned(),
-            false => file("ONNXRUNTIME_LIBRARY", library)?,
+            false => own_file("ONNXRUNTIME_LIBRARY", library)?,
         },
     }))
+}
+
+/// A file that a setting names.
+fn own_file(setting: &str, path: &Path) -> anyhow::Result<PathBuf> {
+    anyhow::ensure!(path.is_file(), "{setting} {}: there is no such file", path.display());
+    // Children stand in folders of their own.
+    std::path::absolute(path).with_context(|| format!("find {setting}"))
 }
 
 /// What children read of it.

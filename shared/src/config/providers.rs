@@ -41,6 +41,8 @@ pub struct ProviderSettings {
     pub roboflow_model: Option<String>,
     /// `DEEPGRAM_API_KEY`, `DEEPGRAM_BASE_URL`.
     pub deepgram: ProviderAccess,
+    /// `WHISPER_MODEL`: a model of whisper.cpp's, which runs here. Default: none.
+    pub whisper_model: Option<PathBuf>,
     /// `DETECTOR_*`: a detector that runs here.
     pub detector: DetectorSettings,
     /// `MODELS_FILE`: models, tiers and prices in place of the built-in list. Default: none.
@@ -98,6 +100,7 @@ pub(super) fn read(from: &Reader<'_>) -> Result<ProviderSettings, ConfigError> {
             "DEEPGRAM_BASE_URL",
             "https://api.deepgram.com",
         )?,
+        whisper_model: path("WHISPER_MODEL")?,
         detector: DetectorSettings {
             model: path("DETECTOR_MODEL")?,
             labels: path("DETECTOR_LABELS")?,
@@ -149,6 +152,7 @@ pub(super) fn redacted(providers: &ProviderSettings, url: impl Fn(&str) -> Strin
         ("ROBOFLOW_MODEL", providers.roboflow_model.clone().unwrap_or_default()),
         ("DEEPGRAM_API_KEY", key(&providers.deepgram)),
         ("DEEPGRAM_BASE_URL", url(&providers.deepgram.base_url)),
+        ("WHISPER_MODEL", path(&providers.whisper_model)),
         ("DETECTOR_MODEL", path(&providers.detector.model)),
         ("DETECTOR_LABELS", path(&providers.detector.labels)),
         ("ONNXRUNTIME_LIBRARY", path(&providers.detector.library)),

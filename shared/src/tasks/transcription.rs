@@ -63,7 +63,8 @@ pub struct TranscriptionInput {
     #[serde(default)]
     #[schema(default = "segment")]
     pub timestamps: SpeechTimes,
-    /// Who listens: `auto` (the first provider that is configured, else pocketsphinx), `pocketsphinx`, or a provider's name.
+    /// Who listens: `auto` (the first provider that is configured, else whisper where the worker has a model, else
+    /// pocketsphinx), `whisper`, `pocketsphinx`, or a provider's name.
     #[serde(default = "auto")]
     #[schema(min_length = 1, max_length = 64, default = "auto")]
     pub provider: String,
@@ -108,7 +109,7 @@ pub struct TranscriptionOutput {
     /// What was asked for and could not be done, and what the engine is worth.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// Who listened: a provider, or `pocketsphinx`.
+    /// Who listened: a provider, `whisper` or `pocketsphinx`.
     pub provider: String,
     /// The model.
     pub model: String,

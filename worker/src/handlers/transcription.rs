@@ -1,7 +1,10 @@
 //! `transcription`: audio taken apart in a media child into pieces that overlap, each heard by a provider or by the
 //! local listener, and put together again with subtitles.
 
+use std::path::Path;
+
 use bytes::Bytes;
+use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::Instant;
 use zoetrope_queue::{Attempt, Failure};
@@ -14,7 +17,10 @@ use zoetrope_shared::usage::{FellBack, Usage};
 
 use crate::media_source;
 use crate::protocol::Request;
-use crate::protocol_audio::{AUDIO_PIECE, LISTEN, Listened, PieceAnswer, PieceInput, split_audio};
+use crate::protocol_audio::{
+    AUDIO_PIECE, LISTEN, Listened, ListenedWord, PieceAnswer, PieceInput, WHISPER, WhisperInput, Whispered,
+    WhisperedSegment, split_audio,
+};
 use crate::providers::calls::{Candidate, Unanswered};
 use crate::providers::capability::{Audio, Pieces, Transcriber};
 use crate::providers::catalogue::Capability;
@@ -24,8 +30,9 @@ use crate::speech::captions::{self, Cue};
 use crate::speech::heard::{Segment, TimedText};
 use crate::speech::overlap;
 
-/// What the local listener is called, and its model.
-pub const LOCAL: &str = "pocketsphinx";
+/// What the local listeners are called: that of an operator's model, and the one that is always there, with its model.
+const WITH_MODEL: &str = "whisper";
+const LOCAL: &str = "pocketsphinx";
 const LOCAL_MODEL: &str = "en-us";
 /// What it is worth, said in every result of it.
 const LOCAL_NOTE: &str =
@@ -81,11 +88,16 @@ struct Transcript {
 impl Work<'_> {
     async fn hear(&self) -> Result<Transcript, Failure> {
         let providers = &self.services.providers;
+        let local = self.local()?;
+        let name = if local.is_some() { WITH_MODEL } else { LOCAL };
+        // One local listener is enough for a task.
+        let other = |known: &&String| *known == name || ![WITH_MODEL, LOCAL].contains(&known.as_str());
+        let fallback: Vec<String> = self.input.fallback.iter().filter(other).cloned().collect();
         let wanted = Wanted {
             provider: &self.input.provider,
             model: self.input.model.as_deref(),
-            fallback: &self.input.fallback,
-            local: Some(LOCAL),
+            fallback: &fallback,
+            local: Some(name),
         };
         let chain = providers.chain(Capability::Transcription, &providers.transcribers, wanted)?;
         let mut walk = chain.walk();
@@ -101,10 +113,25 @@ impl Work<'_> {
             }
         }
         let fell_back = walk.or_local()?;
-        Ok(Transcript {
-            fell_back,
-            ..self.locally().await?
-        })
+        let heard = match local {
+            Some(model) => self.by_whisper(model).await?,
+            None => self.locally().await?,
+        };
+        Ok(Transcript { fell_back, ..heard })
+    }
+
+    /// The model that listens here, by the first local listener that is named, or the better one if none is.
+    fn local(&self) -> Result<Option<&Path>, Failure> {
+        let own = self.services.whisper.as_deref();
+        let mut names = std::iter::once(&self.input.provider).chain(&self.input.fallback);
+        match names.find(|name| [WITH_MODEL, LOCAL].contains(&name.as_str())) {
+            Some(name) if name == LOCAL => Ok(None),
+            Some(_) if own.is_none() => {
+                let message = "`whisper` is not configured on this worker: set WHISPER_MODEL to a ggml file";
+                Err(Failure::non_retryable("provider_not_configured", message))
+            }
+            _ => Ok(own),
+        }
     }
 
     async fn by_provider(
@@ -193,8 +220,53 @@ impl Work<'_> {
         Ok(all)
     }
 
+    async fn by_whisper(&self, model: &Path) -> Result<Transcript, Failure> {
+        let (length_ms, overlap_ms) = LOCAL_PIECE;
+        let name = model.file_name().unwrap_or_default().to_string_lossy();
+        let mut all = Transcript {
+            provider: WITH_MODEL,
+            model: name.into_owned(),
+            ..Transcript::default()
+        };
+        if self.input.model.is_some() {
+            all.notes.push("`model` had no effect: the worker has one".to_owned());
+        }
+        for from_ms in (0..).step_by((length_ms - overlap_ms) as usize) {
+            let input = WhisperInput {
+                from_ms,
+                length_ms,
+                model: model.to_owned(),
+                language: self.input.language.clone().or_else(|| all.language.clone()),
+                words: self.input.timestamps == SpeechTimes::Word,
+            };
+            let body = self.ask(WHISPER, &input).await?;
+            let heard: Whispered = serde_json::from_slice(&body).map_err(|error| super::nonsense(&error))?;
+            all.duration_ms = all.duration_ms.max(from_ms + heard.duration_ms);
+            all.language = all.language.or(heard.language);
+            let segment = |said: WhisperedSegment| Segment {
+                start_ms: said.start_ms,
+                end_ms: said.end_ms,
+                text: said.text,
+                words: said.words.iter().map(timed).collect(),
+                is_timed: true,
+            };
+            let later = heard.segments.into_iter().map(|said| segment(said).later(from_ms));
+            overlap::join(&mut all.segments, later.collect(), from_ms, from_ms + overlap_ms);
+            if heard.is_last {
+                break;
+            }
+            self.attempt
+                .progress(50, &format!("heard {} s", all.duration_ms / 1_000));
+        }
+        Ok(all)
+    }
+
     async fn child(&self, kind: &str, from_ms: u64, length_ms: u64) -> Result<Vec<u8>, Failure> {
-        let input = to_raw_value(&PieceInput { from_ms, length_ms }).expect("two numbers are JSON");
+        self.ask(kind, &PieceInput { from_ms, length_ms }).await
+    }
+
+    async fn ask(&self, kind: &str, input: &impl Serialize) -> Result<Vec<u8>, Failure> {
+        let input = to_raw_value(input).map_err(|error| Failure::non_retryable("input_invalid", error.to_string()))?;
         let request = Request {
             kind: kind.to_owned(),
             input,
@@ -253,13 +325,16 @@ fn utterances(heard: &Listened) -> Vec<Vec<TimedText>> {
         .words
         .split(|word| word.text.is_empty())
         .filter(|words| !words.is_empty());
-    let timed = |word: &crate::protocol_audio::ListenedWord| TimedText {
+    spoken.map(|words| words.iter().map(timed).collect()).collect()
+}
+
+fn timed(word: &ListenedWord) -> TimedText {
+    TimedText {
         start_ms: word.start_ms,
         end_ms: word.end_ms,
         text: word.text.clone(),
         confidence: Some(word.confidence),
-    };
-    spoken.map(|words| words.iter().map(timed).collect()).collect()
+    }
 }
 
 fn shown(segment: Segment, with_words: bool) -> SpeechSegment {

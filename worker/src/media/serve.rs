@@ -12,7 +12,7 @@ use zoetrope_worker::{protocol_audio, protocol_images, protocol_streams as strea
 
 use crate::analysis::{self, Faces};
 use crate::annotate;
-use crate::audio;
+use crate::audio::{self, Whisper};
 use crate::detection::Detector;
 use crate::fault::Fault;
 use crate::ocr;
@@ -32,6 +32,8 @@ pub(crate) struct Engines {
     pub(crate) faces: Faces,
     /// What finds objects: the operator's network.
     pub(crate) detector: Detector,
+    /// What writes down speech: the operator's model.
+    pub(crate) whisper: Whisper,
     /// Decoders and files of streams that are held by this child.
     pub(crate) streams: Streams,
 }
@@ -106,6 +108,7 @@ fn work(engines: &mut Engines, frame: Frame, progress: &Progress<'_>) -> Result<
         protocol_audio::SPEECH => audio::speech(&parse(&request)?, &frame.body, progress),
         protocol_audio::AUDIO_PIECE => audio::piece(&parse(&request)?, frame.body),
         protocol_audio::LISTEN => to_json(&audio::listen(&parse(&request)?, frame.body)?),
+        protocol_audio::WHISPER => to_json(&audio::whisper(&mut engines.whisper, &parse(&request)?, frame.body)?),
         protocol_audio::LOCAL_VOICES => to_json(&audio::voices()?),
         protocol_images::ANNOTATE => annotate::run(&parse(&request)?, frame.body),
         protocol::PICTURE => picture::run(&parse(&request)?, frame.body),

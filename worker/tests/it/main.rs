@@ -35,4 +35,7 @@ mod stream_snapshot;
 mod transcription;
 mod vocabulary;
 mod voice_synthesis;
+mod whisper;
+#[cfg(feature = "whisper")]
+mod whisper_model;
 mod world;

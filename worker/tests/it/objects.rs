@@ -142,7 +142,7 @@ async fn without_any_detector_the_failure_says_what_to_set() {
 }
 
 #[tokio::test]
-async fn a_worker_does_not_start_with_a_detector_that_is_not_there() {
+async fn a_worker_does_not_start_with_a_model_that_is_not_there() {
     let open = |name: &str, value: &str| {
         let given = [
             ("DETECTOR_MODEL", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")),
@@ -157,7 +157,12 @@ async fn a_worker_does_not_start_with_a_detector_that_is_not_there() {
             .err()
             .map(|error| format!("{error:#}"))
     };
-    for name in ["DETECTOR_MODEL", "DETECTOR_LABELS", "ONNXRUNTIME_LIBRARY"] {
+    for name in [
+        "DETECTOR_MODEL",
+        "DETECTOR_LABELS",
+        "ONNXRUNTIME_LIBRARY",
+        "WHISPER_MODEL",
+    ] {
         let refused = open(name, "/nowhere/at-all").expect("there is no such file");
         assert!(
             refused.contains(name) && refused.contains("/nowhere/at-all"),

@@ -17,7 +17,7 @@ fn result(task: &Task) -> Value {
 }
 
 /// A file of a kind that FFmpeg makes of what `flite` says, or of a tone if nothing is said.
-fn audio(said: &str, seconds: u32, extension: &str) -> Vec<u8> {
+pub(crate) fn audio(said: &str, seconds: u32, extension: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     // Long audio comes at the rate that is wanted: making another rate of it is slow without optimisation.
     let rate = if seconds > 60 { 16_000 } else { 44_100 };

@@ -30,6 +30,7 @@ pub(super) async fn checks(settings: &Settings) -> Vec<Finding> {
     checks.push(media().await);
     checks.push(tesseract(&["eng"]).await);
     checks.extend(detector(&settings.providers.detector));
+    checks.extend(whisper(settings.providers.whisper_model.as_deref()));
     checks
 }
 
@@ -127,6 +128,17 @@ async fn tesseract(needed: &[&str]) -> Finding {
     ok(NAME, format!("languages: {}", languages.join(" ")))
 }
 
+/// The model of whisper.cpp's that is set, if one is. Whether it fits, and the build has whisper.cpp, is told by the first task.
+fn whisper(model: Option<&Path>) -> Option<Finding> {
+    const NAME: &str = "whisper";
+    let model = model?;
+    let detail = model.display().to_string();
+    Some(match model.is_file() {
+        true => ok(NAME, detail),
+        false => failure(NAME, format!("WHISPER_MODEL {detail}: there is no such file")),
+    })
+}
+
 /// The files of the detector that is set, if one is. Whether they fit is told by the first task.
 fn detector(set: &DetectorSettings) -> Option<Finding> {
     const NAME: &str = "detector";
@@ -177,6 +189,15 @@ mod tests {
             language_list("List of available languages in \"/x\" (2):\neng\nosd\n"),
             ["eng", "osd"]
         );
+    }
+
+    #[test]
+    fn a_model_for_whisper_that_is_set_has_its_file() {
+        let here = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+        assert!(whisper(None).is_none(), "nobody asked for one");
+        let told = |model| whisper(Some(model)).map(|finding| finding.detail).unwrap_or_default();
+        assert!(told(Path::new("/no/ggml.bin")).starts_with("WHISPER_MODEL /no/ggml.bin"));
+        assert_eq!(Some(told(here).as_str()), here.to_str());
     }
 
     #[test]

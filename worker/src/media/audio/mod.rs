@@ -7,11 +7,16 @@ mod joining;
 mod listen;
 mod resample;
 mod wav;
+#[cfg_attr(not(feature = "whisper"), path = "no_whisper.rs")]
+mod whisper;
 
 use zoetrope_shared::tasks::voice_synthesis::AudioFormat;
-use zoetrope_worker::protocol_audio::{self, Listened, LocalVoice, PieceAnswer, PieceInput, SpeechAnswer, SpeechInput};
+use zoetrope_worker::protocol_audio::{
+    self, Listened, LocalVoice, PieceAnswer, PieceInput, SpeechAnswer, SpeechInput, WhisperInput, Whispered,
+};
 
 use self::wav::Sound;
+pub(crate) use self::whisper::Whisper;
 use crate::fault::Fault;
 use crate::serve::Progress;
 
@@ -77,5 +82,21 @@ pub(crate) fn listen(input: &PieceInput, body: Vec<u8>) -> Result<Listened, Faul
         duration_ms: stretch.sound.duration_ms(),
         is_last: stretch.is_last,
         words,
+    })
+}
+
+/// What whisper.cpp hears in a stretch of any audio. Nothing is heard in silence, in which models make things up.
+pub(crate) fn whisper(engine: &mut Whisper, input: &WhisperInput, body: Vec<u8>) -> Result<Whispered, Fault> {
+    let stretch = decode::stretch(body, input.from_ms, input.length_ms)?;
+    let (language, segments) = if joining::is_silent(&stretch.sound) {
+        (None, Vec::new())
+    } else {
+        engine.listen(input, &stretch.sound)?
+    };
+    Ok(Whispered {
+        duration_ms: stretch.sound.duration_ms(),
+        is_last: stretch.is_last,
+        language,
+        segments,
     })
 }
