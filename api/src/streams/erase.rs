@@ -10,12 +10,7 @@ use crate::http::problem::Refusal;
 
 /// Removes everything that is stored of a stream that is stopped.
 pub(super) async fn erase(app: &App, tenant: &Tenant, stream: &Listed) -> Result<(), Refusal> {
-    erase_recording(app, tenant, &stream.id.to_string())
-        .await
-        .map_err(|error| {
-            tracing::error!(stream = %stream.id, "api.stream.unerased: delete a recording: {error:#}");
-            Refusal::overloaded("what was recorded cannot be deleted: send the request again later")
-        })?;
+    erase_recording(app, tenant, &stream.id.to_string()).await?;
     let Some(report) = &stream.report else { return Ok(()) };
     let newest = report.snapshot.as_ref().map(|snapshot| &snapshot.artifact);
     for picture in [newest, report.previous.as_ref()].into_iter().flatten() {
@@ -24,14 +19,30 @@ pub(super) async fn erase(app: &App, tenant: &Tenant, stream: &Listed) -> Result
     Ok(())
 }
 
-async fn erase_recording(app: &App, tenant: &Tenant, stream: &str) -> anyhow::Result<()> {
-    let Ok(queue) = app.link.queue() else {
-        anyhow::bail!("the queue is away");
+/// Removes what is recorded: media first, so that what a crash leaves is found again.
+async fn erase_recording(app: &App, tenant: &Tenant, stream: &str) -> Result<(), Refusal> {
+    let queue = app.link.queue()?;
+    if queue.journal(tenant.as_str(), stream).await?.is_none() {
+        return Ok(());
+    }
+    let failed = |error: anyhow::Error| {
+        tracing::warn!(
+            stream,
+            "api.stream.half_deleted: cannot delete its recording: {error:#}"
+        );
+        Refusal::overloaded("what is recorded of it cannot be deleted now: send the request again")
     };
     let nothing = Keep { age_ms: 0, bytes: 0 };
-    keep_within(queue, &app.recordings, (tenant, stream), nothing, app.clock.now_ms()).await?;
-    forget_if_empty(queue, &app.recordings, tenant, stream).await?;
-    // What no index knows.
-    app.recordings.delete_all(tenant, stream).await?;
-    Ok(())
+    let of = (tenant, stream);
+    let kept = keep_within(queue, &app.recordings, of, nothing, u64::MAX).await;
+    kept.map_err(failed)?;
+    match forget_if_empty(queue, &app.recordings, tenant, stream)
+        .await
+        .map_err(failed)?
+    {
+        true => Ok(()),
+        false => Err(Refusal::overloaded(
+            "it is still being recorded: send the request again",
+        )),
+    }
 }

@@ -9,8 +9,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use zoetrope_queue::{Enqueued, State as TaskState, Task, TaskId};
 use zoetrope_shared::stream_source::SEALED_FIELD;
-use zoetrope_shared::streams::{self, Listed, Replaced, StreamId, StreamRecord};
-use zoetrope_shared::tasks::stream_ingest::{self, STREAM_FIELD, StoredStreamIngest, StreamOf};
+use zoetrope_shared::streams::{self, Listed, Replaced, STREAM_FIELD, StreamId, StreamOf, StreamRecord};
+use zoetrope_shared::tasks::stream_ingest::{self, StoredStreamIngest};
 use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::{Problem, StreamView};
 

@@ -192,6 +192,40 @@ async fn a_stream_is_started_seen_lost_found_stopped_and_deleted_without_a_trace
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_recorded_under_its_own_id_over_a_stop_and_deleted_with_its_media() {
+    let server = RtspServer::start(&[]).await;
+    // However full the disk of the tests is.
+    let stage = stage().env("RECORDING_MAX_DISK_PERCENT", "101").start().await;
+    let id = created(
+        &stage,
+        json!({"url": server.url("/h264"), "store": true, "window": {"size_s": 1}}),
+    )
+    .await;
+    let recordings = format!("{STREAMS}/{id}/recordings");
+    for started in 1..=2 {
+        steer(&stage, &id, "start").await;
+        until(&stage, &id, |status| status["counts"]["scenes"].as_u64() >= Some(3)).await;
+        steer(&stage, &id, "stop").await;
+        let found = stage.http.get(&recordings).await.body;
+        let ranges = found["ranges"].as_array().map_or(0, Vec::len);
+        assert_eq!(ranges, started, "{found}");
+    }
+    let found = stage.http.get(&recordings).await.body;
+    assert_eq!(found["gaps"][0]["cause"], "stopped", "{found}");
+    let export = found["ranges"][1]["export"].as_str().expect("a range can be exported");
+    let (status, _, bytes) = stage.http.bytes(export, &[]).await;
+    assert_eq!((status, &bytes[4..8]), (StatusCode::OK, &b"ftyp"[..]));
+
+    let media = stage.dir().join("data");
+    assert!(files(&media) > 0, "segments lie there");
+    let deleted = zoetrope(&stage, &["stream", "delete", &id]).await;
+    assert_eq!(deleted.code, Some(0), "{deleted:?}");
+    let gone = stage.http.get(&recordings).await;
+    assert_eq!(gone.status, StatusCode::NOT_FOUND, "{}", gone.body);
+    assert_eq!(files(&media), 0, "what was recorded goes with the stream");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_is_taken_over_and_its_status_goes_on() {
     let server = RtspServer::start(&[]).await;
     let mut stage = stage().start().await;

@@ -18,9 +18,9 @@ use super::secret::Secret;
 use super::sources::Sources;
 use super::traces::TraceSettings;
 use super::{redis, traces, value, warnings};
+use crate::recordings::MAX_RECORDING_HOURS;
 use crate::secrets::SecretKeys;
 use crate::tasks::Kind;
-use crate::tasks::stream_ingest::MAX_RECORDING_HOURS;
 
 /// The settings of a process.
 #[derive(Clone)]

@@ -42,3 +42,15 @@ impl StreamRecord {
         }
     }
 }
+
+/// The field of a stored input that says which stream it is for. No input that a client sends may have it.
+pub const STREAM_FIELD: &str = "stream";
+
+/// The stream record that a task was made for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StreamOf {
+    /// The stream's id, `st_...`.
+    pub id: String,
+    /// Which start of it this is.
+    pub run: u64,
+}

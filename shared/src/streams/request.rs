@@ -7,9 +7,10 @@ use url::Url;
 use utoipa::ToSchema;
 
 use super::record::StreamRecord;
+use crate::recordings::StreamRetention;
 use crate::schema::{self, FieldCode, FieldError, InputSchema};
 use crate::stream_source::{self, SEALED_FIELD};
-use crate::tasks::stream_ingest::{self, StreamRetention, StreamTransport, StreamWindow};
+use crate::tasks::stream_ingest::{self, StreamTransport, StreamWindow};
 use crate::tasks::{Preparation, Unprepared};
 
 /// Largest `metadata`, bytes of compact JSON.

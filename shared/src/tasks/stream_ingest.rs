@@ -7,16 +7,16 @@ use utoipa::ToSchema;
 use super::{FieldCode, FieldError, Kind, MediaField, Policy, Slot};
 use crate::media::{MAX_VIDEO_BYTES, MediaRef, VIDEO_TYPES};
 use crate::netguard::MAX_URL_CHARS;
+use crate::recordings::StreamRetention;
 use crate::schema::{self, InputSchema, answer};
 pub use crate::stream_model::{StreamModelCounts, WhyLocal};
 use crate::stream_source;
+use crate::streams::{STREAM_FIELD, StreamOf};
 use crate::tasks::image_analysis::Color;
 use crate::usage::{FellBack, Usage};
 
 /// Most frames a second that can be asked for.
 pub const MAX_FPS: f64 = 30.0;
-/// Longest that a recording is kept, hours: ten years.
-pub const MAX_RECORDING_HOURS: f64 = 87_600.0;
 /// A window may overlap this many others at most.
 const MAX_OVERLAP: f64 = 10.0;
 /// The describer of this machine, which needs no provider.
@@ -132,20 +132,6 @@ impl StreamIngestInput {
     pub fn is_asking(&self) -> bool {
         self.prompt.is_some() || self.schema.is_some()
     }
-}
-
-/// Bounds of a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StreamRetention {
-    /// Hours that it is kept, 0.01 to 87,600. Left out: the setting `RECORDING_MAX_HOURS`, which is a week.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = f64, required = false, minimum = 0.01, maximum = 87_600)]
-    pub max_hours: Option<f64>,
-    /// Bytes that are kept, at least 100,000. Left out: the setting `RECORDING_MAX_BYTES`, which is 50 GiB.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = u64, required = false, minimum = 100_000)]
-    pub max_bytes: Option<u64>,
 }
 
 /// How packets travel.
@@ -416,18 +402,6 @@ fn check_model(typed: &StreamIngestInput, wrong: &mut impl FnMut(&str, FieldCode
     if let Some(mistake) = typed.schema.as_ref().and_then(answer::mistake) {
         wrong("/schema", FieldCode::Invalid, &mistake);
     }
-}
-
-/// The field of a stored input that says which stream it is for. No input that a client sends may have it.
-pub const STREAM_FIELD: &str = "stream";
-
-/// The stream record that a task was made for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct StreamOf {
-    /// The stream's id, `st_...`.
-    pub id: String,
-    /// Which start of it this is.
-    pub run: u64,
 }
 
 /// An input as it is stored: credentials sealed.

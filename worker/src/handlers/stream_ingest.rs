@@ -6,9 +6,9 @@ use serde_json::value::RawValue;
 use zoetrope_queue::{Attempt, Failure, Queue, QueueError};
 use zoetrope_shared::media::MediaRef;
 use zoetrope_shared::recordings::Keep;
-use zoetrope_shared::streams::StreamId;
+use zoetrope_shared::streams::{StreamId, StreamOf};
 use zoetrope_shared::tasks::stream_ingest::{
-    Scene, StoredStreamIngest, StreamEnd, StreamIngestInput, StreamIngestOutput, StreamOf,
+    Scene, StoredStreamIngest, StreamEnd, StreamIngestInput, StreamIngestOutput,
 };
 use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::parse_rfc3339_ms;
