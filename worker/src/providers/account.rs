@@ -49,10 +49,11 @@ impl Account {
         }
     }
 
-    /// Holds what a call is expected to cost. Calls of models without a price cost nothing as far as anybody here knows.
+    /// Holds what a call is expected to cost. Nobody knows what calls of models without a price cost: under a cap none is made.
     ///
     /// # Errors
-    /// When the spend cap is reached, or may be by calls under way, or nobody knows because Redis is away.
+    /// When the spend cap is reached, or may be by calls under way, or nobody can keep it with this model, or nobody knows
+    /// because Redis is away.
     pub(super) async fn hold(
         &self,
         provider: &'static str,
@@ -60,6 +61,13 @@ impl Account {
         expected: &Usage,
         deadline: Duration,
     ) -> Result<Option<Hold>, Fault> {
+        if !priced.is_priced() {
+            return match self.ledger.spend(&self.tenant).await {
+                Ok(spend) if spend.cap.is_some() => Err(Fault::model_unpriced(provider, &priced.name)),
+                Ok(_) => Ok(None),
+                Err(error) => Err(Fault::redis_unavailable(provider, error.to_string())),
+            };
+        }
         if !priced.has_price() {
             return Ok(None);
         }
@@ -149,11 +157,12 @@ mod tests {
         let nowhere = RedisLink::at(ConnectOptions::new("redis+unix:///nonexistent/redis.sock"));
         let ledger = Ledger::new(nowhere.clone(), Arc::new(SystemClock), None);
         let account = Account::new(Tenant::default_tenant(), ledger, Answers::new(nowhere), metrics.clone());
-        let (free, life, used) = (
-            Model::unlisted("openai", "own"),
-            Duration::from_secs(1),
-            Usage::default(),
-        );
+        let (life, used) = (Duration::from_secs(1), Usage::default());
+        let unpriced = Model::unlisted("openai", "own");
+        let free = Model {
+            output_usd: Some(0.0),
+            ..unpriced.clone()
+        };
         assert_eq!(
             account.hold("openai", &free, &used, life).await,
             Ok(None),
@@ -163,15 +172,17 @@ mod tests {
             output_usd: Some(1.0),
             ..free
         };
-        let fault = account
-            .hold("openai", &priced, &used, life)
-            .await
-            .expect_err("nobody knows the cap");
-        let failure = Failure::from(fault);
-        assert_eq!(
-            (failure.code.as_str(), failure.class),
-            ("redis_unavailable", ErrorClass::Retryable)
-        );
+        for unaffordable in [priced, unpriced] {
+            let fault = account
+                .hold("openai", &unaffordable, &used, life)
+                .await
+                .expect_err("nobody knows the cap");
+            let failure = Failure::from(fault);
+            assert_eq!(
+                (failure.code.as_str(), failure.class),
+                ("redis_unavailable", ErrorClass::Retryable)
+            );
+        }
         let made = Made {
             provider: "openai",
             capability: Capability::Text,

@@ -129,13 +129,8 @@ impl Caller {
 
     /// Whether a candidate's model has a price, if only that it costs nothing.
     pub fn knows_price<T: Engine + ?Sized>(&self, candidate: &Candidate<T>) -> bool {
-        let anything = Usage {
-            input_tokens: Some(1),
-            output_tokens: Some(1),
-            images: Some(1),
-            ..Usage::default()
-        };
-        self.cost_of(candidate, &anything).is_some()
+        let (provider, model) = (candidate.engine.provider(), &candidate.model);
+        self.catalogue.priced(provider, &model.name, model).is_priced()
     }
 
     /// The same, on an account.

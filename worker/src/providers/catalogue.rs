@@ -152,14 +152,22 @@ impl Model {
 
     /// Whether anything that it uses has a price.
     pub fn has_price(&self) -> bool {
-        let prices = [
+        self.prices().into_iter().flatten().any(|price| price > 0.0)
+    }
+
+    /// Whether its price is known, if only that it costs nothing.
+    pub fn is_priced(&self) -> bool {
+        self.prices().iter().any(Option::is_some)
+    }
+
+    fn prices(&self) -> [Option<f64>; 5] {
+        [
             self.input_usd,
             self.output_usd,
             self.characters_usd,
             self.minute_usd,
             self.image_usd,
-        ];
-        prices.into_iter().flatten().any(|price| price > 0.0)
+        ]
     }
 
     /// What a use costs, US dollars; `None` if a part of it has no price.
@@ -207,18 +215,10 @@ impl Catalogue {
 
     fn parse(text: &str) -> anyhow::Result<Self> {
         let catalogue: Self = toml::from_str(text)?;
-        let prices = |model: &Model| {
-            [
-                model.input_usd,
-                model.output_usd,
-                model.characters_usd,
-                model.minute_usd,
-                model.image_usd,
-            ]
-        };
         for model in &catalogue.models {
             anyhow::ensure!(is_name(&model.name), "`{}` is no name of a model", model.name);
-            let sound = prices(model)
+            let sound = model
+                .prices()
                 .into_iter()
                 .flatten()
                 .all(|price| price.is_finite() && price >= 0.0);

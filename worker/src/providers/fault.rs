@@ -18,6 +18,8 @@ pub const NO_SEAT: &str = "provider_busy";
 const SPEND_CAP: &str = "spend_cap_reached";
 /// Code of a call that was not made because nobody knows what it may cost.
 const REDIS_AWAY: &str = "redis_unavailable";
+/// Code of a call whose price nobody knows, where somebody set a bound to what calls cost.
+pub const UNPRICED: &str = "model_unpriced";
 
 /// What follows from a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,6 +160,19 @@ impl Fault {
         Self {
             code: SPEND_CAP,
             ..Self::new(provider, Class::WaitSlot, message)
+        }
+    }
+
+    /// It was not asked: the tenant has a spend cap, and nobody knows what the model costs.
+    pub fn model_unpriced(provider: &'static str, model: &str) -> Self {
+        let remedy = "put its price into MODELS_FILE, 0 if it is free";
+        Self {
+            code: UNPRICED,
+            ..Self::new(
+                provider,
+                Class::Refused,
+                format!("the model {model} has no price that a spend cap could be kept by; {remedy}"),
+            )
         }
     }
 

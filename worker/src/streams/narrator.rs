@@ -16,7 +16,7 @@ use crate::providers::calls::{CallPolicy, Caller, Unanswered};
 use crate::providers::capability::{self, Picture, Pieces, VisionModel};
 use crate::providers::catalogue::Capability;
 use crate::providers::configured::{AUTO, Chain, Wanted, not_configured};
-use crate::providers::fault::{Class, LIMIT_REACHED, NO_SEAT};
+use crate::providers::fault::{Class, LIMIT_REACHED, NO_SEAT, UNPRICED};
 use crate::services::Services;
 use crate::writing::prompt;
 use crate::writing::rounds;
@@ -35,8 +35,6 @@ const LIVE_PATIENCE: (Duration, Duration) = (Duration::from_secs(20), Duration::
 const LIVE_WAIT: Duration = Duration::from_secs(2);
 /// How long a description of a video's window may take: it waits its turn as a task would.
 const FILM_PATIENCE: Duration = Duration::from_mins(5);
-/// Code of models without a price where there is a budget.
-const UNPRICED: &str = "model_unpriced";
 /// Code of a description that does not fit into a scene.
 const TOO_LARGE: &str = "provider_answer_too_large";
 /// Code of a description that took too long.

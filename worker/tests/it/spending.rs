@@ -43,7 +43,11 @@ fn question(provider: &str) -> Value {
 }
 
 async fn submit(world: &World, tenant: &str, provider: &str) -> TaskId {
-    let input = serde_json::value::to_raw_value(&question(provider)).expect("a value is JSON");
+    submit_input(world, tenant, &question(provider)).await
+}
+
+async fn submit_input(world: &World, tenant: &str, input: &Value) -> TaskId {
+    let input = serde_json::value::to_raw_value(input).expect("a value is JSON");
     let new = NewTask::new(tenant, "content_generation", input);
     match world.queue.enqueue(new).await {
         Ok(Enqueued::Created(id)) => id,
@@ -160,6 +164,38 @@ async fn a_cap_of_a_cent_stops_concurrent_tasks_at_it_and_no_other_tenants() {
     ledger.set_cap(&whose, more).await.expect("redis answers");
     let id = submit(&world, "default", "openai").await;
     assert_eq!(world.ended(id).await.state, State::Succeeded);
+}
+
+#[tokio::test]
+async fn under_a_cap_no_model_is_called_whose_price_nobody_knows() {
+    let world = World::new().await;
+    let mock = Mock::always(completion(1_000, 100)).await;
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let models = folder.path().join("models.toml");
+    let free = "[[model]]\nname = \"own\"\nprovider = \"openai\"\ncan = [\"text\"]\noutput_usd = 0.0\n";
+    std::fs::write(&models, free).expect("there is room for a file");
+    let _worker = world.start_worker(&[
+        ("OPENAI_API_KEY", "k"),
+        ("OPENAI_BASE_URL", &mock.url("/v1")),
+        ("MODELS_FILE", models.to_str().expect("a path of ours")),
+    ]);
+    let (ledger, capped) = (ledger(&world), tenant("capped"));
+    let cap = Some(Cap::of_usd(1.0, Period::Day));
+    ledger.set_cap(&capped, cap).await.expect("redis answers");
+    let with = |model: &str| {
+        let mut input = question("openai");
+        input["model"] = json!(model);
+        input
+    };
+    let unknown = submit_input(&world, "capped", &with("somebodys")).await;
+    let unknown = world.ended_of("capped", unknown).await;
+    assert_eq!(code(&unknown), ("model_unpriced", false), "{unknown:?}");
+    assert!(mock.requests().is_empty(), "nobody was asked");
+    for (tenant, model) in [("capped", "own"), ("default", "somebodys")] {
+        let id = submit_input(&world, tenant, &with(model)).await;
+        let task = world.ended_of(tenant, id).await;
+        assert_eq!(task.state, State::Succeeded, "{tenant}, {model}: {task:?}");
+    }
 }
 
 #[tokio::test]
