@@ -77,23 +77,7 @@ impl Narrator {
             Err(failure) if last.is_none() => return Err(failure),
             Err(failure) => (nobody_of(), Some(fell_back(provider, failure))),
         };
-        let candidates = u32::try_from(chain.candidates.len()).unwrap_or(u32::MAX);
-        let (shortest, longest) = LIVE_PATIENCE;
-        let (patience, policy) = match live_hop {
-            Some(hop) => {
-                let patience = (hop * 2).clamp(shortest, longest);
-                let policy = CallPolicy {
-                    calls: 2,
-                    max_pause: LIVE_WAIT,
-                    max_wait: LIVE_WAIT,
-                    // Whoever hangs leaves time for the next.
-                    deadline: patience / candidates.clamp(1, 2),
-                    ..CallPolicy::default()
-                };
-                (patience, policy)
-            }
-            None => (FILM_PATIENCE, CallPolicy::default()),
-        };
+        let (patience, policy) = patience(live_hop, chain.candidates.len());
         Ok(Some(Self {
             templates: services.templates.clone(),
             caller: services.providers.caller.with_patience(policy),
@@ -239,6 +223,24 @@ impl Narrator {
     }
 }
 
+/// How long a description may take, and how the calls for it are made.
+fn patience(live_hop: Option<Duration>, candidates: usize) -> (Duration, CallPolicy) {
+    let Some(hop) = live_hop else {
+        return (FILM_PATIENCE, CallPolicy::default());
+    };
+    let (shortest, longest) = LIVE_PATIENCE;
+    let patience = (hop * 2).clamp(shortest, longest);
+    let policy = CallPolicy {
+        calls: 2,
+        max_pause: LIVE_WAIT,
+        max_wait: LIVE_WAIT,
+        // Whoever hangs leaves time for the next.
+        deadline: if candidates > 1 { patience / 2 } else { patience },
+        ..CallPolicy::default()
+    };
+    (patience, policy)
+}
+
 /// Who is asked. Where there is a budget only models whose price is known are: nobody could keep it with others.
 fn chain(services: &Services, input: &StreamIngestInput, provider: &str) -> Result<Chain<dyn VisionModel>, Failure> {
     let providers = &services.providers;
@@ -282,5 +284,154 @@ fn told_nothing(fell_back: Vec<FellBack>, usd: f64) -> Told {
     Told {
         answer: Err(fell_back),
         usd,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use bytes::Bytes;
+    use zoetrope_shared::config::{Settings, Sources};
+
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::providers::calls::Candidate;
+    use crate::providers::capability::{Call, Engine, Written};
+    use crate::providers::catalogue::Model;
+    use crate::providers::configured::Providers;
+    use crate::providers::fault::Fault;
+    use crate::streams::windows::Shot;
+
+    /// What a provider does at a call, counted from 0.
+    type Does = fn(u32) -> Call<'static, Written>;
+
+    #[derive(Debug)]
+    struct Scripted(&'static str, Does, AtomicU32);
+
+    impl Engine for Scripted {
+        fn provider(&self) -> &'static str {
+            self.0
+        }
+
+        fn address(&self) -> (String, u16) {
+            ("localhost".to_owned(), 1)
+        }
+    }
+
+    impl VisionModel for Scripted {
+        fn look<'a>(&'a self, _: &'a capability::Ask, _: &'a Model, _: &'a Pieces) -> Call<'a, Written> {
+            self.1(self.2.fetch_add(1, Ordering::SeqCst))
+        }
+    }
+
+    fn hangs(_: u32) -> Call<'static, Written> {
+        Box::pin(std::future::pending())
+    }
+
+    fn answers(_: u32) -> Call<'static, Written> {
+        let text = "A gate\u{7} opens.".to_owned() + &" Then it shuts.".repeat(1_000);
+        Box::pin(async {
+            Ok(Written {
+                text,
+                ..Written::default()
+            })
+        })
+    }
+
+    fn is_full_twice(call: u32) -> Call<'static, Written> {
+        match call {
+            0 | 1 => Box::pin(async { Err(Fault::no_seat("openai", Duration::from_secs(3))) }),
+            _ => answers(call),
+        }
+    }
+
+    fn narrator(live_hop: Option<Duration>, providers: &[(&'static str, Does)]) -> Narrator {
+        let settings = Settings::from_sources(&Sources::default()).expect("the defaults are valid");
+        let metrics = Metrics::new().expect("the names are valid");
+        let known = Providers::open(&settings.providers, metrics).expect("no provider is set");
+        let candidate = |(name, does): &(&'static str, Does)| Candidate {
+            engine: Arc::new(Scripted(name, *does, AtomicU32::new(0))) as Arc<dyn VisionModel>,
+            model: Model {
+                output_usd: Some(1.0),
+                ..Model::unlisted(name, "m")
+            },
+        };
+        let (patience, policy) = patience(live_hop, providers.len());
+        Narrator {
+            templates: Templates::open(None).expect("the built-in templates are valid"),
+            caller: known.caller.with_patience(policy),
+            chain: Chain {
+                candidates: providers.iter().map(candidate).collect(),
+                ends_local: true,
+            },
+            nobody: None,
+            prompt: "What does the gate do?".to_owned(),
+            form: None,
+            patience,
+            waits: live_hop.is_none(),
+        }
+    }
+
+    async fn told(narrator: &Narrator) -> (Told, Duration) {
+        let shot = Shot {
+            t_ms: 0,
+            jpeg: Bytes::from_static(b"jpeg"),
+        };
+        let question = Question {
+            shots: vec![shot],
+            previous: String::new(),
+        };
+        let began = Instant::now();
+        let told = narrator.tell(&question).await;
+        (told, began.elapsed())
+    }
+
+    fn codes(told: &Told) -> Vec<(&str, &str)> {
+        let fell_back = match &told.answer {
+            Ok(described) => &described.fell_back,
+            Err(fell_back) => fell_back,
+        };
+        fell_back
+            .iter()
+            .map(|it| (it.provider.as_str(), it.code.as_str()))
+            .collect()
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_model_that_hangs_is_left_after_twice_the_hop_within_bounds_and_may_still_send_its_bill() {
+        for (hop, longest) in [(1, 20), (15, 30), (600, 60)] {
+            let (told, took) = told(&narrator(Some(SECOND * hop), &[("openai", hangs)])).await;
+            assert_eq!(codes(&told), [("openai", TIMEOUT)]);
+            assert!(told.answer.is_err() && told.usd > 0.001, "{told:?}");
+            assert_eq!(took.as_secs(), longest, "a hop of {hop} s");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_hangs_leaves_half_of_the_time_to_the_next_and_a_long_answer_is_cut() {
+        let providers: [(&str, Does); 2] = [("openai", hangs), ("gemini", answers)];
+        let (told, took) = told(&narrator(Some(SECOND), &providers)).await;
+        assert_eq!((codes(&told), took.as_secs()), (vec![("openai", TIMEOUT)], 10));
+        let described = told.answer.expect("the second answers");
+        assert!(
+            described.text.starts_with("A gate opens."),
+            "without what a terminal obeys"
+        );
+        assert_eq!(
+            (described.provider.as_str(), described.text.chars().count()),
+            ("gemini", MAX_TEXT_CHARS)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_video_waits_for_a_seat_and_a_live_window_does_not() {
+        let (live, _) = told(&narrator(Some(SECOND), &[("openai", is_full_twice)])).await;
+        assert_eq!((codes(&live), live.usd), (vec![("openai", NO_SEAT)], 0.0));
+        let (film, took) = told(&narrator(None, &[("openai", is_full_twice)])).await;
+        assert!(film.answer.is_ok(), "{film:?}");
+        assert_eq!(took.as_secs(), 6);
     }
 }
