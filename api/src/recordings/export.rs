@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use zoetrope_shared::artifacts::ArtifactError;
-use zoetrope_shared::recordings::{Fragments, Recordings, Segment, SegmentName, Stretch, Timeline};
+use zoetrope_shared::recordings::{Fragments, Recordings, Segment, SegmentName, Stretch, Timeline, timescales};
 use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::{Problem, ProblemCode, ProblemField};
 
@@ -77,7 +77,8 @@ async fn export_recording(
         store: app.recordings.clone(),
         tenant,
         stream: id.clone(),
-        earlier: BTreeMap::new(),
+        timescales: timescales(&init).map_err(|error| Refusal::internal("export a recording", &error))?,
+        begins_s: None,
         fragments: 0,
     };
     // Read before the answer begins: what is gone by now is an answer of its own.
@@ -132,8 +133,11 @@ struct Export {
     store: Recordings,
     tenant: Tenant,
     stream: String,
-    /// How far each track is moved, its own ticks; known from the first segment on.
-    earlier: BTreeMap<u32, u64>,
+    /// Ticks a second of each track.
+    timescales: BTreeMap<u32, u32>,
+    /// The time that becomes 0; known from the first segment on. All tracks are moved by the same, or sound would not fit
+    /// pictures any more.
+    begins_s: Option<f64>,
     /// Fragments so far.
     fragments: u32,
 }
@@ -156,11 +160,15 @@ impl Export {
         let bytes = self.store.read(&self.tenant, &self.stream, name).await?;
         let mut bytes = bytes.ok_or(ExportError::Gone(name))?.to_vec();
         let fragments = Fragments::of(&bytes).map_err(|_| ExportError::Damaged(name))?;
-        for track in fragments.tracks() {
-            let first = fragments.first_time(track).unwrap_or_default();
-            self.earlier.entry(track).or_insert(first);
-        }
-        let earlier = |track| self.earlier.get(&track).copied().unwrap_or_default();
+        let timescale = |track| f64::from(self.timescales.get(&track).copied().unwrap_or(1).max(1));
+        let first = |track| {
+            fragments
+                .first_time(track)
+                .map_or(f64::MAX, |ticks| ticks as f64 / timescale(track))
+        };
+        let first = fragments.tracks().into_iter().map(first).fold(f64::MAX, f64::min);
+        let begins_s = *self.begins_s.get_or_insert(first);
+        let earlier = |track| (begins_s * timescale(track)).round() as u64;
         fragments.shift(&mut bytes, earlier, &mut self.fragments);
         Ok(bytes.into())
     }

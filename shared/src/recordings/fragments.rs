@@ -1,10 +1,49 @@
 //! Reading fragments of MP4 as our own writer makes them: `moof`, `mdat`, `moof`, `mdat`, ... (ISO/IEC 14496-12). Enough to tell
 //! which of them are whole and how long they last, and to move them in time. Whatever else is in a file is an error.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 /// The id of the video track.
 pub const VIDEO_TRACK: u32 = 1;
+/// The id of the track of sound.
+pub const SOUND_TRACK: u32 = 2;
 /// Ticks a second of the video track, those of RTP.
 pub const VIDEO_TIMESCALE: u32 = 90_000;
+
+/// Ticks a second of each track of an init segment of ours.
+///
+/// # Errors
+/// When it is none.
+pub fn timescales(init: &[u8]) -> Result<BTreeMap<u32, u32>, FragmentError> {
+    let mut found = BTreeMap::new();
+    for moov in inside(init, 0..init.len(), b"moov")? {
+        for trak in inside(init, moov, b"trak")? {
+            let id = inside(init, trak.clone(), b"tkhd")?.into_iter().next();
+            let mdia = inside(init, trak, b"mdia")?.into_iter().next();
+            let mdhd = mdia.map(|mdia| inside(init, mdia, b"mdhd")).transpose()?;
+            let mdhd = mdhd.and_then(|mdhd| mdhd.into_iter().next());
+            let (Some(id), Some(mdhd)) = (id, mdhd) else {
+                return Err(FragmentError("a track lacks its head"));
+            };
+            // Both stand behind version, flags and two times of four bytes.
+            let id = number(init, field(init, id.start + 12, id.end)?);
+            found.insert(id, number(init, field(init, mdhd.start + 12, mdhd.end)?));
+        }
+    }
+    Ok(found)
+}
+
+/// The contents of the boxes of this type in a range.
+fn inside(bytes: &[u8], range: Range<usize>, kind: &[u8; 4]) -> Result<Vec<Range<usize>>, FragmentError> {
+    let (mut at, mut found) = (range.start, Vec::new());
+    while at < range.end {
+        let (this, end) = within(bytes, at, range.end)?;
+        found.extend((this == *kind).then_some(at + HEADER..end));
+        at = end;
+    }
+    Ok(found)
+}
 
 /// Bytes of a box's size and type.
 const HEADER: usize = 8;
@@ -151,7 +190,7 @@ fn within(bytes: &[u8], at: usize, end: usize) -> Result<([u8; 4], usize), Fragm
 }
 
 /// Type and place of a box.
-type Found = ([u8; 4], std::ops::Range<usize>);
+type Found = ([u8; 4], Range<usize>);
 
 /// Type and place of the box at this position; `None` if it is not whole.
 fn next_box(bytes: &[u8], at: usize) -> Result<Option<Found>, FragmentError> {
@@ -195,6 +234,8 @@ mod tests {
                     place.fill(0);
                 }
             }
+            // Whatever it says.
+            let _ = timescales(&bytes);
             if let Ok(found) = Fragments::of(&bytes) {
                 prop_assert!(found.whole_bytes <= bytes.len());
             }

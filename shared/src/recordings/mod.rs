@@ -14,7 +14,7 @@ mod row;
 mod store;
 mod timeline;
 
-pub use fragments::{FragmentError, Fragments, VIDEO_TIMESCALE, VIDEO_TRACK};
+pub use fragments::{FragmentError, Fragments, SOUND_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, timescales};
 pub use index::{HOUR_MS, Recording, StoredRecording};
 pub use keep::{Keep, forget_if_empty, keep_within};
 pub use name::{InitName, SegmentName};

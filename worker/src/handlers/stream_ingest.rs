@@ -86,6 +86,7 @@ impl Work<'_> {
     async fn live(&self, stored: &StoredStreamIngest, url: &str) -> Result<StreamIngestOutput, Failure> {
         let input = &stored.input;
         let source = Source::open(self.services, url, stored.sealed.as_deref(), input.transport)?;
+        let source = if input.store { source.with_sound() } else { source };
         let hop = Duration::from_millis(self.shape.hop_ms);
         let narrator = Narrator::of(self.services, input, Some(hop), self.last)?;
         let clock = &self.services.clock;

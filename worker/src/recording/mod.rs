@@ -16,6 +16,7 @@ pub mod init;
 pub mod muxer;
 pub mod order;
 pub mod parameters;
+pub mod sound;
 pub mod units;
 
 mod disk;

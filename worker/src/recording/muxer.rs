@@ -1,12 +1,13 @@
 //! From pictures to segments: parameters, decode times, samples, fragments of about a second, segments of about four from a
 //! key frame on. Pictures in, pieces out; no clock, no disk.
 
-use zoetrope_shared::recordings::VIDEO_TIMESCALE;
+use zoetrope_shared::recordings::{SOUND_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK};
 
-use super::fragment::{Sample, fragment};
+use super::fragment::{Run, Sample, fragment};
 use super::init::init_segment;
 use super::order::DecodeOrder;
 use super::parameters::{ParameterError, ParameterSets};
+use super::sound::{Sound, SoundFrame, SoundTrack};
 use super::units;
 use crate::protocol_streams::Codec;
 
@@ -71,6 +72,8 @@ pub enum Piece {
 #[derive(Debug, Default)]
 pub struct Muxer {
     stretch: Option<Stretch>,
+    /// The sound that comes beside pictures, if any does.
+    sound: Option<SoundTrack>,
     fragments: u32,
     /// Pictures that belong to nothing: no key frame has come before them.
     orphans: u64,
@@ -89,6 +92,8 @@ struct Stretch {
     pending: Option<Pending>,
     segment: Option<Open>,
     part: Part,
+    /// What the next fragment has of the sound.
+    sound: Option<Sound>,
     /// Whether a segment of it has begun.
     begun: bool,
 }
@@ -123,6 +128,21 @@ impl Muxer {
         self.orphans
     }
 
+    /// From now on this sound comes beside the pictures, or none. Another one than before begins a new stretch.
+    pub fn set_sound(&mut self, sound: Option<SoundTrack>, pieces: &mut Vec<Piece>) {
+        if sound != self.sound {
+            self.break_off(pieces);
+            self.sound = sound;
+        }
+    }
+
+    /// Takes a frame of sound. It is written with the pictures of its time; without any it is nothing.
+    pub fn push_sound(&mut self, frame: SoundFrame) {
+        if let Some(sound) = self.stretch.as_mut().and_then(|stretch| stretch.sound.as_mut()) {
+            sound.push(frame);
+        }
+    }
+
     /// Takes a picture.
     ///
     /// # Errors
@@ -142,7 +162,7 @@ impl Muxer {
                 self.orphans += 1;
                 return Ok(());
             };
-            self.stretch = Some(Stretch::new(sets, picture.ticks)?);
+            self.stretch = Some(Stretch::new(sets, picture.ticks, self.sound.as_ref())?);
         }
         let Some(stretch) = &mut self.stretch else {
             return Ok(());
@@ -150,6 +170,8 @@ impl Muxer {
         let decoded = stretch.order.next(picture.ticks);
         if stretch.pending.is_none() {
             stretch.base = decoded;
+            let sound = self.sound.as_ref();
+            stretch.sound = sound.map(|sound| Sound::new(sound, decoded, i64::from(VIDEO_TIMESCALE)));
         }
         stretch.newest_shown = stretch.newest_shown.max(picture.ticks);
         let mut sample = Vec::with_capacity(picture.data.len() + 16);
@@ -189,10 +211,10 @@ impl Muxer {
 }
 
 impl Stretch {
-    fn new(sets: ParameterSets, shown: i64) -> Result<Self, ParameterError> {
+    fn new(sets: ParameterSets, shown: i64, sound: Option<&SoundTrack>) -> Result<Self, ParameterError> {
         let facts = sets.facts()?;
         Ok(Self {
-            init: init_segment(&sets, &facts).into(),
+            init: init_segment(&sets, &facts, sound).into(),
             order: DecodeOrder::new(facts.reorder),
             sets,
             base: shown,
@@ -200,6 +222,7 @@ impl Stretch {
             pending: None,
             segment: None,
             part: Part::default(),
+            sound: None,
             begun: false,
         })
     }
@@ -272,12 +295,22 @@ impl Stretch {
         if let Some(segment) = &mut self.segment {
             segment.bytes += part.data.len();
         }
-        pieces.push(Piece::Part(fragment(
-            *fragments,
-            part.start.cast_unsigned(),
-            &part.samples,
-            &part.data,
-        )));
+        let sound = self.sound.as_mut();
+        let sound = sound.and_then(|sound| sound.take(part.end, i64::from(VIDEO_TIMESCALE)));
+        let pictures = Run {
+            track: VIDEO_TRACK,
+            time: part.start.cast_unsigned(),
+            samples: &part.samples,
+            data: &part.data,
+        };
+        let sound = sound.as_ref().map(|sound| Run {
+            track: SOUND_TRACK,
+            time: sound.time,
+            samples: &sound.samples,
+            data: &sound.data,
+        });
+        let runs: Vec<Run<'_>> = std::iter::once(pictures).chain(sound).collect();
+        pieces.push(Piece::Part(fragment(*fragments, &runs)));
     }
 
     fn end(&mut self, fragments: &mut u32, pieces: &mut Vec<Piece>) {

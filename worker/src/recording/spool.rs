@@ -8,17 +8,22 @@ use tokio::sync::Notify;
 use zoetrope_shared::recordings::GapCause;
 
 use super::muxer::Picture;
+use super::sound::{SoundFrame, SoundTrack};
 
 /// Bytes that may wait: some seconds of a good camera.
 pub const MAX_BYTES: usize = 32 * 1024 * 1024;
-/// Pictures that may wait.
-pub const MAX_PICTURES: usize = 2_000;
+/// Pictures and frames of sound that may wait.
+pub const MAX_WAITING: usize = 4_000;
 
 /// What comes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Spooled {
     /// A picture.
     Picture(Picture),
+    /// A frame of sound.
+    Sound(SoundFrame),
+    /// The sound that comes from now on.
+    Track(Option<SoundTrack>),
     /// What comes next does not continue what came before, for this reason.
     Break(GapCause),
 }
@@ -47,6 +52,22 @@ impl Spool {
         let taken = self.inner().push(picture);
         self.changed.notify_one();
         taken
+    }
+
+    /// Adds a frame of sound. A full spool drops it: pictures matter more.
+    pub fn push_sound(&self, frame: SoundFrame) {
+        self.inner().push_sound(frame);
+        self.changed.notify_one();
+    }
+
+    /// This sound comes from now on, or none.
+    pub fn set_sound(&self, track: Option<SoundTrack>) {
+        let mut inner = self.inner();
+        // The last word counts, however often a source is connected to without a picture.
+        if matches!(inner.waiting.back(), Some(Spooled::Track(_))) {
+            inner.waiting.pop_back();
+        }
+        inner.waiting.push_back(Spooled::Track(track));
     }
 
     /// The next picture continues nothing. The first reason stays, but that storage was slow is no excuse for a source that
@@ -87,7 +108,7 @@ impl Spool {
 
 impl Inner {
     fn push(&mut self, picture: Picture) -> bool {
-        let full = self.waiting.len() >= MAX_PICTURES || self.bytes + picture.data.len() > MAX_BYTES;
+        let full = self.waiting.len() >= MAX_WAITING || self.bytes + picture.data.len() > MAX_BYTES;
         if full || (self.skipping && !picture.is_key) {
             self.skipping = true;
             self.broken.get_or_insert(GapCause::StorageSlow);
@@ -100,11 +121,22 @@ impl Inner {
         true
     }
 
+    fn push_sound(&mut self, frame: SoundFrame) {
+        let full = self.waiting.len() >= MAX_WAITING || self.bytes + frame.data.len() > MAX_BYTES;
+        // What comes without pictures would be without them in the recording, too.
+        if !full && !self.skipping && self.broken.is_none() {
+            self.bytes += frame.data.len();
+            self.waiting.push_back(Spooled::Sound(frame));
+        }
+    }
+
     fn take(&mut self) -> Option<Spooled> {
         let next = self.waiting.pop_front()?;
-        if let Spooled::Picture(picture) = &next {
-            self.bytes -= picture.data.len();
-        }
+        self.bytes -= match &next {
+            Spooled::Picture(picture) => picture.data.len(),
+            Spooled::Sound(frame) => frame.data.len(),
+            Spooled::Track(_) | Spooled::Break(_) => 0,
+        };
         Some(next)
     }
 }
@@ -131,6 +163,7 @@ mod tests {
             all.push(match next {
                 Spooled::Picture(picture) => Ok(picture.ticks),
                 Spooled::Break(cause) => Err(cause),
+                Spooled::Sound(_) | Spooled::Track(_) => continue,
             });
         }
         all
@@ -161,7 +194,7 @@ mod tests {
     #[tokio::test]
     async fn the_number_of_pictures_is_bounded_too() {
         let spool = Spool::default();
-        let taken = (0..MAX_PICTURES as i64 + 5).filter(|ticks| spool.push(picture(*ticks, true, 1)));
-        assert_eq!(taken.count(), MAX_PICTURES);
+        let taken = (0..MAX_WAITING as i64 + 5).filter(|ticks| spool.push(picture(*ticks, true, 1)));
+        assert_eq!(taken.count(), MAX_WAITING);
     }
 }

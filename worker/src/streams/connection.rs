@@ -10,6 +10,7 @@ use super::cause::SourceDown;
 use super::rtmp::{RtmpPlaying, RtmpSource};
 use super::rtsp::{Item, RtspPlaying, RtspSource};
 use crate::protocol_streams::Codec;
+use crate::recording::sound::SoundTrack;
 
 /// Where to connect, and how.
 #[derive(Debug, Clone)]
@@ -38,6 +39,7 @@ impl Protocol {
             url,
             credentials,
             transport,
+            sound: false,
         })
     }
 
@@ -64,6 +66,14 @@ impl Playing {
         match self {
             Self::Rtsp(playing) => playing.size,
             Self::Rtmp(playing) => playing.size,
+        }
+    }
+
+    /// The sound that comes beside the pictures, where it was asked for and is there. RTMP's is passed over.
+    pub fn track(&self) -> Option<SoundTrack> {
+        match self {
+            Self::Rtsp(playing) => playing.track.clone(),
+            Self::Rtmp(_) => None,
         }
     }
 

@@ -209,6 +209,7 @@ impl Live<'_> {
                         spool.break_off(GapCause::Source);
                     }
                     reader.has_played = true;
+                    spool.set_sound(playing.track());
                     let links = Links { packets, spool, health };
                     let end = self.watch(&mut playing, &mut reader, links, deadline).await;
                     playing.leave().await;
@@ -286,6 +287,7 @@ impl Live<'_> {
             }
             match item {
                 Err(down) => break End::Down(down),
+                Ok(Item::Sound(frame)) => links.spool.push_sound(frame),
                 Ok(Item::Report { media_s, sender_s }) => clock.report(media_s, sender_s),
                 Ok(Item::Picture {
                     data,

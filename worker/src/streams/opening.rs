@@ -38,6 +38,14 @@ impl Source {
         Ok(Self { checked, by })
     }
 
+    /// Asks for sound, too.
+    pub fn with_sound(mut self) -> Self {
+        if let Protocol::Rtsp(rtsp) = &mut self.by {
+            rtsp.sound = true;
+        }
+        self
+    }
+
     /// Connects to one of its addresses; the next one each time, so that a dead one does not hide the others.
     pub async fn play(&self, services: &Services, connections: usize) -> Result<Result<Playing, SourceDown>, Failure> {
         let addresses = match services.netguard.resolve(&self.checked).await {

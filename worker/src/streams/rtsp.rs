@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use retina::client::{
-    Credentials as RetinaCredentials, Demuxed, Described, PlayOptions, Session, SessionGroup, SessionOptions,
-    SetupOptions, TcpTransportOptions, Transport, UdpTransportOptions,
+    Credentials as RetinaCredentials, Demuxed, Described, InitialTimestampPolicy, PlayOptions, Session, SessionGroup,
+    SessionOptions, SetupOptions, TcpTransportOptions, Transport, UdpTransportOptions,
 };
 use retina::codec::{CodecItem, FrameFormat};
 use url::Url;
@@ -21,6 +21,7 @@ use zoetrope_shared::tasks::stream_ingest::StreamTransport;
 
 use super::cause::{Cause, SourceDown};
 use crate::protocol_streams::{Codec, MAX_PACKET_BYTES};
+use crate::recording::sound::{SoundFrame, SoundTrack};
 
 /// Longest wait for the connection and the description.
 pub const DESCRIBE_LIMIT: Duration = Duration::from_secs(6);
@@ -42,6 +43,8 @@ pub struct RtspSource {
     pub credentials: Option<Credentials>,
     /// How packets travel.
     pub transport: StreamTransport,
+    /// Whether sound is asked for, too.
+    pub sound: bool,
 }
 
 /// A connection that plays.
@@ -49,8 +52,11 @@ pub struct RtspPlaying {
     demuxed: Demuxed,
     sessions: Arc<SessionGroup>,
     video: usize,
+    sound: Option<usize>,
     /// How pictures are coded.
     pub codec: Codec,
+    /// The sound that comes beside them: AAC, if it was asked for and is there.
+    pub track: Option<SoundTrack>,
     /// Width and height, pixels, where the description says them.
     pub size: Option<(u32, u32)>,
 }
@@ -69,6 +75,8 @@ pub enum Item {
         /// Packets of the network that are missing before it.
         lost: u16,
     },
+    /// A frame of sound.
+    Sound(SoundFrame),
     /// The sender's own clock.
     Report {
         /// Media time, seconds from the start of the connection.
@@ -96,20 +104,29 @@ impl RtspSource {
             StreamTransport::Tcp => Transport::Tcp(TcpTransportOptions::default()),
             StreamTransport::Udp => Transport::Udp(UdpTransportOptions::default()),
         };
-        let setup = SetupOptions::default()
-            .transport(transport)
-            .frame_format(FrameFormat::SIMPLE);
-        within(ANSWER_LIMIT, "set up", session.setup(index, setup)).await?;
-        if self.transport == StreamTransport::Udp {
-            check_peer(&session, index, address.ip())?;
+        let (sound, track) = self.sound.then(|| first_sound(&session)).flatten().unzip();
+        // Pictures as decoders take them, sound as files do.
+        let wanted = [(Some(index), FrameFormat::SIMPLE), (sound, FrameFormat::MP4)];
+        for (index, format) in wanted.into_iter().filter_map(|(index, format)| Some((index?, format))) {
+            let setup = SetupOptions::default()
+                .transport(transport.clone())
+                .frame_format(format);
+            within(ANSWER_LIMIT, "set up", session.setup(index, setup)).await?;
+            if self.transport == StreamTransport::Udp {
+                check_peer(&session, index, address.ip())?;
+            }
         }
-        let playing = within(ANSWER_LIMIT, "play", session.play(PlayOptions::default())).await?;
+        // Servers that do not say where tracks begin are believed to begin them together.
+        let options = PlayOptions::default().initial_timestamp(InitialTimestampPolicy::Permissive);
+        let playing = within(ANSWER_LIMIT, "play", session.play(options)).await?;
         let demuxed = playing.demuxed().map_err(|error| down("demux", &error))?;
         Ok(RtspPlaying {
             demuxed,
             sessions,
             video: index,
+            sound,
             codec,
+            track,
             size,
         })
     }
@@ -152,6 +169,13 @@ impl RtspPlaying {
                         media_s,
                         lost,
                     });
+                }
+                CodecItem::AudioFrame(frame) if Some(frame.stream_id()) == self.sound => {
+                    return Ok(Item::Sound(SoundFrame {
+                        data: frame.data().to_vec(),
+                        ticks: frame.timestamp().elapsed(),
+                        duration: frame.frame_length().get(),
+                    }));
                 }
                 CodecItem::Rtcp(compound) if compound.stream_id() == self.video => {
                     let report = compound
@@ -228,6 +252,23 @@ fn first_video(session: &Session<Described>) -> Result<Video, SourceDown> {
         format!("the stream's video is {}, not H.264 or H.265", others.join(", "))
     };
     Err(SourceDown::new(Cause::Codec, detail))
+}
+
+/// The first track of AAC, as far as a file can hold it.
+fn first_sound(session: &Session<Described>) -> Option<(usize, SoundTrack)> {
+    let tracks = session.streams().iter().enumerate();
+    tracks
+        .filter(|(_, stream)| stream.media() == "audio")
+        .find_map(|(index, stream)| {
+            let Some(retina::codec::ParametersRef::Audio(audio)) = stream.parameters() else {
+                return None;
+            };
+            let track = SoundTrack {
+                rate: audio.clock_rate(),
+                entry: audio.mp4_sample_entry().build().ok()?.into(),
+            };
+            Some((index, track))
+        })
 }
 
 /// Datagrams have to come from the server that we judged. The library tells their source in text only.
@@ -307,6 +348,7 @@ mod tests {
             url: "rtsp://camera.example.com/live?x=1".parse().expect("a URL"),
             credentials: None,
             transport: StreamTransport::Tcp,
+            sound: false,
         };
         let at = |address: &str| source.url_at(address.parse().expect("an address")).map(String::from);
         assert_eq!(at("192.0.2.1:554").as_deref(), Ok("rtsp://192.0.2.1:554/live?x=1"));

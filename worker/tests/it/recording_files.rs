@@ -8,6 +8,8 @@ use zoetrope_shared::recordings::Fragments;
 use zoetrope_worker::protocol_streams::Codec;
 use zoetrope_worker::recording::muxer::{Muxer, Picture, Piece};
 
+use zoetrope_worker::recording::sound::{SoundFrame, SoundTrack};
+
 use crate::films::{Films, Packet};
 
 /// A camera's wall clock when its first picture comes.
@@ -170,6 +172,88 @@ fn every_picture_of_every_form_is_decoded_at_its_time() {
         assert_eq!((stretches, segments[0].start_ms), (1, BEGAN_MS), "{name}");
         // Parts of a second, so that little is lost when a worker dies.
         assert!(segments.iter().all(|segment| segment.parts.len() >= 3), "{name}");
+    }
+}
+
+/// AAC at 44,100 Hz in stereo, as RTSP describes it, and its frames without their ADTS heads.
+fn sound(films: &Films, seconds: u32) -> (SoundTrack, Vec<Vec<u8>>) {
+    let source = format!("-f lavfi -i sine=frequency=440:sample_rate=44100:duration={seconds} -ac 2 -c:a aac -f adts");
+    let bytes = std::fs::read(films.make("sound.aac", &source)).expect("ffmpeg wrote it");
+    let (mut frames, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        let length =
+            usize::from(bytes[at + 3] & 3) << 11 | usize::from(bytes[at + 4]) << 3 | usize::from(bytes[at + 5] >> 5);
+        frames.push(bytes[at + 7..at + length].to_vec());
+        at += length;
+    }
+    let described =
+        "streamtype=5;profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;indexdeltalength=3;config=1210";
+    let described = retina::codec::Depacketizer::new("audio", "mpeg4-generic", 44_100, None, Some(described));
+    let described = described.expect("it is AAC");
+    let Some(retina::codec::ParametersRef::Audio(audio)) = described.parameters() else {
+        panic!("AAC has parameters")
+    };
+    let track = SoundTrack {
+        rate: audio.clock_rate(),
+        entry: audio.mp4_sample_entry().build().expect("files hold AAC").into(),
+    };
+    (track, frames)
+}
+
+#[test]
+fn sound_is_written_beside_its_pictures_and_all_of_it_is_heard() {
+    let films = Films::new();
+    let (_, codec, encoder) = FORMS[2];
+    let source = format!("-f lavfi -i testsrc2=s=320x180:r=25:d=9 {encoder} -preset veryfast -pix_fmt yuv420p");
+    let packets = films.packets(&films.make("source.mp4", &source), codec);
+    let (track, frames) = sound(&films, 9);
+    let (mut muxer, mut pieces) = (Muxer::default(), Vec::new());
+    muxer.set_sound(Some(track), &mut pieces);
+    let mut frames = frames.into_iter().enumerate().peekable();
+    for packet in &packets {
+        // A third of a second late, as sound may be.
+        while let Some((number, data)) =
+            frames.next_if(|(number, _)| *number as u64 * 1_024 * 1_000 / 44_100 + 300 <= packet.t_ms)
+        {
+            muxer.push_sound(SoundFrame {
+                data,
+                ticks: number as i64 * 1_024,
+                duration: 1_024,
+            });
+        }
+        muxer
+            .push(&picture(packet, codec), &mut pieces)
+            .expect("FFmpeg's parameter sets read");
+    }
+    muxer.break_off(&mut pieces);
+    let segments = collect(pieces);
+    let written = films.write("written.mp4", &file(&segments));
+    decodes(&written);
+    assert_eq!(shown(&written).len(), packets.len());
+    let arguments = [
+        "-v",
+        "error",
+        "-select_streams",
+        "a",
+        "-show_entries",
+        "packet=pts_time",
+        "-of",
+        "csv=p=0",
+    ];
+    let heard = run("ffprobe", &arguments, &written);
+    let heard: Vec<f64> = heard
+        .lines()
+        .map(|line| line.trim_end_matches(',').parse().expect("ffprobe lists numbers"))
+        .collect();
+    assert!(heard.len() > 360 && heard[0].abs() < 0.03, "{heard:?}");
+    assert!(
+        heard
+            .windows(2)
+            .all(|pair| (pair[1] - pair[0] - 1_024.0 / 44_100.0).abs() < 0.001),
+        "{heard:?}"
+    );
+    for number in 0..segments.len() {
+        decodes(&films.write("one.mp4", &file(&segments[number..=number])));
     }
 }
 

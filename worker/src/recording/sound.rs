@@ -1,0 +1,166 @@
+//! Sound beside the pictures: AAC as it came, frame by frame, on a track of its own.
+
+use std::sync::Arc;
+
+use super::fragment::Sample;
+
+/// Frames that may wait for the next fragment, which waits for a picture.
+const MAX_FRAMES: usize = 2_000;
+/// Further ahead of the last frame than this, seconds, is no sound of this stretch.
+const LEAP_S: i64 = 60;
+
+/// What a player has to know of a track of sound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SoundTrack {
+    /// Ticks a second.
+    pub rate: u32,
+    /// Its sample entry, a box of MP4.
+    pub entry: Arc<[u8]>,
+}
+
+/// One frame of sound as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SoundFrame {
+    /// The codec's bytes.
+    pub data: Vec<u8>,
+    /// When it is heard, ticks of the track since the time from which pictures are counted, too.
+    pub ticks: i64,
+    /// How long it lasts, ticks.
+    pub duration: u32,
+}
+
+/// Frames that wait for the next fragment.
+#[derive(Debug)]
+pub(super) struct Sound {
+    rate: i64,
+    /// Start of the stretch.
+    base: i64,
+    /// End of the newest frame, from there.
+    end: i64,
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    start: i64,
+    duration: i64,
+    data: Vec<u8>,
+}
+
+/// Frames of one fragment.
+#[derive(Debug)]
+pub(super) struct SoundRun {
+    /// Time of the first, ticks from the start of the stretch.
+    pub(super) time: u64,
+    pub(super) samples: Vec<Sample>,
+    pub(super) data: Vec<u8>,
+}
+
+impl Sound {
+    /// For a stretch that begins at this time of the pictures, whose ticks are so many a second.
+    pub(super) fn new(track: &SoundTrack, base: i64, video_rate: i64) -> Self {
+        let rate = i64::from(track.rate);
+        Self {
+            rate,
+            base: rescale(base, video_rate, rate),
+            end: 0,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Takes a frame. What comes before the first picture, twice, or from another time is left out.
+    pub(super) fn push(&mut self, frame: SoundFrame) {
+        let SoundFrame { data, ticks, duration } = frame;
+        let duration = i64::from(duration.max(1));
+        let start = ticks - self.base;
+        // Clocks of frames may be off by some ticks.
+        let late = self.end - start;
+        if start < 0 || late > duration / 2 || -late > LEAP_S * self.rate || self.waiting.len() >= MAX_FRAMES {
+            return;
+        }
+        let start = start.max(self.end);
+        if let Some(before) = self.waiting.last_mut() {
+            before.duration = start - before.start;
+        }
+        self.end = start + duration;
+        self.waiting.push(Waiting { start, duration, data });
+    }
+
+    /// The frames that begin before this time of the pictures, from the start of the stretch.
+    pub(super) fn take(&mut self, until: i64, video_rate: i64) -> Option<SoundRun> {
+        let until = rescale(until, video_rate, self.rate);
+        let count = self.waiting.iter().take_while(|frame| frame.start < until).count();
+        let time = self.waiting.first().filter(|_| count > 0)?.start;
+        let (mut samples, mut data) = (Vec::new(), Vec::new());
+        for frame in self.waiting.drain(..count) {
+            samples.push(Sample {
+                duration: u32::try_from(frame.duration).unwrap_or(1),
+                size: frame.data.len() as u32,
+                offset: 0,
+                is_key: true,
+            });
+            data.extend_from_slice(&frame.data);
+        }
+        Some(SoundRun {
+            time: time.cast_unsigned(),
+            samples,
+            data,
+        })
+    }
+}
+
+fn rescale(ticks: i64, from: i64, to: i64) -> i64 {
+    (i128::from(ticks) * i128::from(to) / i128::from(from)) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: i64 = 90_000;
+
+    fn sound(base: i64) -> Sound {
+        let track = SoundTrack {
+            rate: 1_000,
+            entry: [].into(),
+        };
+        Sound::new(&track, base, RATE)
+    }
+
+    fn frame(ticks: i64) -> SoundFrame {
+        SoundFrame {
+            data: vec![1],
+            ticks,
+            duration: 20,
+        }
+    }
+
+    fn taken(sound: &mut Sound, until_ms: i64) -> Option<(u64, Vec<u32>)> {
+        let run = sound.take(until_ms * 90, RATE)?;
+        Some((run.time, run.samples.iter().map(|sample| sample.duration).collect()))
+    }
+
+    #[test]
+    fn frames_go_with_the_pictures_of_their_time() {
+        let mut sound = sound(90_000);
+        for ticks in [980, 1_000, 1_020, 1_040] {
+            sound.push(frame(ticks));
+        }
+        assert_eq!(
+            taken(&mut sound, 30),
+            Some((0, vec![20, 20])),
+            "and none from before the first"
+        );
+        assert_eq!(taken(&mut sound, 30), None);
+        assert_eq!(taken(&mut sound, 1_000), Some((40, vec![20])));
+    }
+
+    #[test]
+    fn what_is_missing_is_silence_and_what_comes_twice_is_left_out() {
+        let mut sound = sound(0);
+        for ticks in [0, 20, 20, 60, 61, 82, 60, 2_000_000] {
+            sound.push(frame(ticks));
+        }
+        assert_eq!(taken(&mut sound, 1_000), Some((0, vec![20, 40, 22, 20])));
+    }
+}
