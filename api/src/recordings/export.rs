@@ -60,7 +60,11 @@ async fn export_recording(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let range = Range::asked(&uri, app.clock.now_ms(), PLAYED_RECORDING)?;
-    let range = range.ok_or_else(|| Refusal::invalid(query::pointer("start"), "is missing: Unix seconds"))?;
+    let Some(range) = range else {
+        // Whoever may not know of the recording is not told what is wrong with the question.
+        range::known(&app, &tenant, &id).await?;
+        return Err(Refusal::invalid(query::pointer("start"), "is missing: Unix seconds"));
+    };
     let range = allowed.within(range);
     allowed.covers(range.start_ms, range.end_ms)?;
     let timeline = range::timeline(&app, &tenant, &id, range).await?;

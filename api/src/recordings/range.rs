@@ -61,16 +61,22 @@ pub(crate) fn seconds(ms: u64) -> f64 {
     ms as f64 / 1_000.0
 }
 
-/// What is recorded around a time; 404 if this tenant has no such recording.
-pub(crate) async fn timeline(app: &App, tenant: &Tenant, stream: &str, range: Range) -> Result<Timeline, Refusal> {
+/// A recording; 404 if this tenant has no such.
+pub(crate) async fn known<'a>(app: &'a App, tenant: &'a Tenant, stream: &'a str) -> Result<Recording<'a>, Refusal> {
     let recording = Recording {
         queue: app.link.queue()?,
         tenant,
         stream,
     };
-    if !recording.exists().await? {
-        return Err(Refusal::not_found("recording"));
+    match recording.exists().await? {
+        true => Ok(recording),
+        false => Err(Refusal::not_found("recording")),
     }
+}
+
+/// What is recorded around a time; 404 if this tenant has no such recording.
+pub(crate) async fn timeline(app: &App, tenant: &Tenant, stream: &str, range: Range) -> Result<Timeline, Refusal> {
+    let recording = known(app, tenant, stream).await?;
     let rows = recording.rows(range.start_ms, range.end_ms).await?;
     Ok(Timeline::of(&rows))
 }

@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use zoetrope_queue::{Enqueued, State as TaskState, Task, TaskId};
 use zoetrope_shared::stream_source::SEALED_FIELD;
-use zoetrope_shared::streams::{self, Listed, Replaced, STREAM_FIELD, StreamId, StreamOf, StreamRecord};
+use zoetrope_shared::streams::{self, Listed, Replaced, STREAM_FIELD, StreamId, StreamMedia, StreamOf, StreamRecord};
 use zoetrope_shared::tasks::stream_ingest::{self, StoredStreamIngest};
 use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::{Problem, StreamView};
@@ -182,6 +182,7 @@ async fn enqueue(app: &App, tenant: &Tenant, id: StreamId, record: &StreamRecord
     let of = StreamOf {
         id: id.to_string(),
         run: record.run,
+        sound: record.settings.media_types.contains(&StreamMedia::Audio),
     };
     submission.input.insert(STREAM_FIELD.to_owned(), json!(of));
     if let Some(sealed) = sealed {

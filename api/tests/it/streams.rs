@@ -36,7 +36,7 @@ async fn a_stream_is_created_read_changed_and_deleted() {
     assert!(made.text("/id").starts_with("st_"), "{made:?}");
     assert_eq!(made.body["state"], "stopped");
     assert_eq!(made.body["window"], json!({"size_s": 10.0}));
-    assert_eq!(made.body["media_types"], json!(["video"]));
+    assert_eq!(made.body["media_types"], json!(["video", "audio"]));
     let read = stage.get(&path).await;
     assert_eq!((read.status, &read.body), (200, &made.body));
 

@@ -53,4 +53,6 @@ pub struct StreamOf {
     pub id: String,
     /// Which start of it this is.
     pub run: u64,
+    /// Whether sound is recorded, if anything is.
+    pub sound: bool,
 }

@@ -45,8 +45,8 @@ pub struct StreamRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 8192)]
     pub detect_url: Option<String>,
-    /// What is taken of the source: `video`. `audio` is not available yet.
-    #[serde(default = "video_only")]
+    /// What is recorded with `store`: `video` always, `audio` beside it where it is AAC. Both unless told otherwise.
+    #[serde(default = "both_media")]
     #[schema(required = false, min_items = 1, max_items = 2)]
     pub media_types: Vec<StreamMedia>,
     /// Whether it is recorded while it is started.
@@ -118,8 +118,8 @@ pub enum StreamMedia {
     Audio,
 }
 
-fn video_only() -> Vec<StreamMedia> {
-    vec![StreamMedia::Video]
+fn both_media() -> Vec<StreamMedia> {
+    vec![StreamMedia::Video, StreamMedia::Audio]
 }
 
 fn one() -> f64 {
@@ -192,8 +192,8 @@ fn checked(body: &Value) -> Result<StreamRequest, Vec<FieldError>> {
             code: FieldCode::Invalid,
         });
     };
-    if request.media_types.contains(&StreamMedia::Audio) || !request.media_types.contains(&StreamMedia::Video) {
-        wrong("/media_types".to_owned(), "is [\"video\"]: audio is not available yet");
+    if !request.media_types.contains(&StreamMedia::Video) {
+        wrong("/media_types".to_owned(), "must have `video`");
     }
     if request.store && request.detect_url.is_some() {
         wrong("/detect_url".to_owned(), NOT_WITH_STORE);
@@ -439,7 +439,7 @@ mod tests {
             (json!({"url": "rtsp://169.254.169.254/"}), "/url"),
             (json!({"url": url, "detect_url": "rtsp://127.0.0.1/"}), "/detect_url"),
             (json!({"url": url, "detect_url": url, "store": true}), "/detect_url"),
-            (json!({"url": url, "media_types": ["video", "audio"]}), "/media_types"),
+            (json!({"url": url, "media_types": ["audio"]}), "/media_types"),
             (json!({"url": url, "media_types": []}), "/media_types"),
             (
                 json!({"url": url, "window": {"size_s": 60, "hop_s": 1}}),

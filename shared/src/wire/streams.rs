@@ -104,7 +104,7 @@ pub struct StreamView {
     pub detect_url: Option<String>,
     /// Whether credentials of `url` are stored.
     pub has_credentials: bool,
-    /// What is taken of the source.
+    /// What is recorded of the source, if it is recorded.
     pub media_types: Vec<StreamMedia>,
     /// Whether it is recorded while it is started.
     pub store: bool,

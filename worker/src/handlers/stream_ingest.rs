@@ -85,8 +85,9 @@ struct Work<'a> {
 impl Work<'_> {
     async fn live(&self, stored: &StoredStreamIngest, url: &str) -> Result<StreamIngestOutput, Failure> {
         let input = &stored.input;
+        let sound = input.store && stored.stream.as_ref().is_none_or(|stream| stream.sound);
         let source = Source::open(self.services, url, stored.sealed.as_deref(), input.transport)?;
-        let source = if input.store { source.with_sound() } else { source };
+        let source = if sound { source.with_sound() } else { source };
         let hop = Duration::from_millis(self.shape.hop_ms);
         let narrator = Narrator::of(self.services, input, Some(hop), self.last)?;
         let clock = &self.services.clock;
