@@ -3,14 +3,17 @@
 
 use image::GrayImage;
 
+use super::blocky::is_blocky;
 use super::ground::Contrast;
 use super::medians::{BLOCK, Blocks};
 use super::pieces;
 use super::planes::Planes;
 use super::smooth::smoothed;
 
-/// Blocks around a block whose strongest difference sets the scale.
+/// Blocks around a block whose strongest difference sets the scale; fewer where that is the only one, so that a faint line
+/// below a strong one stays: a shine reaches no further.
 const CONTRAST_REACH: u32 = 3;
+const SHINE_REACH: u32 = 2;
 /// Differences are never measured against less than this: noise would become ink.
 const LEAST_CONTRAST: u8 = 46;
 /// A page of which more than this share of the pixels differ from their ground is noisy.
@@ -37,6 +40,7 @@ pub(super) struct Ink {
     height: u32,
     marks: Vec<bool>,
     contrast: Contrast,
+    blocky: bool,
 }
 
 impl Ink {
@@ -61,7 +65,9 @@ impl Ink {
         let (width, height) = page.dimensions();
         let contrast = Contrast::of(page);
         let differences = contrast.differences();
-        let strongest = Blocks::of(&differences, strongest).filtered(CONTRAST_REACH, strongest);
+        let clean = contrast.noise() <= CLEAN;
+        let reach = if clean { CONTRAST_REACH } else { SHINE_REACH };
+        let strongest = Blocks::of(&differences, strongest).filtered(reach, strongest);
         let least = least_contrast(&differences).max(least);
         let is_ink = |level: u8, scale: u8| u32::from(level) * 100 > u32::from(scale.max(least)) * INK_HUNDREDTHS;
         let mut marks: Vec<bool> = differences.iter().map(|level| is_ink(*level, least)).collect();
@@ -78,7 +84,6 @@ impl Ink {
             let here = differences.as_raw()[pixels(run)].iter().copied().max();
             most[run.piece] = here.unwrap_or(0).max(most[run.piece]);
         }
-        let clean = contrast.noise() <= CLEAN;
         for run in &runs {
             let around = strongest.row(run.y);
             for at in pixels(run) {
@@ -91,8 +96,14 @@ impl Ink {
             width,
             height,
             marks,
+            blocky: !clean && is_blocky(page),
             contrast,
         }
+    }
+
+    /// Whether the page was compressed so coarsely that its letters are smoothed before they are read.
+    pub(super) fn is_blocky(&self) -> bool {
+        self.blocky
     }
 
     /// By how much each pixel is darker than its ground, or lighter.

@@ -130,8 +130,10 @@ fn bond(a: &Bounds, b: &Bounds, usual: u32) -> Option<Bond> {
         && small[2] <= usual.max(high / 2)
         && high <= 60
         && distance * 20 <= i64::from(high.min(usual * 2)) * 7;
-    // Commas, hyphens and points: small, and within the height of what they follow.
-    let mark = overlap == low && low * 5 < high * 2 && gap <= reach / 2 && high <= 60;
+    // Commas, hyphens and points: small, and within the height of what they follow. In type of one width they stand off;
+    // beside what is higher than letters, letters themselves are as small.
+    let room = if high <= usual * 2 { reach * 3 / 4 } else { reach / 2 };
+    let mark = overlap == low && low * 5 < high * 2 && gap <= room && high <= 60;
     if in_line || mark {
         return Some(Bond::Beside);
     }
@@ -183,5 +185,10 @@ mod tests {
         assert_eq!(beside_frame, [[20, 20, 28, 10]]);
         let cells = of_letters(vec![[20, 20, 8, 10], [30, 20, 8, 10], [90, 20, 8, 10]], PAGE);
         assert_eq!(cells, [[20, 20, 18, 10], [90, 20, 8, 10]]);
+        let call = of_letters(
+            vec![[20, 20, 4, 12], [33, 23, 2, 2], [33, 29, 2, 2], [44, 20, 8, 12]],
+            PAGE,
+        );
+        assert_eq!(call, [[20, 20, 32, 12]]);
     }
 }

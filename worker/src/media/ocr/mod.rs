@@ -2,6 +2,7 @@
 
 mod area;
 mod blocks;
+mod blocky;
 pub(crate) mod crop;
 mod engine;
 mod ground;

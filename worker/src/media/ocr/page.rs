@@ -161,8 +161,10 @@ fn read_place(engine: &Engine, ink: &Ink, place: Place, splits: u32) -> Result<V
 /// Words of one line, from left to right.
 fn read_line(engine: &Engine, ink: &Ink, line: Place) -> Result<Vec<Word>, Fault> {
     let mut best: Vec<Word> = Vec::new();
-    for height in HEIGHTS {
-        let Some(strip) = Strip::cut(ink, line, height) else {
+    // What a coarse compression put around letters is smoothed away, and what reads badly then is read as it came.
+    let smooth = [ink.is_blocky(), false];
+    for (height, smooth) in HEIGHTS.into_iter().zip(smooth) {
+        let Some(strip) = Strip::cut(ink, line, height, smooth) else {
             return Ok(best);
         };
         let raw = engine.read_line(&strip.picture)?;

@@ -19,6 +19,8 @@ const DOTS_PER_INCH: i32 = 300;
 /// Shares of a line's pixels that become black, and from where on they become white: most of a line is ground.
 const BLACK_SHARE: f64 = 0.01;
 const WHITE_SHARE: f64 = 0.8;
+/// Deviation of what letters are smoothed by, pixels: as wide as half a thin stroke.
+const SMOOTH: f32 = 0.7;
 
 /// Where a line of text stands, and how.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,8 +48,8 @@ pub(super) struct Strip {
 }
 
 impl Strip {
-    /// Cuts a line out and scales it so that its ink is `height` pixels high; `None` beside the page.
-    pub(super) fn cut(ink: &Ink, line: Place, height: f32) -> Option<Self> {
+    /// Cuts a line out and scales it so that its ink is `height` pixels high, smoothed or as it is; `None` beside the page.
+    pub(super) fn cut(ink: &Ink, line: Place, height: f32, smooth: bool) -> Option<Self> {
         let [x, y, line_width, line_height] = line.bounds;
         let padding = (line_height / 5).max(2);
         let (left, top) = (x.saturating_sub(padding + 2), y.saturating_sub(padding));
@@ -66,6 +68,9 @@ impl Strip {
         });
         imageops::invert(&mut cut);
         spread(&mut cut, BLACK_SHARE, WHITE_SHARE);
+        if smooth {
+            cut = imageops::blur(&cut, SMOOTH);
+        }
         let scale = (height / line_height as f32).clamp(SCALES.0, SCALES.1);
         let scaled = |side: u32| ((side as f32 * scale).round() as u32).max(1);
         let cut = resized(&cut, scaled(cut.width()), scaled(cut.height()), FilterType::CatmullRom);
