@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::{interval, timeout};
-use zoetrope_e2e::{Http, Process, SCREENSHOT, Stage};
+use zoetrope_e2e::{Http, Process, RtspServer, SCREENSHOT, Stage};
 
 /// The document as it is committed; a test of the api holds it to what is served.
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
@@ -76,6 +76,37 @@ impl Supplies {
     }
 }
 
+/// What the run is told of a recording.
+type Recording = [(&'static str, String); 6];
+
+/// Records some seconds of a camera.
+async fn record(camera: &RtspServer, http: &Http) -> Recording {
+    let input = json!({"url": camera.url("/h264"), "store": true, "duration": 7});
+    let id = http.submit("stream_ingest", &json!({"input": input})).await;
+    http.until_ended(&id).await;
+    let found = http.get(&format!("/api/v1/streams/{id}/recordings")).await.body;
+    let range = &found["ranges"][0];
+    let path = range["playlist"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{found} should have a range"));
+    let playlist = http.text(path).await;
+    let between = |before: &str, after: &[char]| {
+        let rest = playlist
+            .split_once(before)
+            .unwrap_or_else(|| panic!("{playlist} should have {before}"))
+            .1;
+        rest.split(after).next().unwrap_or_default().to_owned()
+    };
+    [
+        ("ZT_RECORDING", id),
+        ("ZT_RECORDING_START", range["start"].to_string()),
+        ("ZT_RECORDING_END", range["end"].to_string()),
+        ("ZT_RECORDING_GRANT", between("grant=", &['"', '\n'])),
+        ("ZT_SEGMENT", between("\nsegments/", &['?'])),
+        ("ZT_INIT", between("\"init/", &['?'])),
+    ]
+}
+
 /// The names of the workers, once there are this many.
 async fn workers(http: &Http, count: usize) -> Vec<String> {
     loop {
@@ -89,7 +120,7 @@ async fn workers(http: &Http, count: usize) -> Vec<String> {
 }
 
 /// Runs it and answers its report; what it printed goes to `log`.
-async fn run(supplies: &Supplies, http: &Http, folder: &Path, log: &Path) -> Value {
+async fn run(supplies: &Supplies, recording: Recording, http: &Http, folder: &Path, log: &Path) -> Value {
     let report = folder.join("report.json");
     let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemathesis.toml");
     let output = std::fs::File::create(log).expect("the log should be writable");
@@ -109,6 +140,7 @@ async fn run(supplies: &Supplies, http: &Http, folder: &Path, log: &Path) -> Val
         .env("ZT_STREAM", &supplies.stream)
         .env("ZT_KEPT_STREAM", &supplies.kept_stream)
         .env("ZT_SPARE_STREAM", &supplies.spare_stream)
+        .envs(recording)
         .env("PYTHONHASHSEED", "0")
         .env("NO_PROXY", "127.0.0.1")
         .current_dir(folder)
@@ -163,10 +195,18 @@ async fn revive(workers: &mut [Process]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_operation_answers_as_the_document_says() {
-    let stage = Stage::builder().workers(2).start().await;
+    let camera = RtspServer::start(&[]).await;
+    let stage = Stage::builder()
+        .workers(2)
+        .env("NETGUARD_ALLOW_CIDRS", RtspServer::ALLOWED)
+        .env("MEDIA_SIGNING_KEY", "a long random key")
+        .env("RECORDING_MAX_DISK_PERCENT", "101")
+        .start()
+        .await;
     let (supplies, http) = Supplies::make(&stage).await;
+    let recording = record(&camera, &http).await;
     let log = stage.dir().join("schemathesis.log");
-    let report = run(&supplies, &http, stage.dir(), &log).await;
+    let report = run(&supplies, recording, &http, stage.dir(), &log).await;
 
     let found = (&report["failures"], &report["errors"]);
     assert_eq!(found, (&json!([]), &json!([])), "{}", read(&log));

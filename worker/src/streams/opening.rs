@@ -20,13 +20,12 @@ pub struct Source {
 }
 
 impl Source {
-    /// Judges a URL and opens its credentials. With `sound`, what is heard beside the pictures is wanted, too.
+    /// Judges a URL and opens its credentials.
     pub fn open(
         services: &Services,
         url: &str,
         sealed: Option<&str>,
         transport: StreamTransport,
-        sound: bool,
     ) -> Result<Self, Failure> {
         let checked = services.netguard.check_url(url, Purpose::Stream);
         let checked = checked.map_err(|error| Failure::non_retryable(error.code(), error.to_string()))?;
