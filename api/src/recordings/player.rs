@@ -2,7 +2,7 @@
 //! What it plays is told by its own parameters.
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use zoetrope_shared::wire::Problem;
 
-use super::range::Range;
+use super::range::{self, Range};
 use crate::app::App;
 use crate::http::problem::Refusal;
 use crate::limits::PLAYED_RECORDING;
@@ -48,10 +48,17 @@ pub(crate) fn pages() -> Router<App> {
     ),
     responses(
         (status = 200, description = "The page", content_type = "text/html", body = String),
+        (status = 404, description = "No such recording", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
     ))]
-async fn get_player(State(app): State<App>, _caller: Caller, uri: Uri) -> Result<Response, Refusal> {
+async fn get_player(
+    State(app): State<App>,
+    Caller(tenant): Caller,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
     Range::asked(&uri, app.clock.now_ms(), PLAYED_RECORDING)?;
+    range::known(&app, &tenant, &id).await?;
     let policy = (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     Ok(([policy], Html(PAGE)).into_response())
 }
