@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use zoetrope_e2e::{Provider, ProviderAnswer, Stage};
+use zoetrope_e2e::{Provider, ProviderAnswer, SCREENSHOT, Stage};
 
 use crate::cli::{command, zoetrope};
 
@@ -99,6 +101,32 @@ async fn the_command_line_tells_who_is_configured_what_was_used_and_caps_what_is
         .expect("zoetrope should run");
     assert_eq!(waited.status.code(), Some(0), "{waited:?}");
     assert_eq!(provider.calls(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_that_wait_for_a_description_keep_no_other_picture_waiting() {
+    let hanging = ProviderAnswer::text("Too late.").after(Duration::from_secs(3_600));
+    let provider = Provider::start(hanging).await;
+    let stage = builder(&provider).env("MAX_WORKERS", "1").start().await;
+    let picture = json!({"base64": BASE64_STANDARD.encode(SCREENSHOT)});
+    let described = json!({"input": {"image": picture, "features": ["description"], "provider": "openai"}});
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(stage.http.submit("image_analysis", &described).await);
+    }
+    stage
+        .http
+        .until(&ids[0], |task| task["progress"]["message"] == "description")
+        .await;
+    let id = stage.http.submit("ocr", &json!({"input": {"image": picture}})).await;
+    assert_eq!(stage.http.until_ended(&id).await["state"], "succeeded");
+    // Had it waited for the one processor, the provider's silence would be over.
+    let task = stage.http.get(&format!("/api/v1/tasks/{}", ids[0])).await.body;
+    assert_eq!(
+        (&task["state"], &task["error"]),
+        (&json!("running"), &Value::Null),
+        "{task}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

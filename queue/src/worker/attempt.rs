@@ -1,6 +1,7 @@
 //! One execution of a task as its handler sees it, and the code that runs the handler to an outcome.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -93,6 +94,13 @@ impl Attempt {
         Output::new(link, self.id, Arc::clone(&self.lease_token))
     }
 
+    /// Says that from here on this attempt waits for others rather than works: if the class `io` has as many units free, it
+    /// takes those, and its own go to the next task. There is no way back: what little work follows is done beside others.
+    pub fn now_waits(&self) {
+        self.control.waits.store(true, Ordering::Relaxed);
+        self.control.progressed.notify_one();
+    }
+
     /// Publishes progress, `percent` of 0 to 100. Cheap: only the newest is kept, and sent at most every 100 ms.
     pub fn progress(&self, percent: u8, message: &str) {
         let mut end = message.len().min(MAX_MESSAGE_BYTES);
@@ -113,6 +121,8 @@ pub(crate) struct Control {
     abort: CancellationToken,
     reason: OnceLock<StopReason>,
     progress: Mutex<Option<String>>,
+    /// It waits for others, and has no use for its own class.
+    pub(crate) waits: AtomicBool,
     /// Shared by all attempts of a worker: somebody has progress to send.
     pub(crate) progressed: Arc<Notify>,
 }

@@ -170,7 +170,10 @@ impl Session {
                 }
                 Some(first) = ended.recv() => self.collect(first, &mut ended),
                 Some((shard, item)) = mail.recv() => self.read_mail(shard, item),
-                () = progressed.notified() => self.engine.note_progress(),
+                () = progressed.notified() => {
+                    let attempts = self.engine.note_progress(Instant::now());
+                    self.attempts.start(attempts);
+                }
                 () = sleep_until(deadline) => {}
             }
         }

@@ -23,6 +23,8 @@ pub(crate) struct Running {
     pub(crate) attempt: Attempt,
     /// Index into the worker's kinds.
     pub(crate) slot: usize,
+    /// Index into the worker's classes: whose units it has.
+    pub(crate) class: usize,
     pub(crate) lease: Duration,
     pub(crate) live: bool,
     pub(crate) losses: u32,
@@ -43,6 +45,7 @@ pub(crate) struct Running {
 pub(crate) struct ClaimContext {
     pub(crate) token: Arc<str>,
     pub(crate) slot: usize,
+    pub(crate) class: usize,
     pub(crate) lease: Duration,
     pub(crate) now_ms: u64,
     pub(crate) sent: Instant,
@@ -73,6 +76,7 @@ impl Running {
         Ok(Self {
             attempt,
             slot: context.slot,
+            class: context.class,
             lease: context.lease,
             live: live.live,
             losses: claim.losses,

@@ -41,6 +41,10 @@ pub async fn run(services: Services, attempt: Attempt) -> Result<Box<RawValue>, 
     let asked = match &detectors {
         Some(chain) => {
             attempt.progress(5, "objects");
+            // What the child does after that waits for a child like everything else.
+            if !chain.candidates.is_empty() {
+                attempt.now_waits();
+            }
             Some(detecting::ask(&services, chain, &image, input.min_confidence).await?)
         }
         None => None,
@@ -48,6 +52,9 @@ pub async fn run(services: Services, attempt: Attempt) -> Result<Box<RawValue>, 
     let mut output = in_the_child(&services, &attempt, &input, &image, asked).await?;
     if let Some(chain) = describers {
         attempt.progress(90, "description");
+        if !chain.candidates.is_empty() {
+            attempt.now_waits();
+        }
         let described =
             describing::describe(&services, wish, &chain, std::slice::from_ref(&image), Some(&output)).await?;
         output.made_by.insert(Feature::Description, author(&described));

@@ -254,9 +254,14 @@ impl Engine {
         lane.registered = None;
     }
 
-    /// Some attempt has progress to send.
-    pub(crate) fn note_progress(&mut self) {
+    /// Some attempt has progress to send, or waits from now on. Returns the attempts to start in its place.
+    pub(crate) fn note_progress(&mut self, now: Instant) -> Vec<Attempt> {
         self.mark_progress();
+        if self.move_waiting() {
+            self.start_next(now)
+        } else {
+            Vec::new()
+        }
     }
 
     /// Claims no more, gives back what has not begun, and asks the rest to end.
@@ -379,6 +384,7 @@ impl Engine {
         let context = ClaimContext {
             token: Arc::clone(&request.token),
             slot,
+            class: self.config.kinds[slot].class,
             lease,
             now_ms,
             sent,
@@ -439,10 +445,10 @@ impl Engine {
     }
 
     fn give_back(&mut self, task: &Running) {
-        let slot = &self.config.kinds[task.slot];
-        self.used[slot.class] = self.used[slot.class].saturating_sub(slot.cost);
+        let cost = self.config.kinds[task.slot].cost;
+        self.used[task.class] = self.used[task.class].saturating_sub(cost);
         if task.begun.is_some() {
-            self.busy[slot.class] = self.busy[slot.class].saturating_sub(slot.cost);
+            self.busy[task.class] = self.busy[task.class].saturating_sub(cost);
         }
         if self.alone == Some(task.id()) {
             self.alone = None;

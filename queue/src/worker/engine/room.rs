@@ -1,5 +1,6 @@
 //! What a worker has room for: how much it asks for, what it offers, and in which classes it is known to be idle.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,6 +12,8 @@ use crate::worker::step::{Offer, StepReply, StepRequest};
 
 /// Tasks claimed beyond the free slots while a kind's runs are short.
 const CLAIM_AHEAD: u32 = 64;
+/// The class of attempts that wait for others.
+const WAITING: &str = "io";
 /// Mean run under which a kind is claimed ahead.
 const SHORT_RUN: Duration = Duration::from_millis(2);
 
@@ -26,6 +29,29 @@ impl Engine {
         // Half of everything, so that one half can run while the other is on its way.
         let all: u32 = self.config.classes.iter().map(|class| class.units).sum();
         MAX_ITEMS.min(room).min((all + CLAIM_AHEAD).div_ceil(2) as usize)
+    }
+
+    /// Gives attempts that only wait units of the class `io` for those of their own, as far as there are any. Whether it
+    /// did so for one.
+    pub(super) fn move_waiting(&mut self) -> bool {
+        let Some(io) = self.config.classes.iter().position(|class| class.name == WAITING) else {
+            return false;
+        };
+        let mut moved = false;
+        for task in self.running.values_mut() {
+            let cost = self.config.kinds[task.slot].cost;
+            let waits = task.class != io && task.begun.is_some() && task.attempt.control.waits.load(Ordering::Relaxed);
+            if !waits || self.used[io] + cost > self.config.classes[io].units {
+                continue;
+            }
+            for units in [&mut self.used, &mut self.busy] {
+                units[task.class] = units[task.class].saturating_sub(cost);
+                units[io] += cost;
+            }
+            task.class = io;
+            moved = true;
+        }
+        moved
     }
 
     /// Units of each class that the answer to a request may take.

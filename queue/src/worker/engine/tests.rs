@@ -324,3 +324,28 @@ fn a_worker_that_may_get_a_task_to_run_alone_sends_no_second_step() {
     engine.wake(0);
     assert!(engine.next_request(now).is_none());
 }
+
+#[test]
+fn an_attempt_that_only_waits_makes_room_for_the_next_as_far_as_waiting_has_room() {
+    let class = |name, units| SlotClass { name, units };
+    let config = WorkerConfig {
+        classes: vec![class("cpu", 1), class("io", 1)],
+        ..engine_of(1, 1).0.config
+    };
+    let (mut engine, now) = (Engine::new(config, 1), Instant::now());
+    let (_, first) = exchange(&mut engine, now, &[1]);
+    assert_eq!(engine.free_units(0), [0, 1]);
+    first[0].now_waits();
+    engine.note_progress(now);
+    assert_eq!(engine.free_units(0), [1, 0]);
+    let (request, second) = exchange(&mut engine, now, &[2]);
+    assert_eq!((request.wanted, second.len()), (1, 1));
+    second[0].now_waits();
+    engine.note_progress(now);
+    assert_eq!(engine.free_units(0), [0, 0], "there is one unit to wait with");
+    end(&mut engine, now, &first);
+    engine.note_progress(now);
+    assert_eq!(engine.free_units(0), [1, 0], "it is the second one's now");
+    end(&mut engine, now, &second);
+    assert_eq!((&engine.used, &engine.busy), (&vec![0, 0], &vec![0, 0]));
+}
