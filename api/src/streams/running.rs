@@ -49,7 +49,6 @@ async fn start_stream(
     uri: Uri,
 ) -> Result<Json<StreamView>, Refusal> {
     Query::of(&uri, &[])?;
-    super::known(&app, &tenant, &id).await?;
     for _ in 0..MAX_STREAM_RACES {
         let listed = super::known(&app, &tenant, &id).await?;
         if let Some(started) = advance(&app, &tenant, listed).await? {
@@ -77,7 +76,6 @@ async fn stop_stream(
     uri: Uri,
 ) -> Result<Json<StreamView>, Refusal> {
     Query::of(&uri, &[])?;
-    super::known(&app, &tenant, &id).await?;
     let (stopped, _) = stop(&app, &tenant, &id).await?;
     super::view(&app, &tenant, &stopped).await
 }
