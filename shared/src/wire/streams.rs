@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::task::ErrorView;
 use super::time::rfc3339_ms;
 use crate::streams::{StreamId, StreamMedia, StreamRecord};
-use crate::tasks::stream_ingest::{StreamCounts, StreamTransport, StreamWindow};
+use crate::tasks::stream_ingest::{StreamCounts, StreamReconnects, StreamTransport, StreamWindow};
 
 /// How a stream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -73,6 +73,17 @@ pub enum StreamCause {
 }
 
 impl StreamCause {
+    /// Every cause.
+    pub const ALL: [Self; 7] = [
+        Self::Auth,
+        Self::NotFound,
+        Self::Refused,
+        Self::Timeout,
+        Self::Tls,
+        Self::Codec,
+        Self::Network,
+    ];
+
     /// The word on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -84,6 +95,31 @@ impl StreamCause {
             Self::Codec => "codec",
             Self::Network => "network",
         }
+    }
+
+    /// Whether trying again soon is pointless: a person has to change something first.
+    pub const fn is_slow(self) -> bool {
+        matches!(self, Self::Auth | Self::Codec)
+    }
+
+    /// Counts one connection that ended for this cause.
+    pub fn count(self, counts: &mut StreamReconnects) {
+        let count = match self {
+            Self::Auth => &mut counts.auth,
+            Self::NotFound => &mut counts.not_found,
+            Self::Refused => &mut counts.refused,
+            Self::Timeout => &mut counts.timeout,
+            Self::Tls => &mut counts.tls,
+            Self::Codec => &mut counts.codec,
+            Self::Network => &mut counts.network,
+        };
+        *count += 1;
+    }
+}
+
+impl std::fmt::Display for StreamCause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -251,6 +287,19 @@ mod tests {
         for state in StreamState::ALL {
             assert_eq!(serde_json::to_value(state).expect("states are JSON"), state.as_str());
             assert_eq!(StreamState::parse(state.as_str()), Some(state));
+        }
+    }
+
+    #[test]
+    fn every_cause_is_its_word_on_the_wire_and_has_a_count_of_its_own() {
+        let mut counts = StreamReconnects::default();
+        for cause in StreamCause::ALL {
+            assert_eq!(serde_json::to_value(cause).expect("causes are JSON"), cause.as_str());
+            cause.count(&mut counts);
+        }
+        let counted = serde_json::to_value(counts).expect("counts are JSON");
+        for cause in StreamCause::ALL {
+            assert_eq!(counted[cause.as_str()], 1, "{cause}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! From pictures to segments: parameters, decode times, samples, fragments of about a second, segments of about four from a
 //! key frame on. Pictures in, pieces out; no clock, no disk.
 
+use bytes::Bytes;
 use zoetrope_shared::recordings::{SOUND_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK};
 
 use super::fragment::{Run, Sample, fragment};
@@ -34,7 +35,7 @@ const fn ticks(ms: i64) -> i64 {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     /// Annex B, parameter sets with every key frame.
-    pub data: Vec<u8>,
+    pub data: Bytes,
     /// How it is coded.
     pub codec: Codec,
     /// Whether decoding can start here.

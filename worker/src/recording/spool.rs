@@ -148,7 +148,7 @@ mod tests {
 
     fn picture(ticks: i64, is_key: bool, bytes: usize) -> Picture {
         Picture {
-            data: vec![0; bytes],
+            data: vec![0; bytes].into(),
             codec: Codec::H264,
             is_key,
             ticks,

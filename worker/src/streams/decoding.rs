@@ -279,8 +279,7 @@ impl Decoding<'_> {
             analyse,
         };
         let request = groups::request(KEY_FRAME, &input)?;
-        let body = Bytes::copy_from_slice(&picture.data);
-        let answer = self.pool.run_heard(&request, body, roll).await?;
+        let answer = self.pool.run_heard(&request, picture.data.clone(), roll).await?;
         groups::parse(&answer)
     }
 

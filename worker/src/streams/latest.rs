@@ -29,10 +29,10 @@ pub struct KeyPicture {
 
 impl Latest {
     /// A picture arrived.
-    pub fn seen(&self, codec: Codec, data: &[u8], is_key: bool, now_ms: u64) {
+    pub fn seen(&self, codec: Codec, data: &Bytes, is_key: bool, now_ms: u64) {
         let key = is_key.then(|| KeyPicture {
             codec,
-            data: Bytes::copy_from_slice(data),
+            data: data.clone(),
             arrived_ms: now_ms,
         });
         let mut inner = self.0.lock().expect("nothing that holds this lock panics");
@@ -61,8 +61,8 @@ mod tests {
     fn the_newest_key_frame_stays_while_others_follow_it() {
         let latest = Latest::default();
         assert!(latest.key().is_none() && latest.arrived_ms().is_none());
-        latest.seen(Codec::H264, b"key", true, 5);
-        latest.seen(Codec::H264, b"more", false, 9);
+        latest.seen(Codec::H264, &Bytes::from_static(b"key"), true, 5);
+        latest.seen(Codec::H264, &Bytes::from_static(b"more"), false, 9);
         let key = latest.key().expect("there was one");
         assert_eq!((key.data.as_ref(), key.arrived_ms), (&b"key"[..], 5));
         assert_eq!(latest.arrived_ms(), Some(9));

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zoetrope_queue::{Clock, Failure};
@@ -390,7 +391,7 @@ impl Live<'_> {
 
 /// A picture as it arrived, placed on the wall clock.
 struct Arrived {
-    data: Vec<u8>,
+    data: Bytes,
     is_key: bool,
     /// Seconds from the start of the connection.
     media_s: f64,

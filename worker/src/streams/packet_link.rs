@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::protocol_streams::Codec;
@@ -24,7 +25,7 @@ const RUN_PATIENCE: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     /// Annex B, parameter sets before a key frame.
-    pub data: Vec<u8>,
+    pub data: Bytes,
     /// How it is coded.
     pub codec: Codec,
     /// Its time in the stream, milliseconds.
@@ -182,7 +183,7 @@ mod tests {
 
     fn picture(t_ms: u64, is_key: bool, bytes: usize) -> Picture {
         Picture {
-            data: vec![0; bytes],
+            data: vec![0; bytes].into(),
             codec: Codec::H264,
             t_ms,
             is_key,

@@ -201,8 +201,8 @@ fn over() -> Failure {
 fn state_of(phase: Phase) -> (StreamState, Option<StreamCause>) {
     match phase {
         Phase::Live => (StreamState::Connected, None),
-        Phase::Down(cause) if cause.is_slow() => (StreamState::Error, Some(cause.into())),
-        Phase::Down(cause) => (StreamState::Reconnecting, Some(cause.into())),
+        Phase::Down(cause) if cause.is_slow() => (StreamState::Error, Some(cause)),
+        Phase::Down(cause) => (StreamState::Reconnecting, Some(cause)),
         Phase::Connecting | Phase::Waiting | Phase::Fetching | Phase::Reading => (StreamState::Connecting, None),
     }
 }
@@ -222,7 +222,6 @@ fn fps(seen: &VecDeque<(Instant, u64)>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::streams::cause::Cause;
 
     #[test]
     fn a_person_is_called_where_trying_again_does_not_help() {
@@ -230,12 +229,12 @@ mod tests {
             (Phase::Connecting, (StreamState::Connecting, None)),
             (Phase::Live, (StreamState::Connected, None)),
             (
-                Phase::Down(Cause::Refused),
+                Phase::Down(StreamCause::Refused),
                 (StreamState::Reconnecting, Some(StreamCause::Refused)),
             ),
-            (Phase::Down(Cause::Auth), (StreamState::Error, Some(StreamCause::Auth))),
+            (Phase::Down(StreamCause::Auth), (StreamState::Error, Some(StreamCause::Auth))),
             (
-                Phase::Down(Cause::Codec),
+                Phase::Down(StreamCause::Codec),
                 (StreamState::Error, Some(StreamCause::Codec)),
             ),
         ];

@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use retina::client::{
     Credentials as RetinaCredentials, Demuxed, Described, InitialTimestampPolicy, PlayOptions, Session, SessionGroup,
@@ -19,7 +20,7 @@ use url::Url;
 use zoetrope_shared::stream_source::Credentials;
 use zoetrope_shared::tasks::stream_ingest::StreamTransport;
 
-use super::cause::{Cause, SourceDown};
+use super::cause::{self, Cause, SourceDown};
 use crate::protocol_streams::{Codec, MAX_PACKET_BYTES};
 use crate::recording::sound::{SoundFrame, SoundTrack};
 
@@ -67,7 +68,7 @@ pub enum Item {
     /// A compressed picture.
     Picture {
         /// Annex B, parameter sets before a key frame.
-        data: Vec<u8>,
+        data: Bytes,
         /// Whether decoding can start here.
         is_key: bool,
         /// Media time, seconds from the start of the connection.
@@ -164,7 +165,7 @@ impl RtspPlaying {
                         return Err(SourceDown::new(Cause::Codec, "a picture is larger than any we take"));
                     }
                     return Ok(Item::Picture {
-                        data,
+                        data: data.into(),
                         is_key,
                         media_s,
                         lost,
@@ -315,7 +316,7 @@ fn down(doing: &str, error: &retina::Error) -> SourceDown {
     let text = error.to_string();
     let cause = error
         .status_code()
-        .map_or_else(|| Cause::of_text(&text), Cause::of_status);
+        .map_or_else(|| cause::of_text(&text), cause::of_status);
     let first: String = text.lines().next().unwrap_or_default().chars().take(200).collect();
     SourceDown::new(cause, format!("{doing}: {first}"))
 }

@@ -71,7 +71,7 @@ pub async fn of(services: &Services, source: &Source) -> Result<StreamTestOutput
 
 /// What a look at a source's pictures told.
 struct Seen {
-    key: Vec<u8>,
+    key: Bytes,
     key_frame_ms: u64,
     fps: Option<f64>,
 }
@@ -139,7 +139,7 @@ impl Times {
 }
 
 /// Width and height of the picture, decoded.
-async fn size(services: &Services, codec: Codec, key: Vec<u8>) -> Result<(u32, u32), MediaError> {
+async fn size(services: &Services, codec: Codec, key: Bytes) -> Result<(u32, u32), MediaError> {
     let input = KeyFrameInput {
         codec,
         t_ms: 0,
@@ -147,7 +147,7 @@ async fn size(services: &Services, codec: Codec, key: Vec<u8>) -> Result<(u32, u
         analyse: Analyse::default(),
     };
     let request = groups::request(KEY_FRAME, &input)?;
-    let answer = services.live_media.run(&request, Bytes::from(key), |_, _| {}).await?;
+    let answer = services.live_media.run(&request, key, |_, _| {}).await?;
     let sampled: Sampled = groups::parse(&answer)?;
     let frame = sampled.frames.first().ok_or_else(|| MediaError::Refused {
         code: "media_invalid".to_owned(),

@@ -28,7 +28,7 @@ struct Written {
 
 fn picture(packet: &Packet, codec: Codec) -> Picture {
     Picture {
-        data: packet.bytes.clone(),
+        data: packet.bytes.clone().into(),
         codec,
         is_key: packet.key,
         ticks: packet.t_ms as i64 * 90,

@@ -62,7 +62,7 @@ fn pictures() -> impl Strategy<Value = Vec<Picture>> {
             let codec = if other && is_key { Codec::H265 } else { Codec::H264 };
             let slice = [&[0, 0, 1, 0x41][..], &bytes].concat();
             Picture {
-                data: if is_key { key_frame(codec) } else { slice },
+                data: if is_key { key_frame(codec) } else { slice }.into(),
                 codec,
                 is_key,
                 ticks,
@@ -155,7 +155,7 @@ proptest! {
         let (mut muxer, mut pieces) = (Muxer::default(), Vec::new());
         for (bytes, is_key, ticks, sets) in pictures {
             let data = if sets { [&key_frame(Codec::H264)[..], &bytes].concat() } else { bytes };
-            let picture = Picture { data, codec: Codec::H264, is_key, ticks: i64::from(ticks), wall_ms: 0 };
+            let picture = Picture { data: data.into(), codec: Codec::H264, is_key, ticks: i64::from(ticks), wall_ms: 0 };
             // Sets that do not read are an answer, too.
             let _ = muxer.push(&picture, &mut pieces);
         }

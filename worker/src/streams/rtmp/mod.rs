@@ -21,7 +21,7 @@ use url::Url;
 use self::amf0::Value;
 use self::chunks::{ChunkReader, Message, kind};
 use self::flv::{Tag, VideoReader};
-use super::cause::{Cause, SourceDown};
+use super::cause::{self, Cause, SourceDown};
 use super::rtsp::{ANSWER_LIMIT, DESCRIBE_LIMIT, Item};
 use crate::protocol_streams::{Codec, MAX_PACKET_BYTES};
 
@@ -352,7 +352,7 @@ impl RtmpPlaying {
             return Err(SourceDown::new(Cause::Codec, "a picture is larger than any we take"));
         }
         self.ready.push_back(Item::Picture {
-            data,
+            data: data.into(),
             is_key,
             media_s: self.clock.seconds(time, offset_ms),
             lost: 0,
@@ -472,7 +472,7 @@ fn text(text: &str) -> Value {
 
 fn broken(error: &std::io::Error) -> SourceDown {
     let said = error.to_string();
-    SourceDown::new(Cause::of_text(&said), said)
+    SourceDown::new(cause::of_text(&said), said)
 }
 
 async fn within<T>(
