@@ -17,11 +17,11 @@ fn stage() -> StageBuilder {
     crate::streams::stage().env("RECORDING_MAX_DISK_PERCENT", "101")
 }
 
-fn recordings(id: &str) -> String {
+pub(crate) fn recordings(id: &str) -> String {
     format!("/api/v1/streams/{id}/recordings")
 }
 
-fn list<'a>(body: &'a Value, name: &str) -> &'a [Value] {
+pub(crate) fn list<'a>(body: &'a Value, name: &str) -> &'a [Value] {
     body[name].as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -76,7 +76,7 @@ fn pictures(file: &Path) -> Vec<f64> {
 }
 
 /// How long the sound of a file lasts, seconds.
-fn heard(file: &Path) -> f64 {
+pub(crate) fn heard(file: &Path) -> f64 {
     let arguments = [
         "-v",
         "error",
@@ -100,7 +100,7 @@ fn heard(file: &Path) -> f64 {
 }
 
 /// Exports a range and looks at every picture in it. Answers how many there are.
-async fn check_export(http: &Http, range: &Value, folder: &Path) -> usize {
+pub(crate) async fn check_export(http: &Http, range: &Value, folder: &Path) -> usize {
     let (status, headers, bytes) = http.bytes(text(&range["export"]), &[]).await;
     assert_eq!(status, StatusCode::OK, "{}", String::from_utf8_lossy(&bytes));
     assert_eq!(headers["content-length"], bytes.len().to_string());

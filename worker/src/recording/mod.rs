@@ -8,6 +8,7 @@
 //! Video is never encoded again. No media library is involved: what is read of strangers' pictures are their parameter
 //! sets, bounded and without any effect on the rest of the process.
 
+pub mod aac;
 pub mod boxes;
 pub mod fragment;
 pub mod h264;

@@ -93,7 +93,9 @@ struct Stretch {
     pending: Option<Pending>,
     segment: Option<Open>,
     part: Part,
-    /// What the next fragment has of the sound.
+    /// The sound that its init segment names.
+    track: Option<SoundTrack>,
+    /// What the next fragment has of it.
     sound: Option<Sound>,
     /// Whether a segment of it has begun.
     begun: bool,
@@ -129,17 +131,16 @@ impl Muxer {
         self.orphans
     }
 
-    /// From now on this sound comes beside the pictures, or none. Another one than before begins a new stretch.
-    pub fn set_sound(&mut self, sound: Option<SoundTrack>, pieces: &mut Vec<Piece>) {
-        if sound != self.sound {
-            self.break_off(pieces);
-            self.sound = sound;
-        }
+    /// From now on this sound comes beside the pictures, or none. Another one than before begins a new stretch with the next
+    /// key frame: no picture is lost to it.
+    pub fn set_sound(&mut self, sound: Option<SoundTrack>) {
+        self.sound = sound;
     }
 
     /// Takes a frame of sound. It is written with the pictures of its time; without any it is nothing.
     pub fn push_sound(&mut self, frame: SoundFrame) {
-        if let Some(sound) = self.stretch.as_mut().and_then(|stretch| stretch.sound.as_mut()) {
+        let stretch = self.stretch.as_mut().filter(|stretch| stretch.track == self.sound);
+        if let Some(sound) = stretch.and_then(|stretch| stretch.sound.as_mut()) {
             sound.push(frame);
         }
     }
@@ -156,14 +157,15 @@ impl Muxer {
         let fits = self
             .stretch
             .as_ref()
-            .is_some_and(|stretch| stretch.takes(picture, sets.as_ref()));
+            .is_some_and(|stretch| stretch.takes(picture, sets.as_ref()))
+            && !self.has_other_sound(picture);
         if !fits {
             self.break_off(pieces);
             let Some(sets) = sets else {
                 self.orphans += 1;
                 return Ok(());
             };
-            self.stretch = Some(Stretch::new(sets, picture.ticks, self.sound.as_ref())?);
+            self.stretch = Some(Stretch::new(sets, picture.ticks, self.sound.clone())?);
         }
         let Some(stretch) = &mut self.stretch else {
             return Ok(());
@@ -171,8 +173,8 @@ impl Muxer {
         let decoded = stretch.order.next(picture.ticks);
         if stretch.pending.is_none() {
             stretch.base = decoded;
-            let sound = self.sound.as_ref();
-            stretch.sound = sound.map(|sound| Sound::new(sound, decoded, i64::from(VIDEO_TIMESCALE)));
+            let track = stretch.track.as_ref();
+            stretch.sound = track.map(|track| Sound::new(track, decoded, i64::from(VIDEO_TIMESCALE)));
         }
         stretch.newest_shown = stretch.newest_shown.max(picture.ticks);
         let mut sample = Vec::with_capacity(picture.data.len() + 16);
@@ -195,6 +197,12 @@ impl Muxer {
         Ok(())
     }
 
+    /// Whether a stretch with the sound that comes now can begin at this picture, and the one at hand has another.
+    fn has_other_sound(&self, picture: &Picture) -> bool {
+        let stretch = self.stretch.as_ref().filter(|_| picture.is_key);
+        stretch.is_some_and(|stretch| stretch.track != self.sound)
+    }
+
     /// Nothing continues what came so far.
     pub fn break_off(&mut self, pieces: &mut Vec<Piece>) {
         let Some(mut stretch) = self.stretch.take() else { return };
@@ -212,10 +220,10 @@ impl Muxer {
 }
 
 impl Stretch {
-    fn new(sets: ParameterSets, shown: i64, sound: Option<&SoundTrack>) -> Result<Self, ParameterError> {
+    fn new(sets: ParameterSets, shown: i64, track: Option<SoundTrack>) -> Result<Self, ParameterError> {
         let facts = sets.facts()?;
         Ok(Self {
-            init: init_segment(&sets, &facts, sound).into(),
+            init: init_segment(&sets, &facts, track.as_ref()).into(),
             order: DecodeOrder::new(facts.reorder),
             sets,
             base: shown,
@@ -223,6 +231,7 @@ impl Stretch {
             pending: None,
             segment: None,
             part: Part::default(),
+            track,
             sound: None,
             begun: false,
         })

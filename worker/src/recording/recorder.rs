@@ -72,10 +72,7 @@ impl Recorder<'_> {
                     self.write(&mut writing, &mut pieces, &mut muxer).await;
                     writing.gap = Some(cause);
                 }
-                Spooled::Track(sound) => {
-                    muxer.set_sound(sound, &mut pieces);
-                    self.write(&mut writing, &mut pieces, &mut muxer).await;
-                }
+                Spooled::Track(sound) => muxer.set_sound(sound),
                 Spooled::Sound(frame) => muxer.push_sound(frame),
                 Spooled::Picture(picture) => {
                     if let Err(error) = muxer.push(&picture, &mut pieces) {

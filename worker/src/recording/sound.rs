@@ -109,6 +109,22 @@ impl Sound {
     }
 }
 
+/// Times of frames that follow each other, where they are told rounded: a frame is taken to begin where the one before ended
+/// unless it is told to be further away than rounding explains.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SampleClock {
+    next: Option<i64>,
+}
+
+impl SampleClock {
+    /// The time of a frame, ticks, that is told to begin at `told` and may be off by `rounding`.
+    pub fn place(&mut self, told: i64, duration: u32, rounding: i64) -> i64 {
+        let start = self.next.filter(|next| (next - told).abs() <= rounding).unwrap_or(told);
+        self.next = Some(start + i64::from(duration));
+        start
+    }
+}
+
 fn rescale(ticks: i64, from: i64, to: i64) -> i64 {
     (i128::from(ticks) * i128::from(to) / i128::from(from)) as i64
 }
@@ -153,6 +169,15 @@ mod tests {
         );
         assert_eq!(taken(&mut sound, 30), None);
         assert_eq!(taken(&mut sound, 1_000), Some((40, vec![20])));
+    }
+
+    #[test]
+    fn rounded_times_become_exact_and_others_stay_as_they_are() {
+        let mut clock = SampleClock::default();
+        // Frames of 1,024 samples at 44,100 Hz, told in whole milliseconds; then one is missing.
+        let told = [0, 23, 46, 69, 116].map(|ms| ms * 44_100 / 1_000);
+        let placed = told.map(|told| clock.place(told, 1_024, 88));
+        assert_eq!(placed, [0, 1_024, 2_048, 3_072, 5_115]);
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Protocol {
     /// What a judged URL's scheme names.
     pub fn of(url: Url, credentials: Option<Credentials>, transport: StreamTransport) -> Self {
         if url.scheme() == "rtmp" {
-            return Self::Rtmp(RtmpSource { url });
+            return Self::Rtmp(RtmpSource { url, sound: false });
         }
         Self::Rtsp(RtspSource {
             url,
@@ -69,11 +69,12 @@ impl Playing {
         }
     }
 
-    /// The sound that comes beside the pictures, where it was asked for and is there. RTMP's is passed over.
+    /// The sound that comes beside the pictures, where it was asked for and is there. A connection that learns of it later says
+    /// so with an [`Item::Track`].
     pub fn track(&self) -> Option<SoundTrack> {
         match self {
             Self::Rtsp(playing) => playing.track.clone(),
-            Self::Rtmp(_) => None,
+            Self::Rtmp(playing) => playing.track.clone(),
         }
     }
 

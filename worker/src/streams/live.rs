@@ -288,6 +288,7 @@ impl Live<'_> {
             }
             match item {
                 Err(down) => break End::Down(down),
+                Ok(Item::Track(track)) => links.spool.set_sound(Some(track)),
                 Ok(Item::Sound(frame)) => links.spool.push_sound(frame),
                 Ok(Item::Report { media_s, sender_s }) => clock.report(media_s, sender_s),
                 Ok(Item::Picture {

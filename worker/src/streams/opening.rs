@@ -40,8 +40,9 @@ impl Source {
 
     /// Asks for sound, too.
     pub fn with_sound(mut self) -> Self {
-        if let Protocol::Rtsp(rtsp) = &mut self.by {
-            rtsp.sound = true;
+        match &mut self.by {
+            Protocol::Rtsp(rtsp) => rtsp.sound = true,
+            Protocol::Rtmp(rtmp) => rtmp.sound = true,
         }
         self
     }

@@ -232,7 +232,10 @@ mod tests {
                 Phase::Down(StreamCause::Refused),
                 (StreamState::Reconnecting, Some(StreamCause::Refused)),
             ),
-            (Phase::Down(StreamCause::Auth), (StreamState::Error, Some(StreamCause::Auth))),
+            (
+                Phase::Down(StreamCause::Auth),
+                (StreamState::Error, Some(StreamCause::Auth)),
+            ),
             (
                 Phase::Down(StreamCause::Codec),
                 (StreamState::Error, Some(StreamCause::Codec)),

@@ -76,6 +76,8 @@ pub enum Item {
         /// Packets of the network that are missing before it.
         lost: u16,
     },
+    /// The sound that comes from here on, where that was not known when the connection began to play.
+    Track(SoundTrack),
     /// A frame of sound.
     Sound(SoundFrame),
     /// The sender's own clock.

@@ -208,7 +208,7 @@ fn sound_is_written_beside_its_pictures_and_all_of_it_is_heard() {
     let packets = films.packets(&films.make("source.mp4", &source), codec);
     let (track, frames) = sound(&films, 9);
     let (mut muxer, mut pieces) = (Muxer::default(), Vec::new());
-    muxer.set_sound(Some(track), &mut pieces);
+    muxer.set_sound(Some(track));
     let mut frames = frames.into_iter().enumerate().peekable();
     for packet in &packets {
         // A third of a second late, as sound may be.

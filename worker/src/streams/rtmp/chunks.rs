@@ -25,6 +25,7 @@ pub(super) mod kind {
     pub(in super::super) const ACKNOWLEDGEMENT: u8 = 3;
     pub(in super::super) const USER_CONTROL: u8 = 4;
     pub(in super::super) const WINDOW_SIZE: u8 = 5;
+    pub(in super::super) const AUDIO: u8 = 8;
     pub(in super::super) const VIDEO: u8 = 9;
     pub(in super::super) const DATA: u8 = 18;
     pub(in super::super) const COMMAND_AMF3: u8 = 17;

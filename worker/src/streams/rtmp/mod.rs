@@ -1,12 +1,14 @@
 //! RTMP, from a judged address to compressed pictures (Adobe, "RTMP Specification 1.0"): the part of it that plays. Every
 //! wait has a limit, every failure a cause, and whatever a server sends is bounded before it is kept.
 //!
-//! Audio is passed over. The library that there is for this reads nested values without a bound on the stack of the worker,
-//! so the protocol is our own: `chunks` and `amf0` are its format, `flv` the video in it.
+//! The library that there is for this reads nested values without a bound on the stack of the worker, so the protocol is our
+//! own: `chunks` and `amf0` are its format, `words` what servers say in it, `flv` and `flv_sound` the media.
 
 mod amf0;
 mod chunks;
 mod flv;
+mod flv_sound;
+mod words;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -21,9 +23,12 @@ use url::Url;
 use self::amf0::Value;
 use self::chunks::{ChunkReader, Message, kind};
 use self::flv::{Tag, VideoReader};
+use self::flv_sound::{Heard, SoundReader};
+use self::words::{Word, ended_by, word_of};
 use super::cause::{self, Cause, SourceDown};
 use super::rtsp::{ANSWER_LIMIT, DESCRIBE_LIMIT, Item};
 use crate::protocol_streams::{Codec, MAX_PACKET_BYTES};
+use crate::recording::sound::SoundTrack;
 
 /// Bytes of either side's part of the handshake.
 const HANDSHAKE: usize = 1_536;
@@ -41,6 +46,8 @@ const CREATE_STREAM: f64 = 2.0;
 const LIVE_OR_RECORDED: f64 = -2.0;
 /// What the server may send ahead, ms.
 const BUFFER_MS: u32 = 1_000;
+/// Longest wait, once how the video is coded is known, for a word about the sound or a picture.
+const SOUND_PATIENCE: Duration = Duration::from_secs(1);
 /// Events of user control.
 const EVENT_END: u16 = 1;
 const EVENT_BUFFER: u16 = 3;
@@ -52,6 +59,8 @@ const EVENT_PONG: u16 = 7;
 pub struct RtmpSource {
     /// The URL.
     pub url: Url,
+    /// Whether sound is asked for, too.
+    pub sound: bool,
 }
 
 /// A connection that plays.
@@ -63,25 +72,19 @@ pub struct RtmpPlaying {
     to_send: BytesMut,
     chunks: ChunkReader,
     video: VideoReader,
-    /// Pictures of messages that were read together.
+    /// Where sound was asked for.
+    sound: Option<SoundReader>,
+    /// Pictures and sound of messages that were read together.
     ready: VecDeque<Item>,
     /// The server wants to hear of every so many bytes; those since it last did, and all.
     window: u64,
     unconfirmed: u64,
     total: u64,
     clock: MediaClock,
+    /// The sound that comes beside the pictures: AAC, if it was asked for and has been heard of.
+    pub track: Option<SoundTrack>,
     /// Width and height, pixels, where the server's description says them.
     pub size: Option<(u32, u32)>,
-}
-
-/// What an answer to one of our requests, or a status, says.
-enum Word {
-    /// The request of this number was fulfilled, with this number as its result.
-    Done(f64, Option<f64>),
-    /// A status, or a refusal: its code and its text.
-    Status(String, String),
-    /// Anything else.
-    Other,
 }
 
 impl RtmpSource {
@@ -90,10 +93,14 @@ impl RtmpSource {
         let socket = within(DESCRIBE_LIMIT, "connect", TcpStream::connect(address)).await?;
         // Commands are small, and waited for.
         let _ = socket.set_nodelay(true);
-        let mut playing = RtmpPlaying::new(socket);
+        let mut playing = RtmpPlaying::new(socket, self.sound);
         limited(ANSWER_LIMIT, "the handshake", playing.shake_hands()).await?;
         limited(DESCRIBE_LIMIT, "connect and play", self.request(&mut playing)).await?;
         limited(DESCRIBE_LIMIT, "the first picture", playing.until_coded()).await?;
+        if self.sound {
+            // Servers say both at once; what is said later is an item of its own.
+            timeout(SOUND_PATIENCE, playing.until_heard()).await.unwrap_or(Ok(()))?;
+        }
         Ok(playing)
     }
 
@@ -162,18 +169,20 @@ impl RtmpSource {
 }
 
 impl RtmpPlaying {
-    fn new(socket: TcpStream) -> Self {
+    fn new(socket: TcpStream, sound: bool) -> Self {
         Self {
             socket,
             received: BytesMut::new(),
             to_send: BytesMut::new(),
             chunks: ChunkReader::new(),
             video: VideoReader::default(),
+            sound: sound.then(SoundReader::default),
             ready: VecDeque::new(),
             window: 0,
             unconfirmed: 0,
             total: 0,
             clock: MediaClock::default(),
+            track: None,
             size: None,
         }
     }
@@ -183,7 +192,7 @@ impl RtmpPlaying {
         self.video.codec().unwrap_or(Codec::H264)
     }
 
-    /// The next picture. Cancel safe.
+    /// The next item. Cancel safe.
     pub async fn next(&mut self) -> Result<Item, SourceDown> {
         loop {
             if let Some(item) = self.ready.pop_front() {
@@ -306,6 +315,15 @@ impl RtmpPlaying {
         Ok(())
     }
 
+    /// Until the sound is known, or a picture shows that it was not said beforehand.
+    async fn until_heard(&mut self) -> Result<(), SourceDown> {
+        while self.track.is_none() && self.ready.is_empty() {
+            let message = self.message().await?;
+            self.heed(&message)?;
+        }
+        Ok(())
+    }
+
     /// Does what a message asks for; pictures become ready.
     fn heed(&mut self, message: &Message) -> Result<(), SourceDown> {
         let number = |at: usize| {
@@ -314,6 +332,7 @@ impl RtmpPlaying {
         };
         match message.kind {
             kind::VIDEO => return self.take_video(message.time, &message.body),
+            kind::AUDIO => self.take_sound(message.time, &message.body),
             kind::AGGREGATE => return self.take_aggregate(message),
             kind::WINDOW_SIZE => self.window = u64::from(number(0).unwrap_or_default()),
             kind::USER_CONTROL => match (
@@ -360,6 +379,21 @@ impl RtmpPlaying {
         Ok(())
     }
 
+    fn take_sound(&mut self, time: u32, tag: &[u8]) {
+        let Some(sound) = &mut self.sound else { return };
+        match sound.read(tag, self.clock.since_ms(time)) {
+            Heard::Nothing => {}
+            Heard::Frame(frame) => self.ready.push_back(Item::Sound(frame)),
+            // Before the first picture it is told by `track`.
+            Heard::Track(track) => {
+                if self.clock.last.is_some() && self.track.as_ref() != Some(&track) {
+                    self.ready.push_back(Item::Track(track.clone()));
+                }
+                self.track = Some(track);
+            }
+        }
+    }
+
     /// Several FLV tags in one message, each with its kind, length, time and stream in front and its length behind; their
     /// times count from the first one's.
     fn take_aggregate(&mut self, message: &Message) -> Result<(), SourceDown> {
@@ -372,8 +406,11 @@ impl RtmpPlaying {
                 break;
             };
             let since = time.wrapping_sub(*first.get_or_insert(time));
-            if head[0] == kind::VIDEO {
-                self.take_video(message.time.wrapping_add(since), tag)?;
+            let time = message.time.wrapping_add(since);
+            match head[0] {
+                kind::VIDEO => self.take_video(time, tag)?,
+                kind::AUDIO => self.take_sound(time, tag),
+                _ => {}
             }
             rest = after.get(4..).unwrap_or_default();
         }
@@ -412,58 +449,12 @@ impl MediaClock {
         self.elapsed_ms += i64::from(step);
         (self.elapsed_ms + i64::from(offset_ms)) as f64 / 1_000.0
     }
-}
 
-fn word_of(message: &Message) -> Option<Word> {
-    let body = match message.kind {
-        kind::COMMAND => &message.body[..],
-        // The same after a byte that says so.
-        kind::COMMAND_AMF3 => message.body.get(1..)?,
-        _ => return None,
-    };
-    let values = amf0::read(body)?;
-    let (Some(Value::Text(name)), number) = (values.first(), values.get(1).and_then(Value::number)) else {
-        return Some(Word::Other);
-    };
-    let told = |field: &str| {
-        values
-            .iter()
-            .find_map(|value| value.text_of(field))
-            .unwrap_or_default()
-            .to_owned()
-    };
-    Some(match (name.as_str(), number) {
-        ("_result", Some(number)) => Word::Done(number, values.get(3).and_then(Value::number)),
-        ("_error", _) => {
-            let code = told("code");
-            let code = if code.is_empty() {
-                "NetConnection.Call.Failed".to_owned()
-            } else {
-                code
-            };
-            Word::Status(code, told("description"))
-        }
-        ("onStatus", _) => Word::Status(told("code"), told("description")),
-        ("close", _) => Word::Status("NetConnection.Connect.Closed".to_owned(), String::new()),
-        _ => Word::Other,
-    })
-}
-
-/// The end that a status means, if it means one.
-fn ended_by(code: &str, detail: &str) -> Option<SourceDown> {
-    let cause = match code {
-        "NetStream.Play.StreamNotFound" | "NetStream.Play.Failed" | "NetConnection.Connect.InvalidApp" => {
-            Cause::NotFound
-        }
-        // Servers that want a name and a password say so in the text.
-        "NetConnection.Connect.Rejected" if detail.contains("auth") => Cause::Auth,
-        "NetStream.Play.UnpublishNotify" | "NetStream.Play.Stop" | "NetStream.Play.Complete" => Cause::Network,
-        _ if code.starts_with("NetConnection.Connect.Success") => return None,
-        _ if code.starts_with("NetConnection.") => Cause::Network,
-        _ => return None,
-    };
-    let told: String = format!("{code} {detail}").trim().chars().take(200).collect();
-    Some(SourceDown::new(cause, format!("the server says {told}")))
+    /// Milliseconds from the first picture to this time; none before there was one.
+    fn since_ms(&self, time: u32) -> Option<i64> {
+        let step = time.wrapping_sub(self.last?).cast_signed();
+        Some(self.elapsed_ms + i64::from(step))
+    }
 }
 
 fn text(text: &str) -> Value {

@@ -105,6 +105,7 @@ async fn listening() -> (TcpListener, SocketAddr) {
 fn source(url: &str) -> RtmpSource {
     RtmpSource {
         url: url.parse().expect("a URL"),
+        sound: false,
     }
 }
 
@@ -163,6 +164,43 @@ async fn pictures_come_with_their_times_while_pings_are_answered_and_bytes_confi
     assert_eq!(seen, [(true, 0.0, 19), (false, 0.04, 5)]);
     assert_eq!(down.cause, Cause::Network);
     assert!(down.detail.contains("UnpublishNotify gone"), "{}", down.detail);
+}
+
+#[tokio::test]
+async fn sound_that_is_asked_for_comes_with_the_pictures_and_counts_from_the_first() {
+    let (listener, address) = listening().await;
+    let serve = async {
+        let mut server = Server::accept(&listener).await;
+        server.until_play().await;
+        server.send(kind::VIDEO, 5, &PARAMETERS).await;
+        server.send(kind::AUDIO, 5, &[0xaf, 0, 0x12, 0x10]).await;
+        server.send(kind::AUDIO, 5, &[0xaf, 1, 1]).await;
+        server.send(kind::VIDEO, 5, &KEY).await;
+        server.send(kind::AUDIO, 5, &[0xaf, 1, 2]).await;
+        // Another configuration, in mid-stream.
+        server.send(kind::AUDIO, 5, &[0xaf, 0, 0x11, 0x90]).await;
+        server
+    };
+    let source = RtmpSource {
+        sound: true,
+        ..camera()
+    };
+    let play = async {
+        let mut playing = source.play(address).await.expect("it plays");
+        assert_eq!(playing.track.as_ref().map(|track| track.rate), Some(44_100));
+        let mut told = Vec::new();
+        for _ in 0..3 {
+            told.push(match playing.next().await.expect("it goes on") {
+                Item::Picture { .. } => "picture".to_owned(),
+                Item::Sound(frame) => format!("sound {:?} at {}", frame.data, frame.ticks),
+                Item::Track(track) => format!("track of {}", track.rate),
+                Item::Report { .. } => "report".to_owned(),
+            });
+        }
+        told
+    };
+    let (_server, told) = tokio::join!(serve, play);
+    assert_eq!(told, ["picture", "sound [2] at 0", "track of 48000"]);
 }
 
 /// What a server that answers `play` in this way brings about.
