@@ -4,6 +4,7 @@
 //! Tests are in `tests/it`; the benchmark's driver is `examples/bench/`. A harness may panic: it runs in tests only.
 
 pub mod ai_services;
+mod browser;
 pub mod chaos;
 #[allow(clippy::unwrap_used, reason = "the tests of the queue have it, too")]
 #[path = "../../queue/tests/it/cluster_servers.rs"]
@@ -33,6 +34,7 @@ mod site;
 mod stage;
 mod tree;
 
+pub use browser::Browser;
 pub use collector::{Collector, SeenSpan};
 pub use cost::{cpu_ms, resident_kib};
 pub use events::{Event, Events};

@@ -12,6 +12,7 @@ mod failures;
 mod following;
 mod live_readers;
 mod media_children;
+mod playback;
 mod priority;
 mod provider_secrets;
 mod provider_ways;
