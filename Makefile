@@ -8,7 +8,7 @@ BENCH_PAGES ?= $(wildcard ../shared/eval/ocr/data/img)
 OPENCV := $(TARGET_DIR)/opencv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run build test chaos docker-test check fmt bench bench-kinds bench-providers bench-streams eval
+.PHONY: help setup setup-tests run build test chaos docker-test check fmt bench bench-kinds bench-providers bench-streams bench-view eval
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,10 @@ bench-streams: setup build ## measure what live streams cost (release build), be
 	$(CARGO) build --release -p zoetrope-api -p zoetrope-worker
 	test -x $(OPENCV)/bin/python || { python3 -m venv $(OPENCV) && $(OPENCV)/bin/pip install --quiet opencv-python-headless; }
 	BENCH_PROGRAMS=$(abspath $(TARGET_DIR))/release BENCH_OPENCV=$(abspath $(OPENCV))/bin/python $(TARGET_DIR)/debug/examples/bench_streams
+
+bench-view: setup build ## measure twenty viewers of one stream, one of them slow (release build)
+	$(CARGO) build --release -p zoetrope-api -p zoetrope-worker
+	BENCH_PROGRAMS=$(abspath $(TARGET_DIR))/release $(TARGET_DIR)/debug/examples/bench_view
 
 eval: setup ## measure OCR and steps (release build) on the ground truths in ../shared/eval, where that folder is there
 	@scripts/eval

@@ -50,6 +50,7 @@ impl Api {
         duties.spawn(app.link.clone().run(background.clone()));
         duties.spawn(first_key::ensure(app.clone(), background.clone()));
         duties.spawn(sweep(app.clone(), background.clone()));
+        duties.spawn(app.board.clone().run(background.clone()));
         duties.spawn(boot_stream::run(app.clone(), background.clone()));
         let connections = server::accept(listener, app.router(), shutdown).await;
         app.stopping.cancel();

@@ -19,6 +19,7 @@ use zoetrope_queue::{Clock, QueueError, QueueStatus, RedisHealth, SystemClock};
 use zoetrope_shared::artifacts::Artifacts;
 use zoetrope_shared::config::Settings;
 use zoetrope_shared::ledger::Ledger;
+use zoetrope_shared::live_view::LiveLink;
 use zoetrope_shared::netguard::{NetGuard, NetGuardConfig};
 use zoetrope_shared::provider_reports::ProviderReports;
 use zoetrope_shared::recordings::Recordings;
@@ -55,6 +56,7 @@ use crate::submit::submission::Judge;
 use crate::submit::{batch, one as submit};
 use crate::tasks::{list, one as tasks, why};
 use crate::tenant::Tenants;
+use crate::viewing::{self, Board, page};
 
 /// What all requests share. Cloning is cheap.
 #[derive(Clone)]
@@ -81,6 +83,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) budget: Budget,
     pub(crate) long_polls: Semaphore,
+    /// The streams that are watched here.
+    pub(crate) board: Board,
     /// Places for event streams and web sockets.
     pub(crate) live_places: Arc<Semaphore>,
     /// Open web sockets, which no longer belong to a request; awaited at the end.
@@ -110,7 +114,9 @@ impl App {
         let artifacts = Artifacts::open(&settings.artifacts_url, clock.clone())?;
         let outside = RedisLink::at(settings.redis());
         let redis = Plain::over(outside.clone());
+        let metrics = Metrics::new();
         let shared = Shared {
+            board: Board::new(LiveLink::at(settings.live_redis()), metrics.viewing.clone()),
             gate: Gate::new(&settings, redis.clone()),
             link: Link::new(settings.redis()),
             memories: Memories::new(redis),
@@ -124,7 +130,7 @@ impl App {
             netguard: NetGuard::new(NetGuardConfig::of(&settings)),
             clock,
             tenants,
-            metrics: Metrics::new(),
+            metrics,
             budget: Budget::new(),
             long_polls: Semaphore::new(MAX_LONG_POLLS),
             live_places: Arc::new(Semaphore::new(MAX_LIVE_CLIENTS)),
@@ -184,7 +190,12 @@ impl App {
     pub(crate) fn router(&self) -> Router {
         let (routes, _) = routes().split_for_parts();
         let admitted = routes.route_layer(middleware::from_fn_with_state(self.clone(), gate::admit));
-        self.wrap(admitted.merge(docs::pages()).merge(player::pages()))
+        self.wrap(
+            admitted
+                .merge(docs::pages())
+                .merge(player::pages())
+                .merge(page::pages()),
+        )
     }
 
     /// Layers, the last one outermost.
@@ -223,6 +234,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(media::routes())
         .merge(export::routes())
         .merge(player::routes())
+        .merge(viewing::routes())
         .merge(kinds::routes())
         .merge(queue_status::routes())
         .merge(rules::routes())

@@ -16,7 +16,7 @@ use crate::submit::fingerprint::Fingerprint;
 use crate::submit::intake;
 
 /// The label by which it is found in lists.
-const TAG: &str = "boot";
+pub(crate) const TAG: &str = "boot";
 /// What the idempotency keys of boot streams begin with; no route of clients is called so.
 const ROUTE: &str = "boot stream";
 

@@ -15,6 +15,7 @@ mod service;
 mod streams;
 mod submit;
 mod tasks;
+mod viewing;
 
 mod cached;
 mod condition;

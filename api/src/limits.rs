@@ -86,6 +86,15 @@ pub(crate) const LIVE_RECHECK: Duration = Duration::from_secs(2);
 pub(crate) const LIVE_HEARTBEAT: Duration = Duration::from_secs(15);
 /// A WebSocket whose client takes nothing for this long is closed.
 pub(crate) const LIVE_STALL: Duration = Duration::from_secs(20);
+/// Viewers of streams at a time, and of one stream; one more is refused with 503.
+pub(crate) const MAX_VIEWERS: usize = 1_000;
+pub(crate) const MAX_STREAM_VIEWERS: usize = 100;
+/// A viewer that takes longer than this for a single frame is closed.
+pub(crate) const VIEW_STALL: Duration = Duration::from_secs(60);
+/// A watched stream that is said to be connected is not shown as such after this long without a frame.
+pub(crate) const VIEW_SILENCE: Duration = Duration::from_secs(5);
+/// What the system holds of a connection that was not sent yet, bytes. More would make slow viewers watch what was long ago.
+pub(crate) const MAX_UNSENT_BYTES: u32 = 128 * 1024;
 /// How long such a client has to take the reason.
 pub(crate) const LIVE_CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// A connection whose client takes nothing of an answer for this long is cut off. Longer than `LIVE_STALL` and

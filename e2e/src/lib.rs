@@ -33,6 +33,7 @@ mod servers;
 mod site;
 mod stage;
 mod tree;
+mod viewer;
 
 pub use browser::Browser;
 pub use collector::{Collector, SeenSpan};
@@ -51,6 +52,7 @@ pub use rtsp::RtspServer;
 pub use site::Site;
 pub use stage::{Stage, StageBuilder};
 pub use tree::{children_of, descendants_of, ended, open_files, until_children_of};
+pub use viewer::{Sight, Viewer};
 
 /// The picture that `zoetrope up --demo` shows: text in several sizes and a QR code.
 pub const SCREENSHOT: &[u8] = include_bytes!("../../cli/assets/demo.png");

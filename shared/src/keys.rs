@@ -21,6 +21,13 @@
 //! | `zs:{.providers}:reports` | hash | what each worker tells of its providers, as JSON | 90 s |
 //! | `zs:{.providers}:seen` | zset | workers by when they told it | 90 s |
 //!
+//! Channels, of which nothing is kept:
+//!
+//! | channel | carries |
+//! |---|---|
+//! | `zl:wants` | what somebody watches, `<tenant>/<id>`, once a second |
+//! | `zl:{<tenant>}:frames:<id>` | frames of a stream, or of a `stream_ingest` task without one, while somebody watches |
+//!
 //! No tenant's name has a dot, so `.keys`, `.usage`, `.limits` and `.providers` are none.
 
 use std::fmt::Write as _;
@@ -116,6 +123,14 @@ pub fn stream(tenant: &Tenant, id: &str) -> String {
 /// What is said of a stream; the scripts that list streams add the same ending.
 pub fn stream_report(tenant: &Tenant, id: &str) -> String {
     format!("{}:report", stream(tenant, id))
+}
+
+/// The channel by which workers hear what is watched.
+pub const WANTS: &str = "zl:wants";
+
+/// The channel of a stream's frames.
+pub fn frames(tenant: &Tenant, id: &str) -> String {
+    format!("zl:{{{tenant}}}:frames:{id}")
 }
 
 /// The SHA-256 of a text, hexadecimal: how secrets of 256 random bits are kept.

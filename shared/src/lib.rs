@@ -12,6 +12,7 @@ pub mod artifacts;
 pub mod offload;
 pub mod recordings;
 
+pub mod live_view;
 pub mod netguard;
 pub mod secrets;
 pub mod stream_model;

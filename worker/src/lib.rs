@@ -19,6 +19,7 @@ pub mod protocol_audio;
 pub mod protocol_images;
 pub mod protocol_steps;
 pub mod protocol_streams;
+pub mod protocol_view;
 
 pub mod health;
 pub mod metrics;

@@ -30,6 +30,9 @@ pub struct Metrics {
     ledger_entries_lost: IntCounter,
     provider_limits_alone: IntCounter,
     stream_windows: IntCounterVec,
+    streams_watched: IntGauge,
+    view_frames: IntCounterVec,
+    view_pictures_dropped: IntCounter,
     /// What of the queue's count is in the counter.
     leases_taken_over: Arc<AtomicU64>,
 }
@@ -50,6 +53,10 @@ impl Metrics {
         let windows = Opts::new(
             "zoetrope_stream_windows_total",
             "Windows of streams that a model was to describe, by what became of them",
+        );
+        let view_frames = Opts::new(
+            "zoetrope_view_frames_total",
+            "Frames made for viewers, by what became of them",
         );
         let call_seconds = HistogramOpts::new("zoetrope_provider_call_seconds", "Time a call to a provider took")
             .buckets(DURATION_BUCKETS.to_vec());
@@ -81,6 +88,12 @@ impl Metrics {
                 "Calls to providers that passed by this worker's own count, for Redis was away",
             )?,
             stream_windows: IntCounterVec::new(windows, &["outcome"])?,
+            streams_watched: IntGauge::new("zoetrope_streams_watched", "Streams that are shown to viewers now")?,
+            view_frames: IntCounterVec::new(view_frames, &["outcome"])?,
+            view_pictures_dropped: IntCounter::new(
+                "zoetrope_view_pictures_dropped_total",
+                "Pictures that were not shown to viewers because decoding did not keep up",
+            )?,
             leases_taken_over: Arc::default(),
             registry,
         };
@@ -105,6 +118,11 @@ impl Metrics {
             .registry
             .register(Box::new(metrics.provider_limits_alone.clone()))?;
         metrics.registry.register(Box::new(metrics.stream_windows.clone()))?;
+        metrics.registry.register(Box::new(metrics.streams_watched.clone()))?;
+        metrics.registry.register(Box::new(metrics.view_frames.clone()))?;
+        metrics
+            .registry
+            .register(Box::new(metrics.view_pictures_dropped.clone()))?;
         Ok(metrics)
     }
 
@@ -160,6 +178,23 @@ impl Metrics {
         self.recording_pictures_lost.inc();
     }
 
+    /// Counts a stream as watched until the answer is dropped.
+    pub(crate) fn stream_watched(&self) -> RunningGuard {
+        self.streams_watched.inc();
+        RunningGuard(self.streams_watched.clone())
+    }
+
+    /// Counts a frame for viewers: whether it could be published.
+    pub(crate) fn view_frame(&self, published: bool) {
+        let outcome = if published { "published" } else { "lost" };
+        self.view_frames.with_label_values(&[outcome]).inc();
+    }
+
+    /// Counts pictures that viewers were not shown.
+    pub(crate) fn view_pictures_dropped(&self, count: u64) {
+        self.view_pictures_dropped.inc_by(count);
+    }
+
     pub(crate) fn media_child_started(&self) {
         self.children_started.inc();
         self.children.inc();
@@ -190,7 +225,7 @@ impl Metrics {
     }
 }
 
-/// Takes its attempt out of the gauge when it is dropped, which also happens to attempts that are cancelled.
+/// Takes one out of a gauge when it is dropped, which also happens to attempts that are cancelled.
 pub(crate) struct RunningGuard(IntGauge);
 
 impl Drop for RunningGuard {

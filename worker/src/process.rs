@@ -67,6 +67,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         config.name.clone(),
         close_health.clone(),
     ));
+    let (wants, live) = (services.wants.clone(), services.live.clone());
+    servers.spawn(wants.run(live, close_health.clone()));
     tracing::info!(worker = config.name, %health_address, "worker {} starts, health on {health_address}", config.name);
     let steps = StepThread {
         redis: settings.redis(),

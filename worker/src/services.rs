@@ -12,6 +12,7 @@ use zoetrope_queue::{Clock, Queue};
 use zoetrope_shared::artifacts::Artifacts;
 use zoetrope_shared::config::{DetectorSettings, Settings};
 use zoetrope_shared::ledger::Ledger;
+use zoetrope_shared::live_view::LiveLink;
 use zoetrope_shared::netguard::{NetGuard, NetGuardConfig};
 use zoetrope_shared::provider_reports::ProviderReports;
 use zoetrope_shared::recordings::{Keep, Recordings};
@@ -30,6 +31,7 @@ use crate::providers::limits::Limits;
 use crate::providers::seats::Seats;
 use crate::streams::groups::DecoderGroups;
 use crate::streams::reading::Reading;
+use crate::streams::view::wants::Wants;
 use crate::writing::templates::Templates;
 
 /// One that reads text, one that decodes meanwhile.
@@ -60,6 +62,10 @@ pub struct Services {
     pub decoders: DecoderGroups,
     /// Whose turn it is to have text of a live stream read.
     pub reading: Reading,
+    /// The way of frames to viewers.
+    pub live: LiveLink,
+    /// Which streams they watch.
+    pub wants: Wants,
     /// Films that are read at a time.
     pub film_slots: Arc<Semaphore>,
     /// Providers of AI services.
@@ -108,8 +114,8 @@ impl Services {
         };
         let live_children = MediaPoolConfig {
             max_children: children.max_children.max(LEAST_LIVE_CHILDREN),
-            // Streams are neither searched for objects here nor listened to.
-            readable: Vec::new(),
+            // What viewers watch is searched for objects here; nothing is listened to.
+            readable: detector.as_ref().map(files_of).unwrap_or_default(),
             ..children.clone()
         };
         let mut providers = Providers::open(&settings.providers, metrics.clone()).context("open the providers")?;
@@ -132,6 +138,8 @@ impl Services {
             decoders: DecoderGroups::new(live_media.clone()),
             live_media,
             reading,
+            live: LiveLink::at(settings.live_redis()),
+            wants: Wants::default(),
             film_slots: Arc::new(Semaphore::new(settings.max_workers as usize)),
             providers,
             detector: detector.map(Arc::new),

@@ -89,6 +89,8 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/streams/{id}/init/{name}", Access::Media(RECORDED)),
     ("GET", "/api/v1/streams/{id}/export", Access::Media(RECORDED)),
     ("GET", "/api/v1/streams/{id}/player", Access::Media(RECORDED)),
+    ("GET", "/api/v1/streams/{id}/live", Access::Socket(RECORDED)),
+    ("GET", "/ws/video-stream", Access::Socket(RECORDED)),
     ("GET", "/api/v1/ws", Access::Socket(&[TasksRead, Streams])),
     ("POST", "/process_frame", WRITE),
     ("POST", "/api/v1/tickets", Access::AnyOf(&[TasksRead, Streams])),

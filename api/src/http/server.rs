@@ -10,6 +10,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -17,7 +18,9 @@ use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::{DRAIN_GRACE, HEAD_TIMEOUT, MAX_CONNECTIONS, MAX_HEAD_BYTES, MAX_HEADERS, WRITE_STALL};
+use crate::limits::{
+    DRAIN_GRACE, HEAD_TIMEOUT, MAX_CONNECTIONS, MAX_HEAD_BYTES, MAX_HEADERS, MAX_UNSENT_BYTES, WRITE_STALL,
+};
 
 /// Pause after `accept` failed, which is nearly always for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -44,6 +47,9 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, shutdown: Canc
                 Ok((stream, permit)) => {
                     if let Err(error) = stream.set_nodelay(true) {
                         tracing::debug!(%error, "api.connection.nodelay: cannot turn off delays");
+                    }
+                    if let Err(error) = SockRef::from(&stream).set_tcp_notsent_lowat(MAX_UNSENT_BYTES) {
+                        tracing::debug!(%error, "api.connection.unsent: cannot bound what waits to be sent");
                     }
                     let (router, shutdown) = (router.clone(), shutdown.clone());
                     connections.spawn(async move {

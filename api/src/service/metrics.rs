@@ -15,6 +15,7 @@ use zoetrope_queue::QueueStatus;
 use crate::app::App;
 use crate::condition::Condition;
 use crate::live::buffered::LiveMetrics;
+use crate::viewing::figures::ViewMetrics;
 
 /// Answers come from a memory of microseconds, from Redis, or after a wait of up to a minute.
 const DURATION_BUCKETS_SECONDS: [f64; 14] = [
@@ -41,6 +42,8 @@ pub(crate) struct Metrics {
     pub(crate) long_polls: IntGauge,
     /// Event streams and web sockets.
     pub(crate) live: LiveMetrics,
+    /// Viewers of streams.
+    pub(crate) viewing: ViewMetrics,
     queue_tasks: GaugeVec,
     queue_oldest: GaugeVec,
     workers: IntGauge,
@@ -91,6 +94,7 @@ impl Metrics {
             redis_up: Gauge::new("zoetrope_redis_up", "1 if Redis answered the last question")
                 .expect("the name should be valid"),
             live: LiveMetrics::new(&registry),
+            viewing: ViewMetrics::new(&registry),
             condition: Condition::new(&registry),
             registry,
         };

@@ -9,7 +9,7 @@ mod list;
 mod one;
 mod running;
 pub(crate) mod snapshot;
-mod standing;
+pub(crate) mod standing;
 mod trial;
 
 use axum::Json;

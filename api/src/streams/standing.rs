@@ -22,12 +22,12 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 
 /// How a stream is.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Standing {
-    pub(super) state: StreamState,
-    pub(super) cause: Option<StreamCause>,
-    detail: Option<String>,
+pub(crate) struct Standing {
+    pub(crate) state: StreamState,
+    pub(crate) cause: Option<StreamCause>,
+    pub(crate) detail: Option<String>,
     since_ms: Option<u64>,
-    error: Option<ErrorView>,
+    pub(crate) error: Option<ErrorView>,
 }
 
 impl Standing {
@@ -42,7 +42,7 @@ impl Standing {
     }
 
     /// Whether a task watches it, or is about to.
-    pub(super) fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         self.state != StreamState::Stopped && self.error.is_none()
     }
 }
@@ -91,7 +91,7 @@ async fn stream_status(
 }
 
 /// How a stream is now.
-pub(super) async fn of(app: &App, tenant: &Tenant, listed: &Listed) -> Result<Standing, Refusal> {
+pub(crate) async fn of(app: &App, tenant: &Tenant, listed: &Listed) -> Result<Standing, Refusal> {
     let task = match listed.record.started {
         true => task_of(app, tenant, &listed.record).await?,
         false => None,

@@ -28,6 +28,7 @@ mod submit;
 mod tenancy;
 mod uploads;
 mod usage;
+mod viewing;
 mod waiting;
 mod worker;
 mod workers;

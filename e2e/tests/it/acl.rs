@@ -2,9 +2,10 @@
 
 use reqwest::StatusCode;
 use serde_json::json;
-use zoetrope_e2e::{Provider, ProviderAnswer, Stage};
+use zoetrope_e2e::{Provider, ProviderAnswer, Stage, Viewer};
 use zoetrope_queue::{ConnectOptions, FsckMode, Queue};
 
+use crate::live_view::watched;
 use crate::stream_records::{created, steer, until};
 
 /// The rule as operators copy it from the manual.
@@ -61,6 +62,9 @@ async fn the_documented_redis_user_is_all_that_api_worker_and_fsck_need() {
     until(&stage, &stream, |status| status["cause"] == "network").await;
     let path = format!("/api/v1/streams/{stream}");
     http.text(&format!("{path}/snapshot")).await;
+    let viewer = Viewer::open(http, &format!("{path}/live")).await;
+    while watched(&stage).await == 0 {}
+    drop(viewer);
     assert_eq!(http.delete(&path).await.status, StatusCode::NO_CONTENT);
     http.post("/api/v1/queue/ocr/pause", &json!(null)).await;
     http.post("/api/v1/queue/ocr/resume", &json!(null)).await;

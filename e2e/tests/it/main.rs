@@ -11,7 +11,10 @@ mod every_kind;
 mod failures;
 mod following;
 mod live_readers;
+mod live_view;
 mod media_children;
+#[path = "../../../worker/tests/it/onnx_network.rs"]
+mod onnx_network;
 mod playback;
 mod priority;
 mod provider_secrets;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
+use redis::aio::{MultiplexedConnection, PubSub};
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
@@ -50,6 +50,20 @@ pub(super) async fn ask_all(mut cluster: ClusterConnection, command: &Cmd) -> Re
         Value::Array(answers) => answers,
         other => vec![other],
     })
+}
+
+/// Connects to the first server that answers, for what is published anywhere.
+pub(super) async fn subscriber(opener: &Opener) -> RedisResult<PubSub> {
+    let mut failed = std::io::Error::from(std::io::ErrorKind::NotConnected).into();
+    for node in &opener.address.nodes {
+        let connecting = async { opener.client(node.clone())?.get_async_pubsub().await };
+        match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(Ok(connected)) => return Ok(connected),
+            Ok(Err(error)) => failed = error,
+            Err(_) => failed = std::io::Error::from(std::io::ErrorKind::TimedOut).into(),
+        }
+    }
+    Err(failed)
 }
 
 /// Connects to the primary that holds a key. The shared connection cannot block: others wait behind it.

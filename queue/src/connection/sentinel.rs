@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::aio::{ConnectionLike, MultiplexedConnection, PubSub};
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{Client, Cmd, ConnectionInfo, Pipeline, RedisError, RedisFuture, RedisResult, TlsMode, Value};
 use tokio::sync::{Notify, watch};
@@ -97,6 +97,10 @@ impl Primary {
             generation: here.generation,
         };
         Ok((connection, Some(left)))
+    }
+
+    pub(super) async fn subscriber(&self) -> RedisResult<PubSub> {
+        self.here().await?.client.get_async_pubsub().await
     }
 
     async fn here(&self) -> RedisResult<Here> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
+use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, MultiplexedConnection, PubSub};
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, Pipeline, RedisFuture, Value};
 
@@ -10,6 +10,9 @@ use super::address::{Address, Certificates, Topology};
 use super::sentinel::{Left, Primary};
 use super::{CONNECT_TIMEOUT, ConnectOptions, cluster};
 use crate::error::QueueError;
+
+/// Longest that a connection for what others publish may take to stand; some servers of a cluster may be away.
+const SUBSCRIBER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The connection that all quick commands of a process share: pipelined, and renewed when it breaks or when another
 /// server becomes the primary. Clones are the same connection.
@@ -113,6 +116,25 @@ impl Connection {
             Form::Cluster { shared, opener } => (cluster::owner_of(shared.clone(), opener, key).await?, None),
         };
         Ok(Blocking { connection, left })
+    }
+
+    /// A connection of its own for what others publish. It says nothing when its server falls silent: callers ask it now and
+    /// then. In a cluster it is to any server, for all of them hear everything.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn subscriber(&self) -> Result<PubSub, QueueError> {
+        let connecting = async {
+            match &self.0 {
+                Form::One { client, .. } => client.get_async_pubsub().await,
+                Form::Sentinel(primary) => primary.subscriber().await,
+                Form::Cluster { opener, .. } => cluster::subscriber(opener).await,
+            }
+        };
+        match tokio::time::timeout(SUBSCRIBER_TIMEOUT, connecting).await {
+            Ok(connected) => Ok(connected?),
+            Err(_) => Err(QueueError::Unavailable("no answer to a new connection".to_owned())),
+        }
     }
 
     /// Whether keys are spread over servers.

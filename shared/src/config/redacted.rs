@@ -34,6 +34,10 @@ pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
         ("SERVER_URL", without_password(&settings.server_url)),
         ("ZOETROPE_API_KEY", hidden(settings.api_key.as_ref())),
         ("REDIS_URL", address(&settings.redis_url)),
+        (
+            "LIVE_REDIS_URL",
+            settings.live_redis_url.as_deref().map(address).unwrap_or_default(),
+        ),
         ("REDIS_USERNAME", redis.username.clone().unwrap_or_default()),
         ("REDIS_PASSWORD", hidden(redis.password.as_ref())),
         (

@@ -72,6 +72,21 @@ impl RedisSettings {
             ..ConnectOptions::new(url)
         }
     }
+
+    /// The same for a Redis that is not the queue's: whoever logs in there is in its URL.
+    pub fn options_elsewhere(&self, url: &str) -> ConnectOptions {
+        ConnectOptions {
+            login: Login::default(),
+            sentinel_login: Login::default(),
+            durability: None,
+            shards: None,
+            ..self.options(url)
+        }
+    }
+}
+
+pub(super) fn live_url(from: &Reader<'_>) -> Result<Option<String>, ConfigError> {
+    from.optional("LIVE_REDIS_URL", address)
 }
 
 pub(super) fn read(from: &Reader<'_>) -> Result<RedisSettings, ConfigError> {

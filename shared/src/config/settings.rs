@@ -44,6 +44,8 @@ pub struct Settings {
 
     /// `REDIS_URL`, or made of `REDIS_HOST` and `REDIS_PORT`. Default <redis://127.0.0.1:6379>.
     pub redis_url: String,
+    /// `LIVE_REDIS_URL`: the Redis that frames for viewers pass through. Default: that of `REDIS_URL`.
+    pub live_redis_url: Option<String>,
     /// `REDIS_*`: how to log in there.
     pub redis_access: RedisSettings,
     /// `DATA_DIR`: everything that is kept on this machine. Default `./data`; absolute here.
@@ -201,6 +203,7 @@ impl Settings {
             )?,
             api_key: from.optional("ZOETROPE_API_KEY", value::secret)?,
             redis_url: redis::url(from)?,
+            live_redis_url: redis::live_url(from)?,
             redis_access: redis::read(from)?,
             data_dir,
             artifacts_url,
@@ -249,6 +252,14 @@ impl Settings {
     /// How to connect to Redis.
     pub fn redis(&self) -> ConnectOptions {
         self.redis_access.options(&self.redis_url)
+    }
+
+    /// How to connect to the Redis that frames for viewers pass through. Another one than the queue's has its login in its URL.
+    pub fn live_redis(&self) -> ConnectOptions {
+        match &self.live_redis_url {
+            Some(url) => self.redis_access.options_elsewhere(url),
+            None => self.redis(),
+        }
     }
 
     /// The keys of `SECRETS_KEYS`; none if it is not set.

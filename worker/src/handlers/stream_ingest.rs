@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use zoetrope_queue::{Attempt, Failure, Queue, QueueError};
+use zoetrope_shared::live_view::Watched;
 use zoetrope_shared::media::MediaRef;
 use zoetrope_shared::recordings::Keep;
 use zoetrope_shared::streams::{StreamId, StreamOf};
@@ -24,6 +25,7 @@ use crate::streams::reporting::Reporter;
 use crate::streams::scribe::{Means, Scribe};
 use crate::streams::shutter::Shutter;
 use crate::streams::status::{Phase, Status};
+use crate::streams::view::View;
 use crate::streams::windows::WindowShape;
 
 /// Watches the stream.
@@ -103,6 +105,11 @@ impl Work<'_> {
             .store
             .then(|| self.recorder(input, &tenant, &recording))
             .transpose()?;
+        let watched = Watched {
+            tenant: tenant.clone(),
+            id: recording.clone(),
+        };
+        let view = View::new(self.services, watched, &self.session, began_ms, &latest);
         let live = Live {
             services: self.services,
             tenant: &self.attempt.tenant,
@@ -114,11 +121,18 @@ impl Work<'_> {
             last: self.last,
             status: &status,
             shutter: self.shutter(narrator.as_ref()),
-            latest: stored.stream.is_some().then_some(&latest),
+            latest: Some(&latest),
+            view: &view,
             recorder,
             stop: self.attempt.stop_token(),
         };
-        let watching = live.run(self.scribe(&status, Some(began_ms), narrator, input));
+        let watching = Box::pin(async {
+            tokio::select! {
+                biased;
+                ended = live.run(self.scribe(&status, Some(began_ms), narrator, input)) => ended,
+                never = view.run() => match never {},
+            }
+        });
         let stream_ms = match &stored.stream {
             None => watching.await?,
             Some(stream) => {

@@ -41,7 +41,8 @@ pub(crate) fn run(input: &AnnotateInput, bytes: Vec<u8>) -> Result<Vec<u8>, Faul
     Ok(jpeg)
 }
 
-fn draw(image: &mut RgbImage, drawn: &DrawnBox) {
+/// Draws one box with its caption.
+pub(crate) fn draw(image: &mut RgbImage, drawn: &DrawnBox) {
     let longest = image.width().max(image.height());
     let (line, dot) = ((longest / EDGE_A_LINE).max(2), (longest / EDGE_A_DOT).max(1));
     let color = COLORS[drawn.color % COLORS.len()];

@@ -8,7 +8,7 @@ use anyhow::Context;
 use rustix::process::{Signal, getpid, kill_process};
 use zoetrope_worker::protocol::{self, Frame, MAX_MEDIA_BYTES, ProtocolError, Reply, Request};
 use zoetrope_worker::protocol_steps::STEPS;
-use zoetrope_worker::{protocol_audio, protocol_images, protocol_streams as stream};
+use zoetrope_worker::{protocol_audio, protocol_images, protocol_streams as stream, protocol_view};
 
 use crate::analysis::{self, Faces};
 use crate::annotate;
@@ -116,6 +116,7 @@ fn work(engines: &mut Engines, frame: Frame, progress: &Progress<'_>) -> Result<
         stream::KEY_FRAME => to_json(&streams::key_frame(engines, &parse(&request)?, &frame.body, progress)?),
         stream::SNAPSHOT => streams::snapshot(engines, &parse(&request)?, &frame.body),
         stream::PACKETS => to_json(&streams::packets(engines, &parse(&request)?, &frame.body, progress)?),
+        protocol_view::VIEW => to_json(&streams::view(engines, &parse(&request)?, &frame.body, progress)?),
         stream::FILE => to_json(&streams::file(engines, &parse(&request)?, progress)?),
         stream::CLOSE => to_json(&streams::close(engines, &parse(&request)?)),
         other => Err(Fault::input_invalid(format!(

@@ -353,7 +353,7 @@ fn wanted_of(memory: &Memory) -> Analyse {
 }
 
 /// Pictures as one body, and where each lies in it.
-fn pack(pictures: &[Picture]) -> (Vec<PacketInfo>, Bytes) {
+pub(super) fn pack(pictures: &[Picture]) -> (Vec<PacketInfo>, Bytes) {
     let mut body = Vec::with_capacity(pictures.iter().map(|picture| picture.data.len()).sum());
     let mut packets = Vec::with_capacity(pictures.len());
     for picture in pictures {

@@ -15,6 +15,9 @@ use crate::media_pool::{HeldChild, Listener, MediaError, MediaPool};
 use crate::protocol::Request;
 use crate::protocol_streams::{CLOSE, CloseInput, MAX_SESSIONS, PACKETS, PacketsInput, Sampled};
 
+/// Streams that one child shows to viewers.
+const MAX_SHOWN: usize = 3;
+
 /// The groups of a worker. Clones share them.
 #[derive(Debug, Clone)]
 pub struct DecoderGroups {
@@ -54,6 +57,11 @@ impl DecoderGroups {
     /// A place in a group of this tenant.
     pub fn join(&self, tenant: &str, session: &str) -> Seat {
         self.take_seat(tenant, session, MAX_SESSIONS)
+    }
+
+    /// A place in a group of few: each of its streams takes a good part of a core while it is shown to viewers.
+    pub fn join_shown(&self, tenant: &str, session: &str) -> Seat {
+        self.take_seat(tenant, session, MAX_SHOWN)
     }
 
     /// A group for this stream alone.
@@ -113,6 +121,17 @@ impl Seat {
         body: Bytes,
         listener: &mut dyn Listener,
     ) -> Result<Sampled, MediaError> {
+        self.ask(PACKETS, input, body, listener).await
+    }
+
+    /// A request of this kind about this stream. What holds for [`Seat::decode`] holds for it, too.
+    pub async fn ask<Answer: DeserializeOwned>(
+        &self,
+        kind: &str,
+        input: &impl Serialize,
+        body: Bytes,
+        listener: &mut dyn Listener,
+    ) -> Result<Answer, MediaError> {
         let mut slot = self.group.child.lock().await;
         let child = match slot.as_mut() {
             Some(child) => child,
@@ -126,7 +145,7 @@ impl Seat {
             let close = request(CLOSE, &CloseInput { session })?;
             child.run(&close, Bytes::new()).await?;
         }
-        ask(child, PACKETS, input, body, listener).await
+        ask(child, kind, input, body, listener).await
     }
 }
 

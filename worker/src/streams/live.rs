@@ -25,6 +25,7 @@ use super::sampler::{Decision, Sampler};
 use super::scribe::Scribe;
 use super::shutter::Shutter;
 use super::status::{Status, Video};
+use super::view::View;
 use super::watchdog::Watchdog;
 use super::windows::LATENESS_MS;
 use crate::recording::muxer;
@@ -63,6 +64,8 @@ pub struct Live<'a> {
     pub status: &'a Status,
     /// Keeps the newest key frame, where somebody may ask for it.
     pub latest: Option<&'a Latest>,
+    /// Shows it to whoever watches.
+    pub view: &'a View<'a>,
     /// Which frames a model is to see.
     pub shutter: Shutter,
     /// Who records it, if it is recorded.
@@ -206,6 +209,7 @@ impl Live<'_> {
                     self.tell_connected(&playing);
                     health.restart();
                     packets.gap();
+                    self.view.gap();
                     if reader.has_played {
                         spool.break_off(GapCause::Source);
                     }
@@ -334,7 +338,9 @@ impl Live<'_> {
         let t_ms = wall_ms.saturating_sub(self.began_ms);
         if lost > 0 {
             packets.gap();
+            self.view.gap();
         }
+        self.view.seen(playing.codec(), &data, is_key, t_ms);
         let decision = reader.sampler.decide(t_ms, is_key);
         let dropped = match decision {
             Decision::Skip => 0,

@@ -39,3 +39,4 @@ pub mod rtsp;
 pub mod scribe;
 pub mod status;
 pub mod trial;
+pub mod view;

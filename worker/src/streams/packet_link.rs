@@ -46,16 +46,47 @@ pub struct Run {
 }
 
 /// A bounded queue of pictures with one reader.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PacketLink {
     queue: Mutex<PictureQueue>,
     changed: Notify,
+    most_pictures: usize,
+    most_bytes: usize,
+}
+
+impl Default for PacketLink {
+    fn default() -> Self {
+        Self::of_at_most(MAX_PICTURES, MAX_BYTES)
+    }
 }
 
 impl PacketLink {
+    /// One in which so much may wait.
+    pub fn of_at_most(most_pictures: usize, most_bytes: usize) -> Self {
+        Self {
+            queue: Mutex::default(),
+            changed: Notify::new(),
+            most_pictures,
+            most_bytes,
+        }
+    }
+
+    /// Forgets what waits: the next run is after a gap.
+    pub fn clear(&self) {
+        let closed = self.queue().closed;
+        *self.queue() = PictureQueue {
+            gap_ahead: true,
+            closed,
+            ..PictureQueue::default()
+        };
+    }
+
     /// Adds a picture. Answers how many were dropped, itself included.
     pub fn push(&self, picture: Picture) -> u64 {
-        let dropped = self.queue().push(picture);
+        let mut queue = self.queue();
+        let full = queue.pictures.len() >= self.most_pictures || queue.bytes + picture.data.len() > self.most_bytes;
+        let dropped = queue.push(picture, full);
+        drop(queue);
         self.changed.notify_one();
         dropped
     }
@@ -124,12 +155,11 @@ struct PictureQueue {
 }
 
 impl PictureQueue {
-    fn push(&mut self, picture: Picture) -> u64 {
+    fn push(&mut self, picture: Picture, full: bool) -> u64 {
         if self.skipping && !picture.is_key {
             return 1;
         }
         self.skipping = false;
-        let full = self.pictures.len() >= MAX_PICTURES || self.bytes + picture.data.len() > MAX_BYTES;
         let mut dropped = 0;
         if full {
             dropped = self.pictures.len() as u64;
@@ -230,6 +260,21 @@ mod tests {
         link.close();
         let run = link.next_run(0).await.expect("the key frame and what follows it");
         assert_eq!((times(&run), run.after_gap), (vec![1_002, 1_003], true));
+    }
+
+    #[tokio::test]
+    async fn a_link_of_less_drops_earlier_and_one_that_was_cleared_says_so() {
+        let link = PacketLink::of_at_most(2, 10);
+        assert_eq!(
+            (link.push(picture(0, true, 4)), link.push(picture(1, false, 4))),
+            (0, 0)
+        );
+        assert_eq!(link.push(picture(2, false, 1)), 3);
+        link.push(picture(3, true, 4));
+        link.clear();
+        link.push(picture(4, true, 4));
+        let run = link.next_run(0).await.expect("what came afterwards");
+        assert_eq!((times(&run), run.after_gap), (vec![4], true));
     }
 
     #[tokio::test]

@@ -32,6 +32,7 @@ mod stream_descriptions;
 mod stream_files;
 mod stream_packets;
 mod stream_snapshot;
+mod stream_view;
 mod transcription;
 mod vocabulary;
 mod voice_synthesis;

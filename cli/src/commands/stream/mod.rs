@@ -66,6 +66,8 @@ async fn start(client: &Client, args: &StreamStartArgs, output: Output) -> Resul
     if !args.watch {
         showing::one(&stream, output)?;
         out::note(&format!("watch it with: zoetrope stream watch {}", plain(&id)));
+        let server = client.server().as_str().trim_end_matches('/');
+        out::note(&format!("see it at: {}/watch?stream={}", plain(server), plain(&id)));
         return Ok(Exit::Done);
     }
     out::note(&format!("zoetrope: watching {}; Ctrl-C leaves it running", plain(&id)));

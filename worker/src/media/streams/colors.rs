@@ -13,7 +13,7 @@ use crate::fault::Fault;
 /// Pixels picked along each side at most: what the colour search looks at in an image.
 const MOST_PICKED: u32 = 200;
 /// A stream that does not name its matrix has BT.709's from this height on, as players assume.
-const HIGH_DEFINITION: u32 = 720;
+pub(super) const HIGH_DEFINITION: u32 = 720;
 
 /// The colours, largest share first.
 pub(super) fn dominant(scaler: &mut Scaler, picture: &frame::Video) -> Result<Vec<Color>, Fault> {

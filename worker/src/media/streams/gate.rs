@@ -48,6 +48,8 @@ pub(super) struct Seen {
     pub(super) verdict: Verdict,
     /// 64 hexadecimal digits.
     pub(super) hash: String,
+    /// Which blocks moved, row by row; empty where nothing is known yet.
+    pub(super) moving: Vec<bool>,
 }
 
 /// Size of the luma for a picture of this size: whole blocks.
@@ -69,13 +71,15 @@ impl Gate {
                 motion: 1.0,
                 verdict: Verdict::Passed,
                 hash: hex(&grid),
+                moving: Vec::new(),
             };
         }
         let differences = self.differences(luma);
-        let moving = differences.iter().zip(&self.noise);
-        let moving = moving
-            .filter(|(difference, noise)| **difference > threshold(**noise))
-            .count();
+        let blocks = differences.iter().zip(&self.noise);
+        let blocks: Vec<bool> = blocks
+            .map(|(difference, noise)| *difference > threshold(*noise))
+            .collect();
+        let moving = blocks.iter().filter(|moves| **moves).count();
         let motion = moving as f32 / differences.len().max(1) as f32;
         let apart = self
             .passed
@@ -98,6 +102,7 @@ impl Gate {
             motion,
             verdict,
             hash: hex(&grid),
+            moving: blocks,
         }
     }
 

@@ -15,10 +15,13 @@ mod gate_state;
 mod key_frame;
 mod packets;
 mod picture;
+mod regions;
 mod reporter;
 mod sampler;
 mod scaler;
 mod snapshot;
+mod view;
+mod view_pace;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -27,6 +30,7 @@ use zoetrope_worker::protocol_streams::{
     Analyse, CloseInput, FileInput, FilePiece, KeyFrameInput, MAX_SESSION_NAME, MAX_SESSIONS, MAX_SIDE, PacketsInput,
     Sampled, SnapshotInput,
 };
+use zoetrope_worker::protocol_view::{ViewInput, Viewed};
 
 use crate::fault::Fault;
 use crate::serve::{Engines, Progress};
@@ -34,11 +38,13 @@ use file::OpenFile;
 use packets::PacketSession;
 use reporter::Tools;
 use scaler::Scaler;
+use view::{Means, ViewSession};
 
 /// What streams keep in a child between requests.
 #[derive(Default)]
 pub(crate) struct Streams {
     packets: HashMap<String, PacketSession>,
+    views: HashMap<String, ViewSession>,
     /// Newest last: few, so a list is enough.
     files: Vec<(String, OpenFile)>,
     scaler: Scaler,
@@ -95,6 +101,34 @@ pub(crate) fn packets(
     session.run(Tools { scaler, ocr, progress }, input, body)
 }
 
+/// `stream.view`.
+pub(crate) fn view(
+    engines: &mut Engines,
+    input: &ViewInput,
+    body: &[u8],
+    progress: &Progress<'_>,
+) -> Result<Viewed, Fault> {
+    check_session(&input.session)?;
+    check_fps(input.fps)?;
+    let Streams { views, scaler, .. } = &mut engines.streams;
+    let full = views.len() >= MAX_SESSIONS;
+    let session = match views.entry(input.session.clone()) {
+        Entry::Occupied(entry) => entry.into_mut(),
+        Entry::Vacant(_) if full => {
+            return Err(Fault::input_invalid(format!(
+                "this media child shows {MAX_SESSIONS} streams already"
+            )));
+        }
+        Entry::Vacant(entry) => entry.insert(ViewSession::new(input.codec)?),
+    };
+    let means = Means {
+        scaler,
+        progress,
+        input,
+    };
+    session.run(means, body)
+}
+
 /// `stream.file`.
 pub(crate) fn file(engines: &mut Engines, input: &FileInput, progress: &Progress<'_>) -> Result<FilePiece, Fault> {
     check_session(&input.session)?;
@@ -124,6 +158,7 @@ pub(crate) fn file(engines: &mut Engines, input: &FileInput, progress: &Progress
 /// `stream.close`.
 pub(crate) fn close(engines: &mut Engines, input: &CloseInput) {
     engines.streams.packets.remove(&input.session);
+    engines.streams.views.remove(&input.session);
     engines.streams.take_file(&input.session);
 }
 

@@ -12,7 +12,7 @@ use crate::fault::Fault;
 
 /// Stream time after which a stream without key frames is decoded anyway, milliseconds: some encoders refresh the
 /// picture piece by piece and never send one.
-const KEY_PATIENCE_MS: u64 = 10_000;
+pub(super) const KEY_PATIENCE_MS: u64 = 10_000;
 
 /// What one stream keeps in the child.
 pub(super) struct PacketSession {
@@ -134,12 +134,12 @@ impl PacketSession {
 }
 
 /// The picture's own time, or its packet's where the decoder lost it.
-fn time_of(picture: &ffmpeg_next::util::frame::Video, packet_t_ms: u64) -> u64 {
+pub(super) fn time_of(picture: &ffmpeg_next::util::frame::Video, packet_t_ms: u64) -> u64 {
     let own = picture.timestamp().and_then(|t_ms| u64::try_from(t_ms).ok());
     own.unwrap_or(packet_t_ms)
 }
 
-fn split<'a>(packets: &'a [PacketInfo], body: &'a [u8]) -> Result<Vec<(PacketInfo, &'a [u8])>, Fault> {
+pub(super) fn split<'a>(packets: &'a [PacketInfo], body: &'a [u8]) -> Result<Vec<(PacketInfo, &'a [u8])>, Fault> {
     if packets.len() > MAX_PACKETS || body.len() > MAX_PACKETS_BYTES {
         return Err(Fault::input_invalid(format!(
             "a request has at most {MAX_PACKETS} packets of together {MAX_PACKETS_BYTES} bytes"
