@@ -95,6 +95,7 @@ fn config(settings: &ProbeSettings, number: usize) -> WorkerConfig {
         classes: vec![SlotClass {
             name: "io",
             units: settings.units,
+            spread: false,
         }],
         kinds: vec![KindSlot {
             kind: KIND.to_owned(),

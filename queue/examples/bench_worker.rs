@@ -179,6 +179,7 @@ fn config(slots: u64) -> WorkerConfig {
         classes: vec![SlotClass {
             name: "io",
             units: u32::try_from(slots).expect("a few slots"),
+            spread: false,
         }],
         kinds: vec![KindSlot {
             kind: "noop".to_owned(),

@@ -10,7 +10,7 @@ local function has_units(row)
 end
 
 local function has_room(row)
-  return has_units(row) and not (row.room and row.room.free < 1)
+  return row.most > 0 and has_units(row) and not (row.room and row.room.free < 1)
 end
 
 -- Reads the queue in windows; `row.next` is the position of its head in the current one.

@@ -27,7 +27,7 @@ local function pick_shared()
     if not row then return end
     repeat
       if row.fair then take_of_visit(row) else take_plain(row) end
-      used[row.class] = used[row.class] + row.cost
+      used[row.class], row.most = used[row.class] + row.cost, row.most - 1
       if row.room then spend(row.room) end
     -- What one key was given may have been the last that another kind's tasks of this key were allowed.
     until row.fair or #picked == wanted or not has_room(row) or (head_score(row) or math.huge) >= limit

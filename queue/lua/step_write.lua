@@ -19,7 +19,8 @@ for _, row in ipairs(kinds) do
   -- A worker that cannot claim must not take wake-ups from those that can.
   local shut = hold or not has_units(row)
   if register and not shut then
-    redis.call('ZADD', prefix .. 'idle:' .. row.kind, now, worker)
+    local held = row.load and row.load + used[row.class] or 0
+    redis.call('ZADD', prefix .. 'idle:' .. row.kind, idle_score(held), worker)
   elseif register or hold then
     redis.call('ZREM', prefix .. 'idle:' .. row.kind, worker)
   end

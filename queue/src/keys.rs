@@ -27,7 +27,7 @@
 //! | `u:<tenant>:<hash>` | STRING | the task that holds a unique key of a kind, as long as it has not ended |
 //! | `n:<tenant>` | STRING | its tasks that have not ended, the bytes of their records, when that last changed |
 //! | `bounds` | HASH | how many tasks and bytes a tenant, or `*` each, may have in the queue, where it is not the usual number |
-//! | `w:<worker>` `idle:<kind>` | LIST, ZSET | a worker's mailbox; workers idle for a kind |
+//! | `w:<worker>` `idle:<kind>` | LIST, ZSET | a worker's mailbox; workers idle for a kind, by how little they hold of what is to be spread, then by time |
 //! | `rp:<worker>:<0 or 1>` | STRING | the answers to the last steps of even and odd seq |
 //! | `workers` `kinds` | HASH | registries |
 //! | `tick` `hold` | STRING | the ticker's duty, the duty to run a solo task |

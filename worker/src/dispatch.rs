@@ -160,14 +160,17 @@ pub fn slot_classes(settings: &Settings) -> Vec<SlotClass> {
         SlotClass {
             name: Slot::Cpu.as_str(),
             units: settings.max_workers,
+            spread: false,
         },
         SlotClass {
             name: Slot::Io.as_str(),
             units: settings.io_slots,
+            spread: false,
         },
         SlotClass {
             name: Slot::Stream.as_str(),
             units: settings.stream_slots,
+            spread: true,
         },
     ]
 }

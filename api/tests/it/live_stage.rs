@@ -76,7 +76,11 @@ impl Puppet {
         };
         let config = WorkerConfig {
             name: "puppet".to_owned(),
-            classes: vec![SlotClass { name: "io", units: 8 }],
+            classes: vec![SlotClass {
+                name: "io",
+                units: 8,
+                spread: false,
+            }],
             kinds: kinds.iter().map(slot).collect(),
             drain_grace: Duration::from_secs(1),
             handlers_on: None,

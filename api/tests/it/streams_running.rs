@@ -66,6 +66,7 @@ impl Camera {
             classes: vec![SlotClass {
                 name: "stream",
                 units: 8,
+                spread: false,
             }],
             kinds: vec![KindSlot {
                 kind: "stream_ingest".to_owned(),

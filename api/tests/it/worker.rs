@@ -43,7 +43,11 @@ impl TestWorker {
         };
         let config = WorkerConfig {
             name: "test".to_owned(),
-            classes: vec![SlotClass { name: "io", units: 8 }],
+            classes: vec![SlotClass {
+                name: "io",
+                units: 8,
+                spread: false,
+            }],
             kinds: vec![KindSlot {
                 kind: "echo".to_owned(),
                 class: 0,

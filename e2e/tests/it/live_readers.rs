@@ -56,7 +56,11 @@ async fn worker(queue: Queue, attempts: mpsc::Sender<(Attempt, oneshot::Sender<O
     };
     let config = WorkerConfig {
         name: "strings".to_owned(),
-        classes: vec![SlotClass { name: "io", units: 8 }],
+        classes: vec![SlotClass {
+            name: "io",
+            units: 8,
+            spread: false,
+        }],
         kinds: vec![echo],
         drain_grace: Duration::from_secs(1),
         handlers_on: None,

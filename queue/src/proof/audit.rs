@@ -13,6 +13,8 @@ use crate::proof::world::{TENANTS, World};
 
 /// Registrations older than this are not trusted by the scripts.
 const FRESH_MS: u64 = 10_000;
+/// What a registration holds above its time: how little its worker holds.
+const TURN: u64 = 1 << 41;
 
 type Scores = BTreeMap<String, Vec<(String, u64)>>;
 
@@ -310,10 +312,11 @@ fn wake_ups(world: &World, found: &Found) {
     for (kind, ..) in KINDS {
         let solo = !world.model.solo(kind).is_empty() && world.model.hold.is_none();
         let claimable = world.model.kind_is_open(kind) && (solo || world.model.may_run(kind));
-        let waiting = found
-            .idle
-            .get(&format!("idle:{kind}"))
-            .is_some_and(|entries| entries.iter().any(|(_, since)| since + FRESH_MS >= world.model.now));
+        let waiting = found.idle.get(&format!("idle:{kind}")).is_some_and(|entries| {
+            entries
+                .iter()
+                .any(|(_, score)| score % TURN + FRESH_MS >= world.model.now)
+        });
         let about_to_step = world
             .workers
             .iter()

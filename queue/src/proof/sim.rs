@@ -155,6 +155,9 @@ impl Sim {
             cost: KINDS[*kind].2,
             lease_ms: KINDS[*kind].3,
             extra: if *kind == 0 { extra } else { 0 },
+            most: MAX_CLAIMS as usize,
+            // Who is woken first is no matter of right or wrong; that somebody is, is.
+            load: (*kind == 1).then_some(self.seq as u32 % 5),
         };
         request.kinds = SHAPES[self.shape].1.iter().map(offer).collect();
         let wanted = MAX_CLAIMS.min(request.free.iter().sum::<u32>() + extra);

@@ -28,6 +28,9 @@ pub struct SlotClass {
     pub name: &'static str,
     /// Units that attempts of this class may use together.
     pub units: u32,
+    /// Whether tasks of this class are spread over the workers: one at a time goes to whoever holds the least. For those that
+    /// stay for long, such as live streams.
+    pub spread: bool,
 }
 
 /// One kind that a worker runs.

@@ -81,6 +81,10 @@ pub(crate) struct Offer {
     pub(crate) lease_ms: u64,
     /// Units beyond the class's free ones that may be claimed ahead.
     pub(crate) extra: u32,
+    /// Most tasks of it to claim.
+    pub(crate) most: usize,
+    /// Units that this worker holds, if tasks of this kind go to whoever holds the least.
+    pub(crate) load: Option<u32>,
 }
 
 /// The answer.
@@ -118,7 +122,7 @@ pub(crate) struct Claim {
 impl StepRequest {
     pub(crate) fn encode(&self, worker: &str, incarnation: &str) -> Vec<Vec<u8>> {
         let mut args = Args(Vec::with_capacity(
-            24 + 4 * self.finishes.len() + 3 * self.renewals.len() + 5 * self.kinds.len(),
+            24 + 4 * self.finishes.len() + 3 * self.renewals.len() + 7 * self.kinds.len(),
         ));
         args.text(worker);
         args.text(incarnation);
@@ -164,6 +168,8 @@ impl StepRequest {
             args.number(u64::from(offer.cost));
             args.number(offer.lease_ms);
             args.number(u64::from(offer.extra));
+            args.number(offer.most as u64);
+            args.text(&offer.load.map(|load| load.to_string()).unwrap_or_default());
         }
         args.0
     }

@@ -100,7 +100,11 @@ async fn nine_full_batches_are_taken_in_and_drained() {
             .unwrap();
     }
     let mut config = config("w1", &["echo", "ocr"], 200);
-    config.classes.push(SlotClass { name: "cpu", units: 50 });
+    config.classes.push(SlotClass {
+        name: "cpu",
+        units: 50,
+        spread: false,
+    });
     config.kinds[0].claim_ahead = true;
     let worker = stage.worker_with(config, echoes());
     stage.until_kept(|count| count as u64 == expected + 4_000).await;

@@ -31,6 +31,7 @@ mod scripts;
 mod sentinel;
 mod servers;
 mod shards;
+mod spread;
 mod stage;
 mod startup;
 mod status;

@@ -211,7 +211,11 @@ pub(crate) fn config(name: &str, kinds: &[&str], units: u32) -> WorkerConfig {
     };
     WorkerConfig {
         name: name.to_owned(),
-        classes: vec![SlotClass { name: "io", units }],
+        classes: vec![SlotClass {
+            name: "io",
+            units,
+            spread: false,
+        }],
         kinds: kinds.iter().map(slot).collect(),
         drain_grace: Duration::from_secs(5),
         handlers_on: None,

@@ -118,7 +118,7 @@ impl Engine {
         let info = self.info_if_due(shard, now);
         let (renewals, progress) = (self.take_renewals(shard, now), self.take_progress(shard, now));
         let (free, kinds) = if wanted > 0 || register {
-            (self.free_units(shard), self.offers(shard))
+            (self.free_units(shard), self.offers(shard, now))
         } else {
             Default::default()
         };

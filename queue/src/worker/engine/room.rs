@@ -59,7 +59,10 @@ impl Engine {
         let wanted = u32::try_from(request.wanted).expect("a step asks for few tasks");
         let most = |class: usize| {
             let offers = request.kinds.iter().filter(|offer| offer.class == class);
-            let units = offers.map(|offer| (request.free[class] + offer.extra).min(wanted * offer.cost));
+            let units = offers.map(|offer| {
+                let most = wanted.min(u32::try_from(offer.most).unwrap_or(wanted));
+                (request.free[class] + offer.extra).min(most * offer.cost)
+            });
             units.max().unwrap_or(0)
         };
         (0..self.used.len()).map(most).collect()
@@ -94,13 +97,20 @@ impl Engine {
         if short { CLAIM_AHEAD.saturating_sub(over) } else { 0 }
     }
 
-    pub(super) fn offers(&self, shard: usize) -> Vec<Offer> {
-        let offer = |(slot, kind): (usize, &KindSlot)| Offer {
-            kind: kind.kind.clone(),
-            class: kind.class,
-            cost: kind.cost,
-            lease_ms: millis(kind.lease),
-            extra: self.extra(shard, slot),
+    pub(super) fn offers(&self, shard: usize, now: Instant) -> Vec<Offer> {
+        // A worker that steps for another reason leaves what is spread to the one that was woken for it.
+        let looks = self.lanes[shard].woken || self.registration_is_old(shard, now);
+        let offer = |(slot, kind): (usize, &KindSlot)| {
+            let spread = self.config.classes[kind.class].spread;
+            Offer {
+                kind: kind.kind.clone(),
+                class: kind.class,
+                cost: kind.cost,
+                lease_ms: millis(kind.lease),
+                extra: self.extra(shard, slot),
+                most: if spread { usize::from(looks) } else { MAX_ITEMS },
+                load: spread.then(|| self.used[kind.class]),
+            }
         };
         self.config.kinds.iter().enumerate().map(offer).collect()
     }
@@ -120,6 +130,11 @@ impl Engine {
             }
         }
         free.into_iter().map(|units| units > 0 && !reply.alone).collect()
+    }
+
+    fn registration_is_old(&self, shard: usize, now: Instant) -> bool {
+        let registered = &self.lanes[shard].registered;
+        registered.as_ref().is_none_or(|(at, _)| now >= *at + REGISTER_EVERY)
     }
 
     /// A registration is due when it is old, or when the classes with room are others than those registered. With

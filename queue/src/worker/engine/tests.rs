@@ -23,7 +23,11 @@ fn engine(units: u32) -> (Engine, Instant) {
 pub(super) fn engine_of(units: u32, shards: usize) -> (Engine, Instant) {
     let config = WorkerConfig {
         name: "w1".to_owned(),
-        classes: vec![SlotClass { name: "io", units }],
+        classes: vec![SlotClass {
+            name: "io",
+            units,
+            spread: false,
+        }],
         kinds: vec![KindSlot {
             kind: "echo".to_owned(),
             class: 0,
@@ -327,7 +331,11 @@ fn a_worker_that_may_get_a_task_to_run_alone_sends_no_second_step() {
 
 #[test]
 fn an_attempt_that_only_waits_makes_room_for_the_next_as_far_as_waiting_has_room() {
-    let class = |name, units| SlotClass { name, units };
+    let class = |name, units| SlotClass {
+        name,
+        units,
+        spread: false,
+    };
     let config = WorkerConfig {
         classes: vec![class("cpu", 1), class("io", 1)],
         ..engine_of(1, 1).0.config
@@ -348,4 +356,22 @@ fn an_attempt_that_only_waits_makes_room_for_the_next_as_far_as_waiting_has_room
     assert_eq!(engine.free_units(0), [1, 0], "it is the second one's now");
     end(&mut engine, now, &second);
     assert_eq!((&engine.used, &engine.busy), (&vec![0, 0], &vec![0, 0]));
+}
+
+#[test]
+fn what_is_spread_is_claimed_one_at_a_time_and_only_by_whoever_was_woken() {
+    let mut config = engine_of(4, 1).0.config;
+    config.classes[0].spread = true;
+    let (mut engine, now) = (Engine::new(config, 1), Instant::now());
+    let offer = |request: &StepRequest| (request.kinds[0].most, request.kinds[0].load, request.free[0]);
+    let (request, attempts) = exchange(&mut engine, now, &[1]);
+    assert_eq!(offer(&request), (1, Some(0), 4));
+    engine.wake(0);
+    let (request, _) = exchange(&mut engine, now, &[2]);
+    assert_eq!(offer(&request), (1, Some(1), 3));
+    engine.attempt_ended(id(1), &attempts[0].lease_token, succeed(), now);
+    let (request, _) = exchange(&mut engine, now, &[]);
+    assert_eq!((request.finishes.len(), offer(&request)), (1, (0, Some(1), 3)));
+    let (request, _) = exchange(&mut engine, now + Duration::from_secs(3), &[]);
+    assert_eq!(offer(&request).0, 1, "a wake-up may have been lost");
 }
