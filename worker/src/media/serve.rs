@@ -1,5 +1,6 @@
 //! The child's loop: one request, its progress, its answer, the next request. What a kind does belongs in its module.
 
+use std::io::BufReader;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
@@ -22,6 +23,9 @@ use crate::streams::{self, Streams};
 
 /// Requests waiting while one is worked on. The worker sends none before the answer, so one slot is plenty.
 const REQUESTS_WAITING: usize = 1;
+
+/// Read at a time, as far as it is there: lengths, header and, of a stream, most of the body in one call.
+const READ_AHEAD_BYTES: usize = 128 * 1024;
 
 /// What lives as long as the child: engines that are slow to start.
 #[derive(Default)]
@@ -88,7 +92,8 @@ pub(crate) fn serve() -> anyhow::Result<()> {
 }
 
 /// Reads ahead, so that the end of the worker is seen in the middle of a long recognition.
-fn read_requests(mut socket: UnixStream, requests: &mpsc::SyncSender<Frame>) {
+fn read_requests(socket: UnixStream, requests: &mpsc::SyncSender<Frame>) {
+    let mut socket = BufReader::with_capacity(READ_AHEAD_BYTES, socket);
     while let Ok(Some(frame)) = protocol::read(&mut socket, MAX_MEDIA_BYTES) {
         if requests.send(frame).is_err() {
             return;

@@ -7,6 +7,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Once;
 use std::time::Duration;
 
+use bytes::Buf;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -32,9 +33,12 @@ static LESS_CONFINED: Once = Once::new();
 #[derive(Debug)]
 pub(super) struct MediaChild {
     process: Child,
-    socket: UnixStream,
+    /// Read by way of a buffer: an answer is three pieces, and small.
+    socket: BufReader<UnixStream>,
     /// Requests so far; see [`MediaChild::wear`].
     wear: u32,
+    /// Wear, in requests that are about no stream, at which its memory was looked at.
+    weighed_at: u32,
     metrics: Metrics,
     /// Reads standard error until the child is gone.
     _log: JoinSet<()>,
@@ -68,11 +72,12 @@ impl MediaChild {
             log.spawn(log_lines(stderr, process.id()));
         }
         metrics.media_child_started();
-        let socket = UnixStream::from_std(ours)?;
+        let socket = BufReader::new(UnixStream::from_std(ours)?);
         Ok(Self {
             process,
             socket,
             wear: 0,
+            weighed_at: 0,
             metrics,
             _log: log,
             _folder: folder,
@@ -88,10 +93,9 @@ impl MediaChild {
     ) -> Result<(Reply, Vec<u8>), ProtocolError> {
         let of_a_stream = request.kind.starts_with(STREAM_KINDS);
         self.wear += if of_a_stream { 1 } else { STREAM_REQUESTS_IN_ONE };
-        self.socket
-            .write_all(&protocol::head(request, media.len(), MAX_MEDIA_BYTES)?)
-            .await?;
-        self.socket.write_all(media).await?;
+        // In one call, so that the child is not woken by the head alone.
+        let head = protocol::head(request, media.len(), MAX_MEDIA_BYTES)?;
+        self.socket.write_all_buf(&mut head.as_slice().chain(media)).await?;
         loop {
             let frame = protocol::read_async(&mut self.socket, MAX_RESULT_BYTES).await?;
             let frame = frame.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
@@ -118,8 +122,12 @@ impl MediaChild {
         matches!(self.process.try_wait(), Ok(None))
     }
 
-    /// Memory that it holds, bytes; 0 where the system does not tell.
-    pub(super) fn resident_bytes(&self) -> u64 {
+    /// Memory that it holds, bytes, if it has worn since it was last asked; 0 where the system does not tell.
+    pub(super) fn newly_resident_bytes(&mut self) -> u64 {
+        let wear = self.wear / STREAM_REQUESTS_IN_ONE;
+        if std::mem::replace(&mut self.weighed_at, wear) == wear {
+            return 0;
+        }
         let Some(pid) = self.pid() else { return 0 };
         let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else {
             return 0;

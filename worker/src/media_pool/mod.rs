@@ -213,14 +213,14 @@ impl MediaPool {
         })
     }
 
-    fn give_back(&self, child: MediaChild) {
+    fn give_back(&self, mut child: MediaChild) {
         let MediaPoolConfig {
             recycle_after_requests,
             recycle_resident_bytes,
             ..
         } = self.0.config;
         let worn = child.wear() >= recycle_after_requests.saturating_mul(STREAM_REQUESTS_IN_ONE)
-            || child.resident_bytes() > recycle_resident_bytes;
+            || child.newly_resident_bytes() > recycle_resident_bytes;
         if !worn && !self.0.permits.is_closed() {
             self.idle().push(child);
         }

@@ -1,13 +1,18 @@
 //! What a running stream says of itself: one line in the task's progress, and its counts.
 
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use zoetrope_queue::Attempt;
 use zoetrope_shared::tasks::stream_ingest::{LOCAL, Scene, StreamCounts, WhyLocal};
 
 use super::cause::{Cause, SourceDown};
 use super::describe::MODEL;
 use crate::protocol_streams::Codec;
+
+/// Counts are told this often at most: each telling wakes the engine, and a camera sends thirty pictures a second.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// What a stream is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +49,8 @@ struct Inner {
     model: Option<ModelIs>,
     /// The provider and the model that described last; the local describer if none did.
     author: (String, String),
+    /// When the line was told last.
+    told: Instant,
 }
 
 /// What a source says of its pictures.
@@ -90,9 +97,10 @@ impl Status {
                 counts: last.map(|scene| scene.totals).unwrap_or_default(),
                 model: None,
                 author: author.unwrap_or_else(|| (LOCAL.to_owned(), MODEL.to_owned())),
+                told: Instant::now(),
             }),
         };
-        status.tell(&status.inner());
+        status.tell(&mut status.inner());
         status
     }
 
@@ -101,7 +109,7 @@ impl Status {
         let mut inner = self.inner();
         (inner.detail, inner.video) = (None, Some(video));
         inner.phase = Phase::Live;
-        self.tell(&inner);
+        self.tell(&mut inner);
     }
 
     /// The source is away.
@@ -109,7 +117,7 @@ impl Status {
         let mut inner = self.inner();
         inner.detail = Some(down.detail.clone());
         inner.phase = Phase::Down(down.cause);
-        self.tell(&inner);
+        self.tell(&mut inner);
     }
 
     /// Everything at this moment.
@@ -127,14 +135,17 @@ impl Status {
     pub fn phase(&self, phase: Phase) {
         let mut inner = self.inner();
         inner.phase = phase;
-        self.tell(&inner);
+        self.tell(&mut inner);
     }
 
-    /// Counts something, and says so: only the newest line is sent, now and then.
+    /// Counts something, and says so: at once where it is a scene, else now and then.
     pub fn count(&self, change: impl FnOnce(&mut StreamCounts)) {
         let mut inner = self.inner();
+        let scenes = inner.counts.scenes;
         change(&mut inner.counts);
-        self.tell(&inner);
+        if inner.counts.scenes != scenes || inner.told.elapsed() >= TELL_EVERY {
+            self.tell(&mut inner);
+        }
     }
 
     /// Takes over what a written scene tells of the model that was to describe it.
@@ -150,7 +161,7 @@ impl Status {
         if scene.why_local.is_none() {
             inner.author = (scene.provider.clone(), scene.model.clone());
         }
-        self.tell(&inner);
+        self.tell(&mut inner);
     }
 
     /// The provider and the model that described last; the local describer if none did.
@@ -162,7 +173,7 @@ impl Status {
     pub fn share(&self, done: f64) {
         let mut inner = self.inner();
         inner.percent = (done.clamp(0.0, 1.0) * 100.0) as u8;
-        self.tell(&inner);
+        self.tell(&mut inner);
     }
 
     /// What was counted so far.
@@ -170,7 +181,8 @@ impl Status {
         self.inner().counts
     }
 
-    fn tell(&self, inner: &Inner) {
+    fn tell(&self, inner: &mut Inner) {
+        inner.told = Instant::now();
         let line = line(inner.phase, inner.model, &inner.counts);
         self.attempt.progress(inner.percent, &line);
     }

@@ -18,6 +18,9 @@ pub(super) fn run(tools: Tools<'_>, input: &KeyFrameInput, body: &[u8]) -> Resul
     let mut gate = Gate::from_state(input.gate.as_ref());
     let mut reporter = Reporter::new(tools, &mut gate, &input.analyse);
     let mut decoder = Decoder::of_stream(input.codec)?;
+    if input.analyse.texts == 0 && input.analyse.pictures.is_none() {
+        decoder.skip_smoothing();
+    }
     decoder.send(body, input.t_ms, true);
     decoder.send_end();
     if let Some((picture, damaged)) = decoder.receive() {

@@ -19,6 +19,7 @@ mod regions;
 mod reporter;
 mod sampler;
 mod scaler;
+mod shrink;
 mod snapshot;
 mod view;
 mod view_pace;

@@ -50,7 +50,7 @@ impl<'a> Reporter<'a> {
     /// Reports a picture.
     pub(super) fn report(&mut self, picture: &frame::Video, t_ms: u64, damaged: bool) -> Result<(), Fault> {
         let (width, height) = (picture.width(), picture.height());
-        let luma = self.tools.scaler.luma(picture, gate::luma_size(width, height))?;
+        let luma = self.tools.scaler.small_luma(picture, gate::luma_size(width, height))?;
         let seen = self.gate.judge(&luma, t_ms, damaged);
         let mut report = FrameReport {
             t_ms,

@@ -9,6 +9,7 @@ use ffmpeg_next::util::frame;
 use image::{GrayImage, RgbImage};
 
 use super::colors::HIGH_DEFINITION;
+use super::shrink;
 use crate::fault::Fault;
 
 /// Conversions kept ready: making one costs as much as several uses. A child serves few sizes at a time.
@@ -52,6 +53,11 @@ impl Scaler {
         let scaled = self.convert(picture, (Pixel::GRAY8, size.0, size.1), Flags::AREA)?;
         let pixels = plane(scaled, 0, size);
         GrayImage::from_raw(size.0, size.1, pixels).ok_or_else(|| Fault::engine_failed("swscale gave too few pixels"))
+    }
+
+    /// As [`Scaler::luma`], for a size so small that it does not matter to which side a pixel on an edge counts.
+    pub(super) fn small_luma(&mut self, picture: &frame::Video, size: (u32, u32)) -> Result<GrayImage, Fault> {
+        shrink::luma(picture, size).map_or_else(|| self.luma(picture, size), Ok)
     }
 
     /// Single pixels of the picture, picked on a grid of this size and not averaged.
