@@ -30,7 +30,7 @@ run: setup build ## build everything, start it, show a demonstration, serve on h
 test: setup-tests build ## run every test, the chaos tests over real processes included
 	$(CARGO) test --workspace
 
-chaos: setup-tests build ## bring faults upon real processes for a quarter of an hour (CHAOS_SEED=, CHAOS_CASES=C01,C02)
+chaos: setup-tests build ## bring faults upon real processes for 35 minutes (CHAOS_SEED=, CHAOS_CASES=C01,C02)
 	$(TARGET_DIR)/debug/examples/chaos '$(CHAOS_SEED)' '$(CHAOS_CASES)'
 
 docker-test: ## run docker-compose.yml for real with three workers; skipped where no Docker engine answers

@@ -4,6 +4,7 @@
 //! Tests are in `tests/it`; the benchmark's driver is `examples/bench/`. A harness may panic: it runs in tests only.
 
 pub mod ai_services;
+mod announced;
 mod browser;
 pub mod chaos;
 #[allow(clippy::unwrap_used, reason = "the tests of the queue have it, too")]
@@ -14,6 +15,7 @@ mod cost;
 mod events;
 mod http;
 mod ledger;
+pub mod numbered;
 mod orphan;
 mod page;
 #[path = "../../queue/tests/it/ports.rs"]
@@ -27,6 +29,7 @@ pub mod recording;
 mod redis;
 mod rtmp;
 mod rtsp;
+mod s3;
 #[allow(dead_code, clippy::unwrap_used, reason = "the tests of the queue have it, too")]
 #[path = "../../queue/tests/it/servers.rs"]
 mod servers;
@@ -49,6 +52,7 @@ pub use provider::{Provider, ProviderAnswer};
 pub use redis::{Durability, Redis};
 pub use rtmp::RtmpServer;
 pub use rtsp::RtspServer;
+pub use s3::S3Server;
 pub use site::Site;
 pub use stage::{Stage, StageBuilder};
 pub use tree::{children_of, descendants_of, ended, open_files, until_children_of};

@@ -1,20 +1,15 @@
 //! A real RTSP server of the test's own, `GStreamer`'s, that can be frozen, killed and started again on its port.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
-use std::process::Stdio;
-use std::time::Duration;
+use std::path::Path;
 
 use rustix::process::{Pid, Signal};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::process::Child;
+
+use crate::announced::{self, PYTHON};
 
 /// The first of loopback: the server's datagrams come from there, whatever it listens on.
 const ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
-/// Debian's own python: others have no `GStreamer`.
-const PYTHON: &str = "/usr/bin/python3";
-const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running server. Killed when dropped.
 #[derive(Debug)]
@@ -77,23 +72,11 @@ impl RtspServer {
 }
 
 async fn spawn(args: &[String], port: u16) -> (Child, u16) {
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("rtsp-server.py");
-    let mut child = Command::new(PYTHON)
-        .arg(script)
-        .args(["--address", &ADDRESS.to_string(), "--port", &port.to_string()])
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("Debian's python should be installed: `make setup`");
-    let mut lines = BufReader::new(child.stdout.take().expect("stdout should be a pipe")).lines();
-    let ready = timeout(START_LIMIT, lines.next_line()).await;
-    let line = ready
-        .expect("the RTSP server should be ready in time")
-        .expect("its output should be text")
-        .expect("the RTSP server should start: `make setup` installs what it needs");
-    let port = line.strip_prefix("ready ").and_then(|port| port.parse().ok());
-    (child, port.unwrap_or_else(|| panic!("{line:?} should tell the port")))
+    let own = [
+        "--address".to_owned(),
+        ADDRESS.to_string(),
+        "--port".to_owned(),
+        port.to_string(),
+    ];
+    announced::start(Path::new(PYTHON), "rtsp-server.py", &[&own[..], args].concat()).await
 }

@@ -35,3 +35,9 @@ async fn submits_over_connections_that_are_reset_make_one_task_each() {
 async fn background_work_goes_on_although_whoever_does_it_is_killed() {
     keeps_its_promises("C38").await;
 }
+
+// Two minutes of a camera each, mostly of waiting: beside each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_picture_is_recorded_or_in_a_gap_although_the_recording_workers_are_killed() {
+    tokio::join!(keeps_its_promises("R1"), keeps_its_promises("R2"));
+}

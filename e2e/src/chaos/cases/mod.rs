@@ -6,6 +6,7 @@ mod failover;
 mod fairness;
 mod kills;
 mod million;
+mod recordings;
 mod store;
 mod wire;
 
@@ -22,6 +23,7 @@ pub fn all() -> Vec<Case> {
         api::CASES,
         fairness::CASES,
         million::CASES,
+        recordings::CASES,
     ]
     .concat()
 }
