@@ -1,7 +1,7 @@
 -- Checks keys that are not of one task and, if told so, mends them. KEYS: meta. ARGV: 1 to mend, then names without
 -- the prefix. Returns the fault of each, or ''.
 local STALE_MS = 60000  -- the ticker forgets a worker after this
-local LAPSING = { w = true, r = true, rp = true, rt = true, watched = true, tick = true, hold = true }
+local LAPSING = { w = true, r = true, rp = true, rt = true, watched = true, tick = true, hold = true, jh = true }
 local mend, mends = ARGV[1] == '1', {}
 
 local function fault(name, ...)

@@ -44,8 +44,8 @@ pub struct JournalHead {
     pub name: String,
     /// Of the last claim.
     pub epoch: u32,
-    /// The task of the last claim.
-    pub task: TaskId,
+    /// The task of the last claim; `None` where it was restored since.
+    pub task: Option<TaskId>,
     /// What the last claim said of it.
     pub note: String,
 }
@@ -187,7 +187,7 @@ impl Queue {
         self.link.call(shard, &self.link.scripts.journal, &args).await
     }
 
-    async fn read_journal<T: redis::FromRedisValue>(
+    pub(crate) async fn read_journal<T: redis::FromRedisValue>(
         &self,
         tenant: &str,
         what: &str,
@@ -201,7 +201,7 @@ impl Queue {
 }
 
 /// A journal as scripts name it. Neither part can hold a colon.
-fn journal_of(tenant: &str, name: &str) -> Result<String, QueueError> {
+pub(crate) fn journal_of(tenant: &str, name: &str) -> Result<String, QueueError> {
     let plain = |c: u8| c.is_ascii_alphanumeric() || b"_-".contains(&c);
     if !(1..=MAX_JOURNAL_NAME).contains(&name.len()) || !name.bytes().all(plain) {
         return Err(QueueError::invalid(
@@ -219,7 +219,7 @@ fn head(journal: &str, line: &str) -> Option<JournalHead> {
         tenant: tenant.to_owned(),
         name: name.to_owned(),
         epoch: parts.next()?.parse().ok()?,
-        task: parts.next()?.parse().ok()?,
+        task: parts.next()?.parse().ok(),
         note: parts.next()?.to_owned(),
     })
 }

@@ -35,6 +35,7 @@
 //! | `rt:<slot>` | HASH | events counted per 10 s |
 //! | `jn` | HASH | journals by `<tenant>:<name>`: epoch, the task that claimed it last, its note |
 //! | `jp:<tenant>:<name>` `j:<tenant>:<name>:<page>` | HASH, STRING | pages of a journal with their weights; the records of one |
+//! | `jh:<tenant>:<name>` | ZSET | who holds pages of a journal, as `<page>:<name>` by when that lapses |
 
 use sha2::{Digest, Sha256};
 

@@ -11,6 +11,7 @@ mod fsck;
 mod health;
 mod id;
 mod journal;
+mod journal_keep;
 mod keys;
 mod limits;
 mod listing;

@@ -84,7 +84,7 @@ impl Scripts {
             fsck_tally: script!(" flags=allow-oom", "clock" "fsck_tally"),
             set_bound: script!(" flags=allow-oom", "clock" "set_bound"),
             why: script!(" flags=no-writes", "clock" "header" "attempt" "plan" "rule" "read_task" "why" "why_answer"),
-            journal: script!("", "clock" "journal" "journal_run"),
+            journal: script!("", "clock" "journal" "journal_keep" "journal_run"),
             journal_read: script!(" flags=no-writes", "clock" "journal_read"),
         }
     }

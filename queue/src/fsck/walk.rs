@@ -111,7 +111,7 @@ impl Walk<'_> {
                     names.indexes.insert(name.to_owned());
                     keys.push(name.to_owned());
                 }
-                "idem" | "u" | "idle" | "fl" | "r" | "w" | "rp" | "rt" | "watched" | "tick" | "hold" => {
+                "idem" | "u" | "idle" | "fl" | "r" | "w" | "rp" | "rt" | "watched" | "tick" | "hold" | "jh" => {
                     keys.push(name.to_owned());
                 }
                 "meta" | "kinds" | "workers" | "own" | "rules" | "bounds" | "fm" | "b" | "ev" | "done" | "jn"

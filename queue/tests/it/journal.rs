@@ -8,7 +8,7 @@ use zoetrope_queue::{Appended, Attempt, Outcome, QueueError, State};
 use crate::stage::{Does, LEASE, Stage, TENANT, config, new_task};
 
 /// A handler that hands its attempts over and does nothing more.
-fn hands_over(
+pub(crate) fn hands_over(
     attempts_in: mpsc::Sender<Attempt>,
 ) -> impl Fn(Attempt) -> futures_util::future::BoxFuture<'static, Outcome> + Clone {
     move |attempt: Attempt| {
@@ -45,7 +45,7 @@ async fn records_are_read_as_they_were_written_and_each_append_counts_once() {
         [(7, 15), (8, 1)].into()
     );
     let head = queue.journal(TENANT, "camera_1").await.unwrap().unwrap();
-    assert_eq!((head.epoch, head.task, head.note.as_str()), (1, id, "keep=7"));
+    assert_eq!((head.epoch, head.task, head.note.as_str()), (1, Some(id), "keep=7"));
     assert_eq!(queue.journals().await.unwrap(), [head]);
     assert_eq!(queue.journal("someone_else", "camera_1").await.unwrap(), None);
     assert!(

@@ -15,6 +15,7 @@ mod following;
 mod forms;
 mod fsck;
 mod journal;
+mod journal_keep;
 mod lifecycle;
 mod limits;
 mod load;
