@@ -1,5 +1,6 @@
 //! The process as a whole: what is started, and the written order in which it stops.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::Router;
@@ -7,8 +8,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use zoetrope_shared::config::{AuthMode, Settings};
-use zoetrope_shared::recordings::{StoredRecording, forget_if_empty, keep_within};
+use zoetrope_shared::recordings::{
+    Recording, StoredRecording, forget_if_empty, keep_tenant_within, keep_within, seal_old_hours,
+};
 use zoetrope_shared::shutdown::ShutdownSteps;
+use zoetrope_shared::tenant::Tenant;
 
 use crate::app::App;
 use crate::auth::first_key;
@@ -124,14 +128,29 @@ async fn sweep(app: App, stop: CancellationToken) {
     }
 }
 
-/// Deletes what is too old or too much of every recording: those that nobody writes into have nobody else.
+/// Deletes what is too old or too much of every recording and seals its old hours: those that nobody writes into have nobody else.
 async fn sweep_recordings(app: &App) -> anyhow::Result<u64> {
     // Not connected yet: the next sweep is soon enough.
     let Ok(queue) = app.link.queue() else { return Ok(0) };
-    let mut freed = 0;
+    let (mut freed, mut tenants) = (0, BTreeSet::new());
     for StoredRecording { tenant, stream, keep } in StoredRecording::all(queue).await? {
-        freed += keep_within(queue, &app.recordings, (&tenant, &stream), keep, app.clock.now_ms()).await?;
-        forget_if_empty(queue, &app.recordings, &tenant, &stream).await?;
+        let recording = Recording {
+            queue,
+            store: &app.recordings,
+            tenant: &tenant,
+            stream: &stream,
+        };
+        freed += keep_within(&recording, keep, app.clock.now_ms()).await?;
+        forget_if_empty(&recording).await?;
+        seal_old_hours(&recording, app.clock.now_ms()).await?;
+        tenants.insert(tenant.to_string());
+    }
+    let Some(cap) = app.settings.recording_max_tenant_bytes else {
+        return Ok(freed);
+    };
+    for tenant in tenants {
+        let tenant = Tenant::parse(&tenant)?;
+        freed += keep_tenant_within(queue, &app.recordings, &tenant, cap, app.clock.now_ms()).await?;
     }
     Ok(freed)
 }

@@ -50,6 +50,8 @@ pub struct Services {
     pub recordings: Recordings,
     /// How much is kept of recordings that say nothing themselves.
     pub recordings_keep: Keep,
+    /// Bytes that all recordings of a tenant may take, if there is a bound.
+    pub recordings_tenant_bytes: Option<u64>,
     /// How full their disk may be for a recording to start.
     pub recordings_max_disk_percent: f64,
     /// The only way to a user's URL.
@@ -131,6 +133,7 @@ impl Services {
         Ok(Self {
             recordings: Recordings::beside(&artifacts),
             recordings_keep: Keep::of(settings.recording_max_hours, settings.recording_max_bytes),
+            recordings_tenant_bytes: settings.recording_max_tenant_bytes,
             recordings_max_disk_percent: settings.recording_max_disk_percent,
             artifacts,
             netguard: NetGuard::new(NetGuardConfig::of(settings)),

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use zoetrope_queue::QueueError;
 use zoetrope_shared::artifacts::ArtifactError;
+use zoetrope_shared::recordings::RecordingError;
 use zoetrope_shared::tasks::FieldError;
 use zoetrope_shared::wire::{Problem, ProblemCode, ProblemField};
 
@@ -164,6 +165,15 @@ impl From<QueueError> for Refusal {
             .come_back_in(FULL),
             QueueError::Invalid { field, detail } => Self::invalid(format!("/{field}"), detail),
             other => Self::internal("use the queue", &other),
+        }
+    }
+}
+
+impl From<RecordingError> for Refusal {
+    fn from(error: RecordingError) -> Self {
+        match error {
+            RecordingError::Queue(error) => error.into(),
+            RecordingError::Store(error) => error.into(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `GET /api/v1/streams/{id}/export`: one MP4 of a part of a recording. Nothing is made in advance: segments are handed out one
-//! after the other behind their init segment, moved in time so that the file begins at 0.
+//! after the other behind their init segment, moved in time so that the file begins at 0. Until it is sent, retention leaves it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -11,8 +12,8 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use zoetrope_shared::artifacts::ArtifactError;
-use zoetrope_shared::recordings::{Fragments, Recordings, Segment, SegmentName, Stretch, Timeline, timescales};
+use zoetrope_shared::artifacts::{ArtifactError, ArtifactId};
+use zoetrope_shared::recordings::{Fragments, Pin, Recording, Segment, SegmentName, Stretch, Timeline, timescales};
 use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::{Problem, ProblemCode, ProblemField};
 
@@ -28,6 +29,10 @@ use crate::tenant::Caller;
 
 /// Ranges that are named where none can be exported as a whole.
 const NAMED_RANGES: usize = 50;
+/// A segment that can be decoded from its start is expected this long before the start that is asked for.
+const LONGEST_SNAP: Duration = Duration::from_mins(2);
+/// Looks for a beginning that retention does not take away at that moment.
+const LOOKS: usize = 3;
 
 /// The route of this module.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -67,30 +72,23 @@ async fn export_recording(
     };
     let range = allowed.within(range);
     allowed.covers(range.start_ms, range.end_ms)?;
-    let timeline = range::timeline(&app, &tenant, &id, range).await?;
-    let stretch = one_stretch(timeline.between(range.start_ms, range.end_ms))?;
-    let missing = || Refusal::not_found("recording in that time");
-    let first = *stretch.segments.first().ok_or_else(missing)?;
-    let init = app
-        .recordings
-        .init(&tenant, &id, first.init)
-        .await?
-        .ok_or_else(missing)?;
+    let Begun {
+        stretch,
+        init,
+        head,
+        mut export,
+    } = Begun::begin(app, tenant, &id, range).await?;
     let length = init.len() as u64 + stretch.bytes();
-    let mut export = Export {
-        store: app.recordings.clone(),
-        tenant,
-        stream: id.clone(),
-        timescales: timescales(&init).map_err(|error| Refusal::internal("export a recording", &error))?,
-        begins_s: None,
-        fragments: 0,
-    };
-    // Read before the answer begins: what is gone by now is an answer of its own.
-    let head = export.segment(first).await?;
     let rest: Vec<Segment> = stretch.segments[1..].to_vec();
+    if rest.is_empty() {
+        export.over().await;
+    }
     let rest = stream::try_unfold((export, rest.into_iter()), |(mut export, mut rest)| async move {
         let Some(segment) = rest.next() else { return Ok(None) };
         let bytes = export.segment(segment).await?;
+        if rest.len() == 0 {
+            export.over().await;
+        }
         Ok::<_, ExportError>(Some((bytes, (export, rest))))
     });
     let body = Body::from_stream(stream::iter([Ok(init), Ok(head)]).chain(rest));
@@ -104,6 +102,57 @@ async fn export_recording(
     headers.extend(name.map(|name| (header::CONTENT_DISPOSITION, name)));
     media::open_to_all(&allowed, headers);
     Ok(response)
+}
+
+/// An export of which the first segment is read: what is gone by then is an answer of its own.
+struct Begun {
+    stretch: Stretch,
+    init: Bytes,
+    head: Bytes,
+    export: Export,
+}
+
+impl Begun {
+    /// Pins what is asked for before it looks what that is. Retention may have been about to delete the first segment: then the next look
+    /// finds it gone.
+    async fn begin(app: App, tenant: Tenant, id: &str, range: Range) -> Result<Self, Refusal> {
+        let missing = || Refusal::not_found("recording in that time");
+        let recording = range::known(&app, &tenant, id).await?;
+        let holder = ArtifactId::random().to_string();
+        let from_ms = range.start_ms.saturating_sub(LONGEST_SNAP.as_millis() as u64);
+        let pin = Pin::hold(&recording, holder, from_ms, &*app.clock).await?;
+        let mut export = Export {
+            pin: Some(pin),
+            app: app.clone(),
+            tenant: tenant.clone(),
+            stream: id.to_owned(),
+            timescales: BTreeMap::new(),
+            begins_s: None,
+            fragments: 0,
+        };
+        for _ in 0..LOOKS {
+            let timeline = range::timeline(&app, &tenant, id, range).await?;
+            let stretch = one_stretch(timeline.between(range.start_ms, range.end_ms))?;
+            let first = *stretch.segments.first().ok_or_else(missing)?;
+            let init = app.recordings.init(&tenant, id, first.init).await?;
+            let init = init.ok_or_else(missing)?;
+            let timescales = timescales(&init);
+            export.timescales = timescales.map_err(|error| Refusal::internal("export a recording", &error))?;
+            match export.segment(first).await {
+                Err(ExportError::Gone(_)) => {}
+                head => {
+                    let head = head?;
+                    return Ok(Self {
+                        stretch,
+                        init,
+                        head,
+                        export,
+                    });
+                }
+            }
+        }
+        Err(missing())
+    }
 }
 
 /// The one stretch that can be a file.
@@ -134,9 +183,11 @@ fn one_stretch(timeline: Timeline) -> Result<Stretch, Refusal> {
 
 /// An export under way.
 struct Export {
-    store: Recordings,
+    app: App,
     tenant: Tenant,
     stream: String,
+    /// Keeps what is still to be read; lapses by itself where a client goes away.
+    pin: Option<Pin>,
     /// Ticks a second of each track.
     timescales: BTreeMap<u32, u32>,
     /// The time that becomes 0; known from the first segment on. All tracks are moved by the same, or sound would not fit
@@ -161,7 +212,8 @@ impl Export {
     /// The bytes of the next segment, moved in time.
     async fn segment(&mut self, segment: Segment) -> Result<Bytes, ExportError> {
         let name = SegmentName(segment);
-        let bytes = self.store.read(&self.tenant, &self.stream, name).await?;
+        self.renew().await;
+        let bytes = self.app.recordings.read(&self.tenant, &self.stream, name).await?;
         let mut bytes = bytes.ok_or(ExportError::Gone(name))?.to_vec();
         let fragments = Fragments::of(&bytes).map_err(|_| ExportError::Damaged(name))?;
         let timescale = |track| f64::from(self.timescales.get(&track).copied().unwrap_or(1).max(1));
@@ -175,6 +227,36 @@ impl Export {
         let earlier = |track| (begins_s * timescale(track)).round() as u64;
         fragments.shift(&mut bytes, earlier, &mut self.fragments);
         Ok(bytes.into())
+    }
+
+    fn recording(&self) -> Option<Recording<'_>> {
+        Some(Recording {
+            queue: self.app.link.queue().ok()?,
+            store: &self.app.recordings,
+            tenant: &self.tenant,
+            stream: &self.stream,
+        })
+    }
+
+    /// An index that is away for a while is no reason to stop: media are in the store.
+    async fn renew(&mut self) {
+        let Some(mut pin) = self.pin.take() else { return };
+        if let Some(recording) = self.recording()
+            && let Err(error) = pin.renew(&recording, &*self.app.clock).await
+        {
+            tracing::warn!("api.export.not_pinned: keep what is being exported: {error:#}");
+        }
+        self.pin = Some(pin);
+    }
+
+    /// All is read. Nobody asks for more once all bytes are sent, so this cannot wait until then.
+    async fn over(&mut self) {
+        let (Some(pin), Some(recording)) = (self.pin.take(), self.recording()) else {
+            return;
+        };
+        if let Err(error) = pin.release(&recording).await {
+            tracing::warn!("api.export.pinned: what was exported is kept for some minutes: {error:#}");
+        }
     }
 }
 

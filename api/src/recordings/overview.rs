@@ -101,9 +101,16 @@ async fn get_recordings(
     };
     let range = Range::asked(&uri, now_ms, LISTED_RECORDING)?.unwrap_or(usual);
     let timeline = range::timeline(&app, &tenant, &id, range).await?;
-    let timeline = timeline.between(range.start_ms, range.end_ms);
+    // Until now is all that there is: pictures are placed by their source's clock, which may be ahead of ours.
+    let until_ms = if range.end_ms < now_ms {
+        range.end_ms
+    } else {
+        u64::MAX / 2
+    };
+    let timeline = timeline.between(range.start_ms, until_ms);
     let recording = Recording {
         queue: app.link.queue()?,
+        store: &app.recordings,
         tenant: &tenant,
         stream: &id,
     };

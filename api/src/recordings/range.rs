@@ -65,6 +65,7 @@ pub(crate) fn seconds(ms: u64) -> f64 {
 pub(crate) async fn known<'a>(app: &'a App, tenant: &'a Tenant, stream: &'a str) -> Result<Recording<'a>, Refusal> {
     let recording = Recording {
         queue: app.link.queue()?,
+        store: &app.recordings,
         tenant,
         stream,
     };

@@ -1,7 +1,7 @@
 //! What is stored of a stream, removed with it. Whatever stores something of streams is removed here, before the record:
 //! a delete that is cut off is repeated by its client, and finds the rest.
 
-use zoetrope_shared::recordings::{Keep, forget_if_empty, keep_within};
+use zoetrope_shared::recordings::{Keep, Recording, forget_if_empty, keep_within};
 use zoetrope_shared::streams::Listed;
 use zoetrope_shared::tenant::Tenant;
 
@@ -32,14 +32,15 @@ async fn erase_recording(app: &App, tenant: &Tenant, stream: &str) -> Result<(),
         );
         Refusal::overloaded("what is recorded of it cannot be deleted now: send the request again")
     };
-    let nothing = Keep { age_ms: 0, bytes: 0 };
-    let of = (tenant, stream);
-    let kept = keep_within(queue, &app.recordings, of, nothing, u64::MAX).await;
+    let recording = Recording {
+        queue,
+        store: &app.recordings,
+        tenant,
+        stream,
+    };
+    let kept = keep_within(&recording, Keep::NOTHING, u64::MAX).await;
     kept.map_err(failed)?;
-    match forget_if_empty(queue, &app.recordings, tenant, stream)
-        .await
-        .map_err(failed)?
-    {
+    match forget_if_empty(&recording).await.map_err(failed)? {
         true => Ok(()),
         false => Err(Refusal::overloaded(
             "it is still being recorded: send the request again",

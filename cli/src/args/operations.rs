@@ -145,4 +145,7 @@ pub(crate) struct FsckArgs {
     /// Mend what can be mended; each task at one moment, while the queue works
     #[arg(long)]
     pub(crate) fix: bool,
+    /// Look at recordings instead: whether their index and what is stored agree; --fix makes the index anew from the store
+    #[arg(long)]
+    pub(crate) recordings: bool,
 }

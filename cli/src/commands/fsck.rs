@@ -2,6 +2,7 @@
 
 use zoetrope_queue::{FsckMode, FsckReport, Queue};
 
+use super::fsck_recordings::fsck_recordings;
 use crate::args::{FsckArgs, Output};
 use crate::configuration::Configuration;
 use crate::exit::{CliError, Exit};
@@ -13,6 +14,9 @@ pub(crate) async fn fsck(args: &FsckArgs, configuration: &Configuration, output:
     let options = configuration.redis().ok_or_else(|| {
         CliError::unavailable("no redis is running here: set REDIS_URL or start `zoetrope up`, and try again")
     })?;
+    if args.recordings {
+        return fsck_recordings(args, configuration, options, output).await;
+    }
     let mode = if args.fix { FsckMode::Fix } else { FsckMode::Check };
     let report = async { Queue::connect(options).await?.fsck(mode).await };
     let report = report.await.map_err(CliError::unavailable)?;
@@ -34,19 +38,24 @@ pub(crate) async fn fsck(args: &FsckArgs, configuration: &Configuration, output:
     Ok(if report.is_clean() { Exit::Done } else { Exit::Failed })
 }
 
+/// What became of a finding, or can.
+pub(super) fn done(mended: bool, is_mendable: bool) -> String {
+    let words = match (mended, is_mendable) {
+        (true, _) => "mended",
+        (false, true) => "--fix mends it",
+        (false, false) => "to be looked at",
+    };
+    words.to_owned()
+}
+
 fn table(report: &FsckReport) -> String {
     let mut table = show::table(&["fault", "task or key", "found in", ""]);
     for finding in &report.findings {
-        let done = match (finding.mended, finding.fault.is_mendable()) {
-            (true, _) => "mended",
-            (false, true) => "--fix mends it",
-            (false, false) => "to be looked at",
-        };
         table.add_row([
             finding.fault.to_string(),
             plain(&finding.subject),
             plain(finding.index.as_deref().unwrap_or_default()),
-            done.to_owned(),
+            done(finding.mended, finding.fault.is_mendable()),
         ]);
     }
     table.to_string()
@@ -54,7 +63,12 @@ fn table(report: &FsckReport) -> String {
 
 fn summary(report: &FsckReport) -> String {
     let looked = format!("{} tasks and {} keys looked at", report.tasks, report.keys);
-    match (report.found, report.mended) {
+    counted(&looked, report.found, report.mended)
+}
+
+/// One line of what was found.
+pub(super) fn counted(looked: &str, found: u64, mended: u64) -> String {
+    match (found, mended) {
         (0, _) => format!("{looked}: clean"),
         (found, 0) => format!("{looked}: {found} faults"),
         (found, mended) => format!("{looked}: {found} faults, {mended} of them mended"),

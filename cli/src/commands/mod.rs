@@ -4,6 +4,7 @@ mod cancel;
 mod doctor;
 mod follow;
 mod fsck;
+mod fsck_recordings;
 mod get;
 mod key;
 mod kinds;

@@ -22,6 +22,7 @@ mod provider_ways;
 mod providers;
 mod readme;
 mod recordings;
+mod recordings_kept;
 mod steps;
 mod stream_records;
 mod streams;

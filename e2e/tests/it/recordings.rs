@@ -2,18 +2,20 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use zoetrope_e2e::{Http, RtspServer, Stage, StageBuilder};
-use zoetrope_queue::{ConnectOptions, Queue};
-use zoetrope_shared::recordings::{Recording, Row, SegmentName};
+use zoetrope_queue::{ConnectOptions, Queue, SystemClock};
+use zoetrope_shared::artifacts::Artifacts;
+use zoetrope_shared::recordings::{Recording, Recordings, Row, SegmentName};
 use zoetrope_shared::tenant::Tenant;
 
 use crate::streams::scenes;
 
 /// However full the disk of the tests is.
-fn stage() -> StageBuilder {
+pub(crate) fn stage() -> StageBuilder {
     crate::streams::stage().env("RECORDING_MAX_DISK_PERCENT", "101")
 }
 
@@ -25,11 +27,11 @@ pub(crate) fn list<'a>(body: &'a Value, name: &str) -> &'a [Value] {
     body[name].as_array().map_or(&[], Vec::as_slice)
 }
 
-fn number(value: &Value) -> f64 {
+pub(crate) fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value} should be a number"))
 }
 
-fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} should be a text"))
 }
 
@@ -284,6 +286,13 @@ async fn check_break(http: &Http, id: &str, found: &Value) {
     decodes(&format!("{}{playlist}", http.base()));
 }
 
+/// Where a stage keeps its media.
+pub(crate) fn store(stage: &Stage) -> Recordings {
+    let url = format!("file://{}", stage.dir().join("data/artifacts").display());
+    let artifacts = Artifacts::open(&url, Arc::new(SystemClock));
+    Recordings::beside(&artifacts.expect("the folder should be there"))
+}
+
 /// Files of recordings.
 fn files(stage: &Stage) -> Vec<(String, u64)> {
     let mut folders = vec![stage.dir().join("data/artifacts/recordings")];
@@ -352,6 +361,7 @@ async fn a_worker_that_was_given_up_writes_nothing_when_it_wakes() {
     let tenant = Tenant::default_tenant();
     let recording = Recording {
         queue: &queue,
+        store: &store(&stage),
         tenant: &tenant,
         stream: &id,
     };

@@ -87,6 +87,13 @@ pub(super) fn of(settings: &Settings) -> Vec<(&'static str, String)> {
         ("RECORDING_MAX_HOURS", settings.recording_max_hours.to_string()),
         ("RECORDING_MAX_BYTES", settings.recording_max_bytes.to_string()),
         (
+            "RECORDING_MAX_TENANT_BYTES",
+            settings
+                .recording_max_tenant_bytes
+                .map(|bytes| bytes.to_string())
+                .unwrap_or_default(),
+        ),
+        (
             "RECORDING_MAX_DISK_PERCENT",
             settings.recording_max_disk_percent.to_string(),
         ),

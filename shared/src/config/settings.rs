@@ -76,6 +76,8 @@ pub struct Settings {
     pub recording_max_hours: f64,
     /// `RECORDING_MAX_BYTES`: bytes kept of each of them. Default 50 GiB.
     pub recording_max_bytes: u64,
+    /// `RECORDING_MAX_TENANT_BYTES`: bytes that all recordings of a tenant may take; the oldest go first. Default: no bound.
+    pub recording_max_tenant_bytes: Option<u64>,
     /// `RECORDING_MAX_DISK_PERCENT`: recordings do not start on a disk that is as full as this. Default 95.
     pub recording_max_disk_percent: f64,
     /// `MEDIA_SIGNING_KEY`: signs media URLs. Default: none.
@@ -224,6 +226,8 @@ impl Settings {
             secrets_keys: from.optional("SECRETS_KEYS", value::secret_keys)?,
             recording_max_hours: from.or("RECORDING_MAX_HOURS", 168.0, value::number(0.01..=MAX_RECORDING_HOURS))?,
             recording_max_bytes: from.or("RECORDING_MAX_BYTES", 50 << 30, value::number(100_000..=u64::MAX / 2))?,
+            recording_max_tenant_bytes: from
+                .optional("RECORDING_MAX_TENANT_BYTES", value::number(100_000..=u64::MAX / 2))?,
             recording_max_disk_percent: from.or("RECORDING_MAX_DISK_PERCENT", 95.0, value::number(1.0..=101.0))?,
             media_signing_key: from.optional("MEDIA_SIGNING_KEY", value::secret)?,
             netguard_allow_cidrs: from.or("NETGUARD_ALLOW_CIDRS", Vec::new(), value::list(value::cidr))?,

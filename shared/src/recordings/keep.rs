@@ -1,12 +1,8 @@
 //! How much of a recording is kept: what is too old, and the oldest of what is too much, goes.
 
-use zoetrope_queue::Queue;
-
-use super::index::HOUR_MS;
+use super::index::{HOUR_MS, Recording};
 use super::name::SegmentName;
 use super::row::{ROW_BYTES, Row};
-use super::store::Recordings;
-use crate::tenant::Tenant;
 
 /// Rows that are taken away at a time.
 const ROWS_AT_ONCE: usize = 256;
@@ -21,6 +17,9 @@ pub struct Keep {
 }
 
 impl Keep {
+    /// All of it goes.
+    pub const NOTHING: Self = Self { age_ms: 0, bytes: 0 };
+
     /// So many hours and bytes.
     pub fn of(hours: f64, bytes: u64) -> Self {
         let age_ms = (hours * HOUR_MS as f64) as u64;
@@ -30,6 +29,14 @@ impl Keep {
     /// As the index remembers it.
     pub fn note(&self) -> String {
         format!("keep {} {}", self.age_ms, self.bytes)
+    }
+
+    /// What has to go even from under a reader: bounds are bounds, also for whoever reads all the time.
+    fn stretched(self) -> Self {
+        Self {
+            age_ms: self.age_ms.saturating_add(HOUR_MS),
+            bytes: self.bytes.saturating_add(self.bytes / 4),
+        }
     }
 
     /// From what the index remembers; `None` for a journal that is no recording.
@@ -62,43 +69,116 @@ impl Keep {
 }
 
 /// Deletes what is too old or too much of a recording, oldest first; the answer is the bytes that were freed. Any number of
-/// processes may do so at once. Objects go before their rows: what a crash leaves is found again by its row.
+/// processes may do so at once. Objects go before their rows: what a crash leaves is found again by its row. What somebody
+/// [holds](super::Pin) stays until it is an hour too old, or a quarter too much.
 ///
 /// # Errors
 /// When the queue or the store does not answer.
-pub async fn keep_within(
-    queue: &Queue,
-    store: &Recordings,
-    (tenant, stream): (&Tenant, &str),
-    keep: Keep,
-    now_ms: u64,
-) -> anyhow::Result<u64> {
+pub async fn keep_within(recording: &Recording<'_>, keep: Keep, now_ms: u64) -> anyhow::Result<u64> {
+    let Recording {
+        queue, tenant, stream, ..
+    } = *recording;
     let mut freed = 0;
     loop {
         let pages = queue.journal_pages(tenant.as_str(), stream).await?;
         let Some((page, _)) = pages.first_key_value() else {
             return Ok(freed);
         };
-        let bytes = queue.journal_page(tenant.as_str(), stream, *page).await?;
-        let (chunks, _) = bytes.as_chunks::<ROW_BYTES>();
+        let seen = recording.page(*page).await?;
+        if seen.is_lost {
+            if !forget_hour(recording, *page, &seen.raw, keep, now_ms).await? {
+                return Ok(freed);
+            }
+            continue;
+        }
+        if let Some(sealed) = seen.sealed {
+            // The oldest hour is looked at with every segment: from the next turn on in Redis.
+            if !open(recording, *page, &seen.raw, &seen.rows).await? {
+                return Ok(freed);
+            }
+            recording.store.delete_sealed(tenant, stream, *page, sealed).await?;
+            continue;
+        }
+        let total = pages.values().sum();
+        let (chunks, _) = seen.rows.as_chunks::<ROW_BYTES>();
         let rows: Vec<Option<Row>> = chunks.iter().map(Row::decode).collect();
-        let (count, weight) = keep.excess(&rows, pages.values().sum(), now_ms);
+        let (count, _) = keep.excess(&rows, total, now_ms);
         if count == 0 && !rows.is_empty() {
             return Ok(freed);
         }
-        for row in rows.iter().take(count) {
-            if let Some(Row::Segment(segment)) = row {
-                store.delete(tenant, stream, SegmentName(*segment)).await?;
-            }
-        }
+        let (forced, _) = keep.stretched().excess(&rows, total, now_ms);
+        let gone = delete_front(recording, &rows[..count], forced, *page).await?;
+        let weight = rows[..gone].iter().flatten().map(Row::bytes).sum();
         let first = chunks.first().map_or(&[][..], |chunk| &chunk[..]);
         let at = (tenant.as_str(), stream);
-        if !queue.trim_journal(at, *page, first, count * ROW_BYTES, weight).await? {
-            // Somebody else has been here: what is left is theirs.
+        let is_held = gone < count;
+        if (is_held && gone == 0) || !queue.trim_journal(at, *page, first, gone * ROW_BYTES, weight).await? {
+            // Somebody reads it, or somebody else has been here: what is left is theirs.
             return Ok(freed);
         }
         freed += weight;
+        if is_held {
+            return Ok(freed);
+        }
     }
+}
+
+/// Of an hour whose rows are lost it is known how old it is, and nothing else. Answers whether it is gone.
+async fn forget_hour(
+    recording: &Recording<'_>,
+    page: u64,
+    raw: &[u8],
+    keep: Keep,
+    now_ms: u64,
+) -> anyhow::Result<bool> {
+    if (page + 1) * HOUR_MS > now_ms.saturating_sub(keep.age_ms) {
+        let stream = recording.stream;
+        tracing::warn!(
+            stream,
+            "the rows of an hour are lost: `zoetrope fsck --recordings --fix` makes them anew"
+        );
+        return Ok(false);
+    }
+    recording
+        .store
+        .delete_hour(recording.tenant, recording.stream, page)
+        .await?;
+    open(recording, page, raw, &[]).await
+}
+
+/// Puts the rows of a sealed page back into Redis.
+async fn open(recording: &Recording<'_>, page: u64, raw: &[u8], rows: &[u8]) -> anyhow::Result<bool> {
+    let weight = Row::decode_page(rows).iter().map(Row::bytes).sum();
+    let at = (recording.tenant.as_str(), recording.stream);
+    let opened = recording.queue.rewrite_journal_page(at, page, raw, rows, weight);
+    Ok(opened.await?)
+}
+
+/// Deletes the segments of these rows of a page, but for the first `forced` only until somebody holds it; how many rows that were.
+/// Asked before each deletion: so at most one of them comes after a hold, and that is one of the oldest segment.
+async fn delete_front(
+    recording: &Recording<'_>,
+    rows: &[Option<Row>],
+    forced: usize,
+    page: u64,
+) -> anyhow::Result<usize> {
+    let Recording {
+        queue,
+        store,
+        tenant,
+        stream,
+    } = *recording;
+    for (count, row) in rows.iter().enumerate() {
+        let Some(Row::Segment(segment)) = row else { continue };
+        if count >= forced {
+            let held = queue.held_journal_page(tenant.as_str(), stream).await?;
+            if held.is_some_and(|held| held <= page) {
+                return Ok(count);
+            }
+        }
+        store.delete(tenant, stream, SegmentName(*segment)).await?;
+    }
+    Ok(rows.len())
 }
 
 /// Forgets a recording of which nothing is kept any more and which nobody records, with everything that lies in its folder.
@@ -106,7 +186,13 @@ pub async fn keep_within(
 ///
 /// # Errors
 /// When the queue or the store does not answer.
-pub async fn forget_if_empty(queue: &Queue, store: &Recordings, tenant: &Tenant, stream: &str) -> anyhow::Result<bool> {
+pub async fn forget_if_empty(recording: &Recording<'_>) -> anyhow::Result<bool> {
+    let Recording {
+        queue,
+        store,
+        tenant,
+        stream,
+    } = *recording;
     let gone = queue.forget_journal(tenant.as_str(), stream).await?;
     if gone {
         store.delete_all(tenant, stream).await?;

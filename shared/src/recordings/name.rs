@@ -5,6 +5,7 @@
 //! | `recordings/<tenant>/<stream>/init/<init>.mp4` | an init segment, named by its content |
 //! | `recordings/<tenant>/<stream>/<hour>/<segment>.m4s` | a segment: `<start>-<epoch>-<seq>-<duration>-<bytes>-<init>-<flags>` |
 //! | the same folder, `<start>-<epoch>-<seq>-<init>-<flags>.part` | one that is being written, in a local directory |
+//! | `recordings/<tenant>/<stream>/index/<hour>-<name>.rows` | the rows of an hour that is sealed, named by their content |
 //!
 //! Times are milliseconds; hours, starts, epochs and numbers have leading zeros, so that names sort by time.
 
@@ -142,6 +143,18 @@ pub(super) fn hour_folder(tenant: &Tenant, stream: &str, hour: u64) -> Path {
 /// Where an init segment lies.
 pub(super) fn init_path(tenant: &Tenant, stream: &str, init: InitName) -> Path {
     stream_folder(tenant, stream).join("init").join(format!("{init}.mp4"))
+}
+
+/// Where the rows of a sealed hour lie.
+pub(super) fn sealed_path(tenant: &Tenant, stream: &str, hour: u64, name: InitName) -> Path {
+    stream_folder(tenant, stream)
+        .join("index")
+        .join(format!("{hour:08}-{name}.rows"))
+}
+
+/// The folder of all recordings.
+pub(super) fn all_folder() -> Path {
+    Path::from(FOLDER)
 }
 
 fn flags(segment: &Segment) -> String {

@@ -37,7 +37,7 @@ pub enum Row {
 }
 
 /// A stored piece of a stream, from a key frame on as a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Segment {
     /// Time of its first picture, Unix milliseconds.
     pub start_ms: u64,
@@ -84,6 +84,8 @@ pub enum GapCause {
     StorageSlow,
     /// Nobody recorded: the stream was stopped.
     Stopped,
+    /// It was stored, and what was stored is gone.
+    Lost,
 }
 
 impl Row {
@@ -183,7 +185,7 @@ impl Segment {
 
 impl GapCause {
     /// Every cause.
-    pub const ALL: [Self; 4] = [Self::Source, Self::Worker, Self::StorageSlow, Self::Stopped];
+    pub const ALL: [Self; 5] = [Self::Source, Self::Worker, Self::StorageSlow, Self::Stopped, Self::Lost];
 
     /// The word on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -192,6 +194,7 @@ impl GapCause {
             Self::Worker => "worker",
             Self::StorageSlow => "storage_slow",
             Self::Stopped => "stopped",
+            Self::Lost => "lost",
         }
     }
 }

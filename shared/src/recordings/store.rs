@@ -1,5 +1,6 @@
 //! Where the media of recordings lie: beside the artifacts, in the same directory or bucket.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use super::fragments::{Fragments, VIDEO_TIMESCALE};
 use super::name::{self, InitName, SegmentName};
 use super::open_segment::{OpenSegment, blocking};
 use super::row::Segment;
+use super::sealed::Sealed;
 use crate::artifacts::{ArtifactError, Artifacts, ByteStream};
 use crate::tenant::Tenant;
 
@@ -121,7 +123,16 @@ impl Recordings {
     /// # Errors
     /// When the store does not answer.
     pub async fn delete_all(&self, tenant: &Tenant, stream: &str) -> Result<(), ArtifactError> {
-        let mut objects = self.store.list(Some(&name::stream_folder(tenant, stream)));
+        self.delete_folder(&name::stream_folder(tenant, stream)).await
+    }
+
+    /// Deletes the segments of an hour, also those that no index knows.
+    pub(super) async fn delete_hour(&self, tenant: &Tenant, stream: &str, hour: u64) -> Result<(), ArtifactError> {
+        self.delete_folder(&name::hour_folder(tenant, stream, hour)).await
+    }
+
+    async fn delete_folder(&self, folder: &Path) -> Result<(), ArtifactError> {
+        let mut objects = self.store.list(Some(folder));
         while let Some(object) = objects.try_next().await? {
             found(self.store.delete(&object.location).await)?;
         }
@@ -207,6 +218,91 @@ impl Recordings {
             Some(path) => blocking(move || std::fs::remove_file(path)).await,
             None => self.delete(tenant, stream, SegmentName(leftover.segment)).await,
         }
+    }
+
+    /// Whether a segment is there.
+    pub(super) async fn has(&self, tenant: &Tenant, stream: &str, name: SegmentName) -> Result<bool, ArtifactError> {
+        Ok(found(self.store.head(&place(tenant, stream, name)).await)?.is_some())
+    }
+
+    /// The rows of a sealed hour; `None` if they are gone, or are others than they should be.
+    pub(super) async fn sealed(
+        &self,
+        tenant: &Tenant,
+        stream: &str,
+        hour: u64,
+        sealed: Sealed,
+    ) -> Result<Option<Bytes>, ArtifactError> {
+        let rows = self
+            .whole(&name::sealed_path(tenant, stream, hour, sealed.name))
+            .await?;
+        Ok(rows.filter(|rows| Sealed::of(rows) == sealed))
+    }
+
+    /// Stores the rows of an hour.
+    pub(super) async fn put_sealed(
+        &self,
+        tenant: &Tenant,
+        stream: &str,
+        hour: u64,
+        sealed: Sealed,
+        rows: Bytes,
+    ) -> Result<(), ArtifactError> {
+        let path = name::sealed_path(tenant, stream, hour, sealed.name);
+        self.store.put(&path, rows.into()).await?;
+        Ok(())
+    }
+
+    /// Deletes the rows of an hour; those that are not there are deleted.
+    pub(super) async fn delete_sealed(
+        &self,
+        tenant: &Tenant,
+        stream: &str,
+        hour: u64,
+        sealed: Sealed,
+    ) -> Result<(), ArtifactError> {
+        found(
+            self.store
+                .delete(&name::sealed_path(tenant, stream, hour, sealed.name))
+                .await,
+        )?;
+        Ok(())
+    }
+
+    /// Every recording of which anything is stored.
+    pub(super) async fn all(&self) -> Result<Vec<(Tenant, String)>, ArtifactError> {
+        let mut recordings = Vec::new();
+        for tenant in self.folders(&name::all_folder()).await? {
+            let Some(Ok(owner)) = tenant.filename().map(Tenant::parse) else {
+                continue;
+            };
+            let streams = self.folders(&tenant).await?;
+            let named = streams.iter().filter_map(Path::filename);
+            recordings.extend(named.map(|stream| (owner.clone(), stream.to_owned())));
+        }
+        Ok(recordings)
+    }
+
+    /// The finished segments that are stored of a stream, oldest first, and its init segments.
+    pub(super) async fn stored(
+        &self,
+        tenant: &Tenant,
+        stream: &str,
+    ) -> Result<(Vec<Segment>, BTreeSet<InitName>), ArtifactError> {
+        let (mut segments, mut inits) = (Vec::new(), BTreeSet::new());
+        let mut objects = self.store.list(Some(&name::stream_folder(tenant, stream)));
+        while let Some(object) = objects.try_next().await? {
+            let name = object.location.filename().unwrap_or_default();
+            segments.extend(SegmentName::parse(name).map(|SegmentName(segment)| segment));
+            inits.extend(name.strip_suffix(".mp4").and_then(InitName::parse));
+        }
+        segments.sort_by_key(|segment| (segment.start_ms, segment.epoch, segment.seq));
+        Ok((segments, inits))
+    }
+
+    async fn folders(&self, folder: &Path) -> Result<Vec<Path>, ArtifactError> {
+        let listed = found(self.store.list_with_delimiter(Some(folder)).await)?;
+        Ok(listed.map(|listed| listed.common_prefixes).unwrap_or_default())
     }
 
     async fn whole(&self, path: &Path) -> Result<Option<Bytes>, ArtifactError> {

@@ -179,6 +179,7 @@ impl Work<'_> {
                 age_ms: asked.max_hours.map_or(usual.age_ms, |hours| Keep::of(hours, 0).age_ms),
                 bytes: asked.max_bytes.unwrap_or(usual.bytes),
             },
+            tenant_bytes: self.services.recordings_tenant_bytes,
             max_disk_percent: self.services.recordings_max_disk_percent,
             clock: self.services.clock.clone(),
             metrics: &self.services.metrics,

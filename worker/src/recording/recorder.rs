@@ -1,14 +1,16 @@
 //! The recorder of one attempt: takes pictures from the spool, writes segments and their rows. What an earlier worker left
 //! behind without a row is adopted first.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use zoetrope_queue::{Appended, Attempt, Clock, Failure, Journal, Queue, QueueError};
+use zoetrope_queue::{Appended, Attempt, Clock, Failure, Journal, Queue};
 use zoetrope_shared::artifacts::ArtifactError;
 use zoetrope_shared::recordings::{
-    Gap, GapCause, HOUR_MS, InitName, Keep, OpenSegment, Recording, Recordings, Row, Segment, SegmentName, keep_within,
+    Gap, GapCause, HOUR_MS, InitName, Keep, OpenSegment, Recording, Recordings, Row, Segment, SegmentName,
+    adopted_hours, keep_tenant_within, keep_within,
 };
 use zoetrope_shared::tenant::Tenant;
 
@@ -19,6 +21,8 @@ use crate::metrics::Metrics;
 
 /// Pause before something is written again while Redis is away.
 const PAUSE: Duration = Duration::from_millis(500);
+/// What all recordings of a tenant take is added up by each of its recorders so often at most, milliseconds.
+const TENANT_LOOK_MS: u64 = 10_000;
 
 /// What a recorder needs.
 pub struct Recorder<'a> {
@@ -34,6 +38,8 @@ pub struct Recorder<'a> {
     pub stream: &'a str,
     /// How much is kept.
     pub keep: Keep,
+    /// Bytes that all recordings of the tenant may take, if there is a bound.
+    pub tenant_bytes: Option<u64>,
     /// How full their disk may be for a recording to start.
     pub max_disk_percent: f64,
     /// Wall-clock time.
@@ -54,6 +60,8 @@ struct Writing {
     open: Option<(Segment, OpenSegment)>,
     /// The init segment that was stored last.
     stored_init: Option<(Arc<[u8]>, InitName)>,
+    /// When it was looked at what the tenant's recordings take, Unix milliseconds.
+    tenant_looked_ms: u64,
 }
 
 impl Recorder<'_> {
@@ -87,6 +95,15 @@ impl Recorder<'_> {
         Ok(())
     }
 
+    fn recording(&self) -> Recording<'_> {
+        Recording {
+            queue: self.queue,
+            store: &self.store,
+            tenant: self.tenant,
+            stream: self.stream,
+        }
+    }
+
     async fn check_disk(&self) -> Result<(), Failure> {
         let Some(folder) = self.store.folder().map(ToOwned::to_owned) else {
             return Ok(());
@@ -114,16 +131,12 @@ impl Recorder<'_> {
             // Another worker has the stream. The engine notices as well, and drops this attempt.
             None => std::future::pending().await,
         };
-        let recording = Recording {
-            queue: self.queue,
-            tenant: self.tenant,
-            stream: self.stream,
-        };
+        let recording = self.recording();
         let last = until_done("read the recording's index", || recording.last_row()).await;
         let gap = match journal.before {
             Some(before) if before == self.attempt.id => Some(GapCause::Worker),
-            Some(_) => Some(GapCause::Stopped),
-            None => None,
+            // Also of a recording whose index was made anew since.
+            _ => Some(GapCause::Stopped),
         };
         let mut writing = Writing {
             journal,
@@ -132,6 +145,7 @@ impl Recorder<'_> {
             gap,
             open: None,
             stored_init: None,
+            tenant_looked_ms: 0,
         };
         if let Err(error) = self.adopt(&mut writing, last).await {
             tracing::warn!("adopt what an earlier worker recorded: {error:#}; it is left where it is");
@@ -140,9 +154,7 @@ impl Recorder<'_> {
     }
 
     async fn adopt(&self, writing: &mut Writing, last: Option<Row>) -> Result<(), ArtifactError> {
-        let now = self.clock.now_ms() / HOUR_MS;
-        let newest = last.map(|row| row.start_ms() / HOUR_MS);
-        let hours = newest.map_or(now.saturating_sub(1)..=now, |newest| newest..=newest + 1);
+        let hours = adopted_hours(last.as_ref(), self.clock.now_ms());
         let leftovers = self
             .store
             .leftovers(self.tenant, self.stream, hours, writing.end_ms)
@@ -217,7 +229,7 @@ impl Recorder<'_> {
                 };
                 open.finish(SegmentName(segment)).await?;
                 self.append(writing, Row::Segment(segment)).await;
-                self.keep_within().await;
+                self.keep_within(writing).await;
             }
         }
         Ok(())
@@ -271,10 +283,19 @@ impl Recorder<'_> {
         writing.end_ms = row.end_ms();
     }
 
-    async fn keep_within(&self) {
-        let at = (self.tenant, self.stream);
-        let kept = keep_within(self.queue, &self.store, at, self.keep, self.clock.now_ms()).await;
-        match kept {
+    async fn keep_within(&self, writing: &mut Writing) {
+        let now_ms = self.clock.now_ms();
+        let own = keep_within(&self.recording(), self.keep, now_ms).await;
+        let looked_since_ms = now_ms.saturating_sub(writing.tenant_looked_ms);
+        let tenant_bytes = self.tenant_bytes.filter(|_| looked_since_ms >= TENANT_LOOK_MS);
+        let all = match tenant_bytes {
+            Some(cap) => keep_tenant_within(self.queue, &self.store, self.tenant, cap, now_ms).await,
+            None => Ok(0),
+        };
+        if tenant_bytes.is_some() {
+            writing.tenant_looked_ms = now_ms;
+        }
+        match own.and_then(|own| Ok(own + all?)) {
             Ok(0) => {}
             Ok(freed) => tracing::debug!(freed, "the oldest of the recording is gone"),
             Err(error) => {
@@ -284,8 +305,8 @@ impl Recorder<'_> {
     }
 }
 
-/// Asks again until Redis answers.
-async fn until_done<T, F: Future<Output = Result<T, QueueError>>>(doing: &str, ask: impl Fn() -> F) -> T {
+/// Asks again until there is an answer.
+async fn until_done<T, E: fmt::Display, F: Future<Output = Result<T, E>>>(doing: &str, ask: impl Fn() -> F) -> T {
     loop {
         match ask().await {
             Ok(done) => return done,
