@@ -8,7 +8,7 @@ BENCH_PAGES ?= $(wildcard ../shared/eval/ocr/data/img)
 OPENCV := $(TARGET_DIR)/opencv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run build test chaos docker-test check fmt bench bench-kinds bench-providers bench-streams bench-view eval
+.PHONY: help setup setup-tests run build test chaos fuzz docker-test check fmt bench bench-kinds bench-providers bench-streams bench-view eval
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,9 @@ test: setup-tests build ## run every test, the chaos tests over real processes i
 
 chaos: setup-tests build ## bring faults upon real processes for 35 minutes (CHAOS_SEED=, CHAOS_CASES=C01,C02)
 	$(TARGET_DIR)/debug/examples/chaos '$(CHAOS_SEED)' '$(CHAOS_CASES)'
+
+fuzz: ## feed made-up bytes to every parser of ours for FUZZ_SECONDS=60 each (FUZZ_TARGETS=amf0,flv)
+	TARGET_DIR='$(TARGET_DIR)' CARGO='$(CARGO)' FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_TARGETS='$(FUZZ_TARGETS)' scripts/fuzz
 
 docker-test: ## run docker-compose.yml for real with three workers; skipped where no Docker engine answers
 	@scripts/docker-test

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod fuzz;
 pub mod process;
 
 pub mod dispatch;

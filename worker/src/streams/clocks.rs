@@ -82,7 +82,7 @@ impl StreamClock {
 
     /// The newest wall time that was given.
     pub fn newest_ms(&self) -> u64 {
-        self.newest_ms as u64
+        self.newest_ms.round() as u64
     }
 
     /// How often the sender jumped.

@@ -11,6 +11,7 @@
 //! Only live streams drop. Films wait: the next piece is asked for once the last one is described.
 
 pub mod backoff;
+pub mod bitstream;
 pub mod budget;
 pub mod cause;
 pub mod clocks;

@@ -2,12 +2,14 @@
 
 mod bombs;
 mod children;
+mod clock_properties;
 mod content_generation;
 mod descriptions;
 mod detection;
 mod drawn_pages;
 mod drawn_session;
 mod films;
+mod fuzzing;
 mod image_analysis;
 mod linkage;
 mod objects;
@@ -39,4 +41,5 @@ mod voice_synthesis;
 mod whisper;
 #[cfg(feature = "whisper")]
 mod whisper_model;
+mod window_properties;
 mod world;

@@ -3,7 +3,6 @@
 //! Everything here runs on the child's one thread. FFmpeg sees bytes that the worker gave and nothing else: no URL, no
 //! name of a file, no format or codec that was not chosen here.
 
-mod bitstream;
 mod budget;
 mod colors;
 pub(crate) mod decoder;

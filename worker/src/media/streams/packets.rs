@@ -2,8 +2,8 @@
 
 use zoetrope_worker::protocol_streams::{Codec, MAX_PACKET_BYTES, MAX_PACKETS, MAX_PACKETS_BYTES, PacketInfo};
 use zoetrope_worker::protocol_streams::{PacketsInput, Sampled};
+use zoetrope_worker::streams::bitstream::Disposables;
 
-use super::bitstream::Disposables;
 use super::decoder::Decoder;
 use super::gate_state::Gate;
 use super::reporter::{Reporter, Tools};

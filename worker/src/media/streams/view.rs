@@ -9,8 +9,8 @@ use zoetrope_worker::protocol_streams::{Codec, PacketInfo};
 use zoetrope_worker::protocol_view::{
     CLEAN, MAX_MOVING, MAX_VIEW_BYTES, VIEW_SIDE, ViewInput, Viewed, ViewedFrame, scaled,
 };
+use zoetrope_worker::streams::bitstream::Disposables;
 
-use super::bitstream::Disposables;
 use super::decoder::Decoder;
 use super::gate::{self, BLOCK};
 use super::gate_state::Gate;

@@ -8,6 +8,7 @@ mod amf0;
 mod chunks;
 mod flv;
 mod flv_sound;
+pub mod fuzz;
 mod words;
 
 use std::collections::VecDeque;

@@ -1,7 +1,7 @@
 //! Just enough of the H.264 and H.265 byte streams (ITU-T H.264 and H.265, annex B and the unit headers) to tell a
 //! packet that no other needs. Reading headers here is cheaper than handing the decoder what it will throw away.
 
-use zoetrope_worker::protocol_streams::Codec;
+use crate::protocol_streams::Codec;
 
 /// The units of an Annex B packet: what stands between start codes.
 fn units(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -22,14 +22,14 @@ fn after_start_code(bytes: &[u8]) -> Option<&[u8]> {
 
 /// Watches one stream for pictures that no later picture refers to.
 #[derive(Debug, Default)]
-pub(super) struct Disposables {
+pub struct Disposables {
     /// Highest temporal layer of H.265 seen so far. A "sub-layer non-reference" picture may be needed by a higher one.
     highest_layer: u8,
 }
 
 impl Disposables {
     /// Whether decoding all other packets gives the same pictures without this one.
-    pub(super) fn is_disposable(&mut self, codec: Codec, packet: &[u8]) -> bool {
+    pub fn is_disposable(&mut self, codec: Codec, packet: &[u8]) -> bool {
         // The first slice tells for its whole picture, so the search ends long before the packet does.
         match codec {
             Codec::H264 => units(packet).find_map(h264_slice_is_reference) == Some(false),
