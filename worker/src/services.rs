@@ -31,6 +31,7 @@ use crate::providers::limits::Limits;
 use crate::providers::seats::Seats;
 use crate::streams::groups::DecoderGroups;
 use crate::streams::reading::Reading;
+use crate::streams::thread::LiveThread;
 use crate::streams::view::wants::Wants;
 use crate::writing::templates::Templates;
 
@@ -62,6 +63,8 @@ pub struct Services {
     pub live_media: MediaPool,
     /// Decoders of streams that need more than key frames.
     pub decoders: DecoderGroups,
+    /// What live streams run on.
+    pub live_thread: LiveThread,
     /// Whose turn it is to have text of a live stream read.
     pub reading: Reading,
     /// The way of frames to viewers.
@@ -140,6 +143,7 @@ impl Services {
             media: MediaPool::new(children, metrics.clone()),
             decoders: DecoderGroups::new(live_media.clone()),
             live_media,
+            live_thread: LiveThread::start().context("start the thread of live streams")?,
             reading,
             live: LiveLink::at(settings.live_redis()),
             wants: Wants::default(),

@@ -36,6 +36,14 @@ pub async fn run(services: Services, attempt: Attempt) -> Result<Box<RawValue>, 
             format!("the input is not what this kind takes: {error}"),
         )
     })?;
+    if stored.input.url.is_none() {
+        return watch(services, attempt, stored).await;
+    }
+    let thread = services.live_thread.clone();
+    thread.run(watch(services, attempt, stored)).await
+}
+
+async fn watch(services: Services, attempt: Attempt, stored: StoredStreamIngest) -> Result<Box<RawValue>, Failure> {
     let last = last_scene(&services, &attempt).await?;
     let work = Work {
         services: &services,

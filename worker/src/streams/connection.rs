@@ -69,6 +69,14 @@ impl Playing {
         }
     }
 
+    /// Whether what is not read yet waits, however much it is: over TCP.
+    pub fn waits_for_us(&self) -> bool {
+        match self {
+            Self::Rtsp(playing) => playing.over_tcp,
+            Self::Rtmp(_) => true,
+        }
+    }
+
     /// The sound that comes beside the pictures, where it was asked for and is there. A connection that learns of it later says
     /// so with an [`Item::Track`].
     pub fn track(&self) -> Option<SoundTrack> {

@@ -21,7 +21,7 @@ use super::latest::Latest;
 use super::opening::Source;
 use super::packet_link::{PacketLink, Picture};
 use super::rtsp::Item;
-use super::sampler::{Decision, Sampler};
+use super::sampler::{Decision, Mode, Sampler};
 use super::scribe::Scribe;
 use super::shutter::Shutter;
 use super::status::{Status, Video};
@@ -37,6 +37,9 @@ use crate::services::Services;
 const SLOWEST_SOURCE: Duration = Duration::from_secs(30);
 /// What is learned from the first such mistake.
 const SLOW_SOURCE: Duration = Duration::from_millis(2_500);
+/// While nothing but key frames is decoded, a connection is read this often: pictures that nobody looks at now are taken
+/// together. What waits meanwhile waits in the socket, so not over UDP, whose buffers are short.
+const REST: Duration = Duration::from_millis(80);
 /// What is still decoded once a stream's time is over.
 const LAST_PICTURES: Duration = Duration::from_secs(3);
 /// A stream without `duration` ends by being canceled; this is only a date.
@@ -266,13 +269,18 @@ impl Live<'_> {
         let health = links.health;
         let mut clock = StreamClock::new(reader.newest_ms);
         let mut dog = Watchdog::new(reader.expected_gap, Instant::now());
-        let mut pictures = 0_u64;
+        let (mut pictures, mut rested) = (0_u64, true);
         let end = loop {
             let look_at = dog.deadline().min(health.deadline()).min(deadline);
             let item = tokio::select! {
                 biased;
                 down = health.broken() => break End::Down(down),
                 item = playing.next() => item,
+                () = std::future::ready(()), if !rested => {
+                    tokio::time::sleep(REST).await;
+                    rested = true;
+                    continue;
+                }
                 () = tokio::time::sleep_until(look_at) => {
                     let now = Instant::now();
                     if now >= deadline {
@@ -290,6 +298,7 @@ impl Live<'_> {
             if Instant::now() >= deadline {
                 break End::Duration;
             }
+            rested = !playing.waits_for_us() || reader.sampler.mode() != Mode::KeyFrames;
             match item {
                 Err(down) => break End::Down(down),
                 Ok(Item::Track(track)) => links.spool.set_sound(Some(track)),

@@ -39,5 +39,6 @@ pub mod reporting;
 pub mod rtsp;
 pub mod scribe;
 pub mod status;
+pub mod thread;
 pub mod trial;
 pub mod view;

@@ -60,6 +60,8 @@ pub struct RtspPlaying {
     pub track: Option<SoundTrack>,
     /// Width and height, pixels, where the description says them.
     pub size: Option<(u32, u32)>,
+    /// Whether packets come over the connection itself.
+    pub over_tcp: bool,
 }
 
 /// What a connection gives.
@@ -131,6 +133,7 @@ impl RtspSource {
             codec,
             track,
             size,
+            over_tcp: self.transport == StreamTransport::Tcp,
         })
     }
 
