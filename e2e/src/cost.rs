@@ -15,6 +15,13 @@ pub fn cpu_ms(pid: Pid) -> u64 {
     ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * TICK_MS
 }
 
+/// Memory of a process, what it shares with others by its share, KiB; `None` if it has ended.
+pub fn pss_kib(pid: Pid) -> Option<u64> {
+    let sizes = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = sizes.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
+}
+
 /// Resident memory of a process, KiB; `None` if it has ended.
 pub fn resident_kib(pid: Pid) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

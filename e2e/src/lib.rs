@@ -40,7 +40,7 @@ mod viewer;
 
 pub use browser::Browser;
 pub use collector::{Collector, SeenSpan};
-pub use cost::{cpu_ms, resident_kib};
+pub use cost::{cpu_ms, pss_kib, resident_kib};
 pub use events::{Event, Events};
 pub use http::{Answer, Http};
 pub use ledger::{Deed, Diary, Entry, Ledger};
