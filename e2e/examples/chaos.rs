@@ -1,13 +1,16 @@
-//! `make chaos`: plays every case, or those that `CHAOS_CASES` names, by the seed in `CHAOS_SEED`, and writes a report.
-//! Ends with 1 if a promise was broken.
+//! `make chaos`: plays every case, or those that `CHAOS_CASES` names, by the seed in `CHAOS_SEED`, and writes a report. The soak is
+//! played only by name, for `CHAOS_SOAK` minutes. Ends with 1 if a promise was broken.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use zoetrope_e2e::chaos::{self, Scale, cases};
 use zoetrope_queue::{Clock, SystemClock};
 
 /// Below the folder of the build.
 const REPORT: &str = "chaos/report.md";
+/// Of the soak.
+const USUAL_MINUTES: u64 = 60;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -17,23 +20,31 @@ fn main() -> ExitCode {
         |text| text.parse().expect("CHAOS_SEED should be a number"),
     );
     let wanted = arguments.next().unwrap_or_default();
+    let minutes = arguments.next().filter(|text| !text.is_empty());
+    let minutes = minutes.map_or(USUAL_MINUTES, |text| {
+        text.parse().expect("CHAOS_SOAK should be minutes")
+    });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .expect("a runtime should start");
-    runtime.block_on(run(seed, &wanted))
+    runtime.block_on(run(seed, &wanted, Duration::from_secs(minutes * 60)))
 }
 
 #[expect(clippy::print_stdout, reason = "the schedule and the report are what it is run for")]
-async fn run(seed: u64, wanted: &str) -> ExitCode {
-    let named = |id: &str| wanted.is_empty() || wanted.split([',', ' ']).any(|name| name == id);
-    let cases: Vec<_> = cases::all().into_iter().filter(|case| named(case.id)).collect();
+async fn run(seed: u64, wanted: &str, soak: Duration) -> ExitCode {
+    let named = |id: &str| wanted.split([',', ' ']).any(|name| name == id);
+    let mut cases: Vec<_> = cases::all()
+        .into_iter()
+        .filter(|case| wanted.is_empty() || named(case.id))
+        .collect();
+    cases.extend(cases::long().into_iter().filter(|case| named(case.id)));
     println!("chaos, seed {seed}: {} cases", cases.len());
     let mut played = Vec::new();
     for case in cases {
         println!("{} {}", case.id, case.fault);
-        let done = chaos::play(case, seed, Scale::Full).await;
+        let done = chaos::play(case, seed, Scale::Full, soak).await;
         let word = if done.verdict.holds(true) { "kept" } else { "BROKEN" };
         println!("{word}: {}", chaos::details(&done).trim_end());
         played.push(done);

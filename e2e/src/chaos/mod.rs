@@ -25,7 +25,7 @@ use pulse::Pulse;
 pub use random::Random;
 pub use report::{details, markdown};
 
-/// Longest that a case may take. The longest, M1, takes a third of it.
+/// Longest that a case may take beyond the soak. The longest, M1, takes a third of it.
 const LONGEST: Duration = Duration::from_secs(1_500);
 
 /// How much of a case is played.
@@ -54,6 +54,8 @@ pub struct Scene {
     pub random: Random,
     /// How much is played.
     pub scale: Scale,
+    /// How long a case goes on that only time says something about.
+    pub soak: Duration,
 }
 
 /// One case.
@@ -84,16 +86,17 @@ pub struct Played {
 
 /// Plays a case. One that cannot go on has broken its promise. The same seed plays the same case the same way,
 /// whichever others are played.
-pub async fn play(case: Case, seed: u64, scale: Scale) -> Played {
+pub async fn play(case: Case, seed: u64, scale: Scale, soak: Duration) -> Played {
     let (begun, pulse) = (Instant::now(), Pulse::start());
     let number = case.id.bytes().fold(0_u64, |sum, byte| sum * 31 + u64::from(byte));
     let scene = Scene {
         random: Random::new(seed ^ (number << 20)),
         scale,
+        soak,
     };
     let mut playing = JoinSet::new();
     playing.spawn((case.play)(scene));
-    let verdict = match timeout(LONGEST, playing.join_next()).await {
+    let verdict = match timeout(LONGEST + soak, playing.join_next()).await {
         Err(_) => Verdict::broken(format!("it had not come to its end after {LONGEST:?}")),
         Ok(None) => Verdict::broken("it was not played".to_owned()),
         Ok(Some(Ok(verdict))) => verdict,

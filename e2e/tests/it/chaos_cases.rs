@@ -1,12 +1,15 @@
 //! The short cases of `make chaos`, in every test run. Promises about time are judged only by `make chaos`.
 
+use std::time::Duration;
+
 use zoetrope_e2e::chaos::{self, Scale, cases};
 
 const SEED: u64 = 2026;
 
 async fn keeps_its_promises(id: &str) {
-    let case = cases::all().into_iter().find(|case| case.id == id);
-    let played = chaos::play(case.expect("it is one of the cases"), SEED, Scale::Smoke).await;
+    let case = cases::all().into_iter().chain(cases::long()).find(|case| case.id == id);
+    let case = case.expect("it is one of the cases");
+    let played = chaos::play(case, SEED, Scale::Smoke, Duration::ZERO).await;
     let report = chaos::markdown(std::slice::from_ref(&played), SEED, Scale::Smoke, "this machine");
     assert!(played.verdict.holds(false), "{report}");
 }
@@ -40,4 +43,9 @@ async fn background_work_goes_on_although_whoever_does_it_is_killed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_picture_is_recorded_or_in_a_gap_although_the_recording_workers_are_killed() {
     tokio::join!(keeps_its_promises("R1"), keeps_its_promises("R2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_that_are_started_lost_found_and_stopped_leave_nothing_behind() {
+    keeps_its_promises("S1").await;
 }

@@ -7,12 +7,18 @@ mod fairness;
 mod kills;
 mod million;
 mod recordings;
+mod soak;
 mod store;
 mod wire;
 
 use super::Case;
 
-/// All of them.
+/// Those that take longer than anybody waits for: played where they are asked for by name.
+pub fn long() -> Vec<Case> {
+    soak::CASES.to_vec()
+}
+
+/// All others.
 pub fn all() -> Vec<Case> {
     [
         kills::CASES,
