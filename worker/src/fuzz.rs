@@ -11,7 +11,7 @@ use crate::protocol_streams::Codec;
 use crate::providers::sse::SseReader;
 use crate::recording::muxer::{Muxer, Picture, Piece};
 use crate::recording::parameters::ParameterSets;
-use crate::recording::sound::{SoundFrame, SoundTrack};
+use crate::recording::sound::{SoundCoding, SoundFrame, SoundTrack};
 use crate::recording::units;
 use crate::streams::bitstream::Disposables;
 use crate::streams::rtmp::fuzz as rtmp;
@@ -106,6 +106,7 @@ pub fn muxer(bytes: &[u8]) {
     let sound = SoundTrack {
         rate: 48_000,
         entry: [0, 0, 0, 8, b'm', b'p', b'4', b'a'][..].into(),
+        coding: SoundCoding::Aac,
     };
     for piece in Pieces::of(bytes) {
         let Some(([what, step @ ..], data)) = piece.split_first_chunk::<5>() else {

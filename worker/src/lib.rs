@@ -18,6 +18,7 @@ pub mod media_source;
 pub mod protocol;
 pub mod protocol_audio;
 pub mod protocol_images;
+pub mod protocol_sources;
 pub mod protocol_steps;
 pub mod protocol_streams;
 pub mod protocol_view;

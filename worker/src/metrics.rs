@@ -25,6 +25,7 @@ pub struct Metrics {
     recorded_bytes: IntCounter,
     recording_gaps: IntCounterVec,
     recording_pictures_lost: IntCounter,
+    recording_sound_lost: IntCounter,
     provider_calls: IntCounterVec,
     provider_seconds: HistogramVec,
     ledger_entries_lost: IntCounter,
@@ -73,6 +74,10 @@ impl Metrics {
             )?,
             recorded_bytes: IntCounter::new("zoetrope_recorded_bytes_total", "Bytes of recordings written")?,
             recording_gaps: IntCounterVec::new(gaps, &["cause"])?,
+            recording_sound_lost: IntCounter::new(
+                "zoetrope_recording_sound_lost_total",
+                "Pieces of sound, about a second each, not recorded because they could not be encoded",
+            )?,
             recording_pictures_lost: IntCounter::new(
                 "zoetrope_recording_pictures_lost_total",
                 "Pictures that were not recorded because the store did not keep up",
@@ -108,6 +113,9 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.provider_seconds.clone()))?;
         metrics.registry.register(Box::new(metrics.recorded_bytes.clone()))?;
         metrics.registry.register(Box::new(metrics.recording_gaps.clone()))?;
+        metrics
+            .registry
+            .register(Box::new(metrics.recording_sound_lost.clone()))?;
         metrics
             .registry
             .register(Box::new(metrics.recording_pictures_lost.clone()))?;
@@ -193,6 +201,11 @@ impl Metrics {
     /// Counts pictures that viewers were not shown.
     pub(crate) fn view_pictures_dropped(&self, count: u64) {
         self.view_pictures_dropped.inc_by(count);
+    }
+
+    /// Counts a piece of sound that was not recorded.
+    pub(crate) fn recording_sound_lost(&self) {
+        self.recording_sound_lost.inc();
     }
 
     pub(crate) fn media_child_started(&self) {

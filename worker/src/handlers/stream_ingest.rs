@@ -190,6 +190,7 @@ impl Work<'_> {
             tenant_bytes: self.services.recordings_tenant_bytes,
             max_disk_percent: self.services.recordings_max_disk_percent,
             clock: self.services.clock.clone(),
+            media: &self.services.live_media,
             metrics: &self.services.metrics,
         })
     }

@@ -1,10 +1,10 @@
-//! AAC as files hold it: what an `AudioSpecificConfig` says (ISO/IEC 14496-3, 1.6.2.1), the head of an ADTS frame that says
-//! the same (ISO/IEC 13818-7, 6.2), and the sample entry made of it (ISO/IEC 14496-14, 5.6.1).
+//! AAC as files hold it: what an `AudioSpecificConfig` says (ISO/IEC 14496-3, 1.6.2.1), and the sample entry made of it
+//! (ISO/IEC 14496-14, 5.6.1).
 
 use h264_reader::rbsp::{BitRead, BitReader};
 
 use super::boxes::{boxed, numbers, versioned};
-use super::sound::SoundTrack;
+use super::sound::{SoundCoding, SoundTrack};
 
 /// Longest configuration: real ones are two to seven bytes, and sizes of descriptors here have one byte.
 const MAX_CONFIG: usize = 32;
@@ -35,15 +35,6 @@ pub struct AacConfig {
     pub channels: u16,
     /// Samples of a frame.
     pub samples: u32,
-}
-
-/// An ADTS frame taken apart.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Adts<'a> {
-    /// What its head says.
-    pub config: AacConfig,
-    /// The frame as files hold it.
-    pub frame: &'a [u8],
 }
 
 impl AacConfig {
@@ -83,6 +74,7 @@ impl AacConfig {
         SoundTrack {
             rate: self.rate,
             entry: self.sample_entry().into(),
+            coding: SoundCoding::Aac,
         }
     }
 
@@ -106,19 +98,6 @@ impl AacConfig {
         });
         entry
     }
-}
-
-/// Takes an ADTS frame apart. Nothing of what is none, or of one with several frames in it, which nobody makes.
-pub fn adts(bytes: &[u8]) -> Option<Adts<'_>> {
-    let head = bytes.first_chunk::<7>()?;
-    let is_frame = head[0] == 0xff && head[1] & 0xf6 == 0xf0 && head[6] & 3 == 0;
-    let has_check = head[1] & 1 == 0;
-    let length = usize::from(head[3] & 3) << 11 | usize::from(head[4]) << 3 | usize::from(head[5] >> 5);
-    let frame = bytes.get(if has_check { 9 } else { 7 }..length)?;
-    let (object, index) = (u32::from(head[2] >> 6) + 1, u32::from(head[2] >> 2 & 15));
-    let channels = u32::from(head[2] & 1) << 2 | u32::from(head[3] >> 6);
-    let config = AacConfig::read(&plain_config(object, index, channels))?;
-    (is_frame && !frame.is_empty()).then_some(Adts { config, frame })
 }
 
 fn plain_config(object: u32, index: u32, channels: u32) -> [u8; 2] {
@@ -172,16 +151,6 @@ mod tests {
     }
 
     #[test]
-    fn an_adts_frame_is_its_configuration_and_its_content() {
-        let frame = [0xff, 0xf1, 0x50, 0x80, 0x01, 0x3f, 0xfc, 0xaa, 0xbb];
-        let taken = adts(&frame).expect("it is a frame");
-        assert_eq!((taken.config.rate, taken.config.channels), (44_100, 2));
-        assert_eq!(taken.frame, [0xaa, 0xbb]);
-        assert_eq!(adts(&frame[..8]), None, "it is cut off");
-        assert_eq!(adts(&[0; 9]), None);
-    }
-
-    #[test]
     fn the_sample_entry_is_as_other_writers_write_it() {
         let track = AacConfig::read(&[0x12, 0x10]).expect("it reads").track();
         let expected = [
@@ -205,7 +174,6 @@ mod tests {
         #[test]
         fn no_bytes_break_it(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
             let _ = AacConfig::read(&bytes).map(|config| config.track());
-            let _ = adts(&bytes);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! network and no disk is pure and has its tests in a file of its own; `recorder` does the input and output around it.
 //!
 //! ```text
-//! Source -pictures-> spool -> muxer: units, parameters, order -> fragments -> parts of a segment -> rows of the index
+//! Source -pictures-> spool -> encoding -> muxer: units, parameters, order -> fragments -> parts of a segment -> rows of the index
 //! spool  full: nothing is taken until the next key frame; the time is a gap named `storage_slow`
 //! ```
 //! Video is never encoded again. No media library is involved: what is read of strangers' pictures are their parameter
@@ -19,7 +19,9 @@ pub mod order;
 pub mod parameters;
 pub mod sound;
 pub mod units;
+pub mod voice;
 
 mod disk;
+pub mod encoding;
 pub mod recorder;
 pub mod spool;

@@ -1,6 +1,7 @@
 //! The recorder of one attempt: takes pictures from the spool, writes segments and their rows. What an earlier worker left
 //! behind without a row is adopted first.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,10 @@ use zoetrope_shared::recordings::{
 use zoetrope_shared::tenant::Tenant;
 
 use super::disk;
+use super::encoding::Encoding;
 use super::muxer::{Muxer, Piece};
 use super::spool::{Spool, Spooled};
+use crate::media_pool::MediaPool;
 use crate::metrics::Metrics;
 
 /// Pause before something is written again while Redis is away.
@@ -44,6 +47,8 @@ pub struct Recorder<'a> {
     pub max_disk_percent: f64,
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
+    /// Who encodes sound that no file holds as it came.
+    pub media: &'a MediaPool,
     /// What is counted.
     pub metrics: &'a Metrics,
 }
@@ -72,12 +77,27 @@ impl Recorder<'_> {
     pub async fn run(&self, spool: &Spool) -> Result<(), Failure> {
         self.check_disk().await?;
         let mut writing = self.take_over().await;
-        let (mut muxer, mut pieces) = (Muxer::default(), Vec::new());
+        let mut encoding = Encoding::new(self.media, self.metrics);
+        let (mut muxer, mut ready) = (Muxer::default(), VecDeque::new());
         while let Some(spooled) = spool.next().await {
+            encoding.take(spooled, &mut ready).await;
+            self.record(&mut writing, &mut muxer, &mut ready).await;
+        }
+        encoding.finish(&mut ready).await;
+        self.record(&mut writing, &mut muxer, &mut ready).await;
+        let mut pieces = Vec::new();
+        muxer.break_off(&mut pieces);
+        self.write(&mut writing, &mut pieces, &mut muxer).await;
+        Ok(())
+    }
+
+    async fn record(&self, writing: &mut Writing, muxer: &mut Muxer, ready: &mut VecDeque<Spooled>) {
+        let mut pieces = Vec::new();
+        for spooled in ready.drain(..) {
             match spooled {
                 Spooled::Break(cause) => {
                     muxer.break_off(&mut pieces);
-                    self.write(&mut writing, &mut pieces, &mut muxer).await;
+                    self.write(writing, &mut pieces, muxer).await;
                     writing.gap = Some(cause);
                 }
                 Spooled::Track(sound) => muxer.set_sound(sound),
@@ -86,13 +106,10 @@ impl Recorder<'_> {
                     if let Err(error) = muxer.push(&picture, &mut pieces) {
                         tracing::warn!("record a key frame: {error}");
                     }
-                    self.write(&mut writing, &mut pieces, &mut muxer).await;
+                    self.write(writing, &mut pieces, muxer).await;
                 }
             }
         }
-        muxer.break_off(&mut pieces);
-        self.write(&mut writing, &mut pieces, &mut muxer).await;
-        Ok(())
     }
 
     fn recording(&self) -> Recording<'_> {

@@ -1,8 +1,9 @@
-//! Sound beside the pictures: AAC as it came, frame by frame, on a track of its own.
+//! Sound beside the pictures: AAC, frame by frame, on a track of its own.
 
 use std::sync::Arc;
 
 use super::fragment::Sample;
+use crate::protocol_sources::Law;
 
 /// Frames that may wait for the next fragment, which waits for a picture.
 const MAX_FRAMES: usize = 2_000;
@@ -14,8 +15,19 @@ const LEAP_S: i64 = 60;
 pub struct SoundTrack {
     /// Ticks a second.
     pub rate: u32,
-    /// Its sample entry, a box of MP4.
+    /// Its sample entry in a file, a box of MP4.
     pub entry: Arc<[u8]>,
+    /// How its frames come.
+    pub coding: SoundCoding,
+}
+
+/// How frames of sound come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SoundCoding {
+    /// As they are recorded.
+    Aac,
+    /// To be encoded before.
+    G711(Law),
 }
 
 /// One frame of sound as it came.
@@ -139,6 +151,7 @@ mod tests {
         let track = SoundTrack {
             rate: 1_000,
             entry: [].into(),
+            coding: SoundCoding::Aac,
         };
         Sound::new(&track, base, RATE)
     }

@@ -176,7 +176,7 @@ pub(super) async fn ask<Answer: DeserializeOwned>(
 }
 
 /// A request of this kind.
-pub(super) fn request(kind: &str, input: &impl Serialize) -> Result<Request, MediaError> {
+pub(crate) fn request(kind: &str, input: &impl Serialize) -> Result<Request, MediaError> {
     let input = to_raw_value(input).map_err(|error| MediaError::Refused {
         code: "input_invalid".to_owned(),
         message: error.to_string(),

@@ -21,8 +21,10 @@ use zoetrope_shared::stream_source::Credentials;
 use zoetrope_shared::tasks::stream_ingest::StreamTransport;
 
 use super::cause::{self, Cause, SourceDown};
+use crate::protocol_sources::Law;
 use crate::protocol_streams::{Codec, MAX_PACKET_BYTES};
-use crate::recording::sound::{SoundFrame, SoundTrack};
+use crate::recording::aac::AacConfig;
+use crate::recording::sound::{SoundCoding, SoundFrame, SoundTrack};
 
 /// Longest wait for the connection and the description.
 pub const DESCRIBE_LIMIT: Duration = Duration::from_secs(6);
@@ -56,7 +58,7 @@ pub struct RtspPlaying {
     sound: Option<usize>,
     /// How pictures are coded.
     pub codec: Codec,
-    /// The sound that comes beside them: AAC, if it was asked for and is there.
+    /// The sound that comes beside them: AAC or G.711, if it was asked for and is there.
     pub track: Option<SoundTrack>,
     /// Width and height, pixels, where the description says them.
     pub size: Option<(u32, u32)>,
@@ -260,7 +262,7 @@ fn first_video(session: &Session<Described>) -> Result<Video, SourceDown> {
     Err(SourceDown::new(Cause::Codec, detail))
 }
 
-/// The first track of AAC, as far as a file can hold it.
+/// The first track of AAC, as far as a file can hold it, or of G.711.
 fn first_sound(session: &Session<Described>) -> Option<(usize, SoundTrack)> {
     let tracks = session.streams().iter().enumerate();
     tracks
@@ -269,9 +271,23 @@ fn first_sound(session: &Session<Described>) -> Option<(usize, SoundTrack)> {
             let Some(retina::codec::ParametersRef::Audio(audio)) = stream.parameters() else {
                 return None;
             };
-            let track = SoundTrack {
-                rate: audio.clock_rate(),
-                entry: audio.mp4_sample_entry().build().ok()?.into(),
+            let law = match stream.encoding_name() {
+                "pcmu" => Some(Law::Mu),
+                "pcma" => Some(Law::A),
+                _ => None,
+            };
+            let track = match law {
+                // What comes is made AAC before it is recorded.
+                Some(law) if audio.channels().get() == 1 => SoundTrack {
+                    coding: SoundCoding::G711(law),
+                    ..AacConfig::mono(audio.clock_rate())?.track()
+                },
+                Some(_) => return None,
+                None => SoundTrack {
+                    rate: audio.clock_rate(),
+                    entry: audio.mp4_sample_entry().build().ok()?.into(),
+                    coding: SoundCoding::Aac,
+                },
             };
             Some((index, track))
         })

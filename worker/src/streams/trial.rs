@@ -159,7 +159,7 @@ async fn size(services: &Services, codec: Codec, key: Bytes) -> Result<(u32, u32
 
 fn refused(output: StreamTestOutput, down: SourceDown) -> StreamTestOutput {
     StreamTestOutput {
-        cause: Some(down.cause.into()),
+        cause: Some(down.cause),
         detail: Some(down.detail),
         ..output
     }

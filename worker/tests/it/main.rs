@@ -23,6 +23,7 @@ mod provider_reports;
 mod providers;
 mod recording_files;
 mod recording_properties;
+mod recording_sound;
 mod registry;
 mod spending;
 mod steps_damage;

@@ -8,7 +8,7 @@ use zoetrope_shared::recordings::Fragments;
 use zoetrope_worker::protocol_streams::Codec;
 use zoetrope_worker::recording::muxer::{Muxer, Picture, Piece};
 
-use zoetrope_worker::recording::sound::{SoundFrame, SoundTrack};
+use zoetrope_worker::recording::sound::{SoundCoding, SoundFrame, SoundTrack};
 
 use crate::films::{Films, Packet};
 
@@ -196,6 +196,7 @@ fn sound(films: &Films, seconds: u32) -> (SoundTrack, Vec<Vec<u8>>) {
     let track = SoundTrack {
         rate: audio.clock_rate(),
         entry: audio.mp4_sample_entry().build().expect("files hold AAC").into(),
+        coding: SoundCoding::Aac,
     };
     (track, frames)
 }

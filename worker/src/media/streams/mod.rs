@@ -20,12 +20,14 @@ mod sampler;
 mod scaler;
 mod shrink;
 mod snapshot;
+mod sound;
 mod view;
 mod view_pace;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use zoetrope_worker::protocol_sources::SoundInput;
 use zoetrope_worker::protocol_streams::{
     Analyse, CloseInput, FileInput, FilePiece, KeyFrameInput, MAX_SESSION_NAME, MAX_SESSIONS, MAX_SIDE, PacketsInput,
     Sampled, SnapshotInput,
@@ -74,6 +76,11 @@ pub(crate) fn key_frame(
 /// `stream.snapshot`.
 pub(crate) fn snapshot(engines: &mut Engines, input: &SnapshotInput, body: &[u8]) -> Result<Vec<u8>, Fault> {
     snapshot::run(&mut engines.streams.scaler, input, body)
+}
+
+/// `stream.sound`.
+pub(crate) fn sound(input: &SoundInput, body: &[u8]) -> Result<Vec<u8>, Fault> {
+    sound::run(input, body)
 }
 
 /// `stream.packets`.
