@@ -11,6 +11,9 @@ Mounts:
     /slow               H.264, one picture a second
     /file               --file, once for every client
     /replay             --file without end, shared
+    /<video>-<sound>-<name>
+                        every video (h264, h264b, h265) with every sound (none, aac, pcmu), under any of the names tcp and
+                        udp: GStreamer answers 503 when two clients ask at once for a mount that is just starting
 
 With --auth basic or digest every request needs alice and secret.
 """
@@ -64,6 +67,16 @@ def launches(args):
         "/still": still + h264(args.gop),
         "/slow": raw("ball", 1) + h264(1),
     }
+    videos = {
+        "h264": h264(args.gop),
+        "h264b": f"x264enc speed-preset=superfast bframes=2 b-adapt=false key-int-max={args.gop} bitrate=500 threads=1 rc-lookahead=0"
+        " ! video/x-h264,profile=main ! rtph264pay name=pay0 pt=96 config-interval=1",
+        "h265": h265.replace("x265enc ", 'x265enc option-string="pools=none:frame-threads=1" '),
+    }
+    for video, encoder in videos.items():
+        for sound, more in {"none": "", "aac": aac, "pcmu": pcmu}.items():
+            for name in ("tcp", "udp"):
+                mounts[f"/{video}-{sound}-{name}"] = raw("ball", args.fps) + encoder + more
     if args.file:
         film = f'filesrc location="{args.file}" ! qtdemux ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=1'
         mounts["/file"] = mounts["/replay"] = film
