@@ -23,8 +23,9 @@ async fn a_stream_over_rtmp_becomes_scenes_and_is_read_on_when_its_server_comes_
     live_again(&stage, &id, 3).await;
     cancel(&stage, &id).await;
 
-    // Every picture, so that those between key frames are decoded too; recorded with its sound.
-    let input = json!({"url": server.url(), "fps": 15, "store": true, "duration": 6, "window": {"size_s": 2}});
+    // Every picture, so that those between key frames are decoded too; recorded with its sound. FFmpeg serves one player and is
+    // started again for the next, which may take some of the time.
+    let input = json!({"url": server.url(), "fps": 15, "store": true, "duration": 12, "window": {"size_s": 2}});
     let id = stage.http.submit("stream_ingest", &json!({"input": input})).await;
     let task = stage.http.until_ended(&id).await;
     let counts = &task["result"]["counts"];
