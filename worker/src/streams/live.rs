@@ -298,7 +298,7 @@ impl Live<'_> {
             if Instant::now() >= deadline {
                 break End::Duration;
             }
-            rested = !playing.waits_for_us() || reader.sampler.mode() != Mode::KeyFrames;
+            rested = !playing.waits_for_us() || reader.sampler.mode() != Mode::KeyFrames || self.view.is_watched();
             match item {
                 Err(down) => break End::Down(down),
                 Ok(Item::Track(track)) => links.spool.set_sound(Some(track)),

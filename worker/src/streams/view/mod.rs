@@ -72,9 +72,14 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Whether somebody watches.
+    pub fn is_watched(&self) -> bool {
+        self.interest.is_wanted()
+    }
+
     /// A picture arrived. Nothing is kept of it while nobody watches.
     pub fn seen(&self, codec: Codec, data: &Bytes, is_key: bool, t_ms: u64) {
-        if !self.interest.is_wanted() {
+        if !self.is_watched() {
             return;
         }
         let dropped = self.packets.push(Picture {
