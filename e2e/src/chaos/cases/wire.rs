@@ -39,6 +39,10 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
+/// Tasks of a submit, and how many more submits are made at most until one is cut.
+const SUBMIT: usize = 250;
+const MOST_ROUNDS: usize = 40;
+
 fn works(scene: &mut Scene) -> impl FnMut(u64) -> ProbeInput {
     let mut random = scene.random.clone();
     move |_| ProbeInput {
@@ -112,7 +116,13 @@ async fn c21(mut scene: Scene) -> Verdict {
     let tasks = scene.scale.of(2_000, 500);
     // A submit of 250 tasks takes about 75 kB: some come through, some are cut.
     proxy.set(Fault::Reset(20_000 + scene.random.below(10_000) as u64, 200_000));
-    let repeats = arena.submit(tasks, works(&mut scene)).await;
+    let mut repeats = arena.submit(tasks, works(&mut scene)).await;
+    for _ in 0..MOST_ROUNDS {
+        // Of a few submits every one may come through.
+        if repeats == 0 {
+            repeats = arena.submit(SUBMIT, works(&mut scene)).await;
+        }
+    }
     lasts(Duration::from_secs(scene.scale.of(5, 1) as u64)).await;
     proxy.set(Fault::Slice);
     arena.submit(scene.scale.of(500, 100), works(&mut scene)).await;
