@@ -21,35 +21,17 @@ pub async fn keep_tenant_within(
     cap: u64,
     now_ms: u64,
 ) -> anyhow::Result<u64> {
-    if queue.journals_weight(tenant.as_str()).await? <= cap {
+    let target = cap - cap / SLACK;
+    let mut total = queue.journals_weight(tenant.as_str()).await?;
+    if total <= cap {
         return Ok(0);
     }
     let mut freed = 0;
     // Recordings that somebody reads are passed over.
     let mut held: Vec<String> = Vec::new();
-    loop {
-        let total = queue.journals_weight(tenant.as_str()).await?;
-        let excess = total.saturating_sub(cap - cap / SLACK);
-        let mut oldest: Option<Oldest> = None;
-        for stored in StoredRecording::all(queue).await? {
-            if stored.tenant != *tenant || held.contains(&stored.stream) {
-                continue;
-            }
-            let pages = queue.journal_pages(tenant.as_str(), &stored.stream).await?;
-            let Some((page, weight)) = pages.first_key_value() else {
-                continue;
-            };
-            if oldest.as_ref().is_none_or(|oldest| *page < oldest.page) {
-                oldest = Some(Oldest {
-                    page: *page,
-                    weight: *weight,
-                    all: pages.values().sum(),
-                    stream: stored.stream,
-                });
-            }
-        }
-        let Some(oldest) = oldest.filter(|_| excess > 0) else {
-            return Ok(freed);
+    while total > target {
+        let Some(oldest) = oldest_hour(queue, tenant, &held).await? else {
+            break;
         };
         let recording = Recording {
             queue,
@@ -59,13 +41,40 @@ pub async fn keep_tenant_within(
         };
         let keep = Keep {
             age_ms: u64::MAX,
-            bytes: oldest.all.saturating_sub(excess.min(oldest.weight.max(1))),
+            bytes: oldest.all.saturating_sub((total - target).min(oldest.weight.max(1))),
         };
         match keep_within(&recording, keep, now_ms).await? {
             0 => held.push(oldest.stream),
-            some => freed += some,
+            some => {
+                freed += some;
+                total = queue.journals_weight(tenant.as_str()).await?;
+            }
         }
     }
+    Ok(freed)
+}
+
+/// Of a tenant's recordings but for those that are held, the one with the oldest hour.
+async fn oldest_hour(queue: &Queue, tenant: &Tenant, held: &[String]) -> anyhow::Result<Option<Oldest>> {
+    let mut oldest: Option<Oldest> = None;
+    for stored in StoredRecording::all(queue).await? {
+        if stored.tenant != *tenant || held.contains(&stored.stream) {
+            continue;
+        }
+        let pages = queue.journal_pages(tenant.as_str(), &stored.stream).await?;
+        let Some((page, weight)) = pages.first_key_value() else {
+            continue;
+        };
+        if oldest.as_ref().is_none_or(|oldest| *page < oldest.page) {
+            oldest = Some(Oldest {
+                page: *page,
+                weight: *weight,
+                all: pages.values().sum(),
+                stream: stored.stream,
+            });
+        }
+    }
+    Ok(oldest)
 }
 
 /// The recording with the oldest hour.
