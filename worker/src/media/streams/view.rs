@@ -221,7 +221,7 @@ impl Easel<'_> {
     /// Places that move, in blocks of the luma.
     fn moving(&mut self, picture: &frame::Video, t_ms: u64) -> Result<Vec<[u32; 4]>, Fault> {
         let luma_size = luma_of(picture);
-        let luma = self.scaler.luma(picture, luma_size)?;
+        let luma = self.scaler.small_luma(picture, luma_size)?;
         let seen = self.gate.judge(&luma, t_ms, false);
         let mut places = regions::places(&seen.moving, (luma_size.0 / BLOCK) as usize);
         places.truncate(MAX_MOVING);
