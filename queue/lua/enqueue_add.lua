@@ -1,5 +1,7 @@
 -- Plans the tasks of a group, or says why there is none.
 
+local listings = {}  -- tenant -> ids that its list gets
+
 -- What an idempotency key was used for before, by this script or another.
 local function replayed(group, id)
   local known = seen_keys[group.idem_key] or redis.call('GET', group.idem_key)
@@ -33,7 +35,7 @@ local function add_group(group)
   group.unique_key = group.unique and group.unique ~= '' and unique_key(group.tenant, group.unique)
   local waits, added, bytes, place = group.wait > 0, 0, 0
   local score = string.format('%d', now + group.wait + (waits and 0 or group.offset))
-  local listing, created = list_in(puts, 'ix:' .. group.tenant), string.format('%d', now)
+  local listing = list_in(listings, group.tenant)
   local free = not (group.idem_key or group.unique_key or group.refused or tight[group.tenant])
   for i = 1, group.count do
     local answer
@@ -45,7 +47,7 @@ local function add_group(group)
       if group.idem_key then seen_keys[group.idem_key] = id .. ' ' .. group.fingerprint end
       if group.unique_key then seen_keys[group.unique_key] = id end
       if group.exp and group.exp ~= '' then keep_deadline(id, now + group.exp) end
-      listing[#listing + 1], listing[#listing + 2] = created, id
+      listing[#listing + 1] = id
       place = place or list_in(puts, waits and 'tm' or queue_of(group.kind, group.tenant, group.key, group.offset == 0))
       place[#place + 1], place[#place + 2] = score, id
     end

@@ -10,14 +10,14 @@ do
     and not string.find(tail, ';', 1, true) and redis.call('HGET', prefix .. 'own', kind) == tenant .. ':' .. ARGV[10] then
     local created, score = string.format('%d', now), string.format('%d', now + ARGV[6])
     local head = 'Q|' .. created .. '||' .. tail .. '\n'
-    local keys, records, queued, listed, bytes = {}, {}, {}, {}, 0
+    local keys, records, queued, ids, bytes = {}, {}, {}, {}, 0
     for i = 1, count do
       local id, body = ARGV[10 + 2 * i], ARGV[11 + 2 * i]
       local key, record = task_key .. id, head .. body
       keys[i], bytes = key, bytes + #record
       records[2 * i - 1], records[2 * i] = key, record
       queued[2 * i - 1], queued[2 * i] = score, id
-      listed[2 * i - 1], listed[2 * i] = created, id
+      ids[i] = id
     end
     local tally = prefix .. 'n:' .. tenant
     keys[count + 1] = tally
@@ -29,7 +29,7 @@ do
     if new and tasks <= MOST_TASKS and bytes <= MOST_BYTES then
       records[2 * count + 1], records[2 * count + 2] = tally, string.format('%d|%d|', tasks, bytes) .. created
       add(prefix .. 'q:' .. kind, queued)
-      add(prefix .. 'ix:' .. tenant, listed)
+      list_on(tenant, page_now(tenant, created), ids)
       redis.call('MSET', unpack(records))
       keep_time()
       announce(kind, count)

@@ -6,8 +6,11 @@ for key, list in pairs(puts) do
 end
 seat_all()
 arm_deadlines()
-local poke = earlier_timer()
+local poke, created = earlier_timer(), string.format('%d', now)
 carry_out()
+for tenant, ids in pairs(listings) do
+  if #ids > 0 then list_on(tenant, page_now(tenant, created), ids) end
+end
 for kind, added in pairs(per_kind) do announce(kind, added) end
 for kind in pairs(claimable) do wake(kind) end
 if poke then wake_ticker() end

@@ -1,11 +1,11 @@
 -- Checks a task that has ended, and plans what mends it: it is in no state index, no attempt holds it, and it is kept
 -- either among the dead letters or in the list of results of one moment.
 local DEAD_LETTER_MS = 2592000000
-local removals = {}  -- {list of results, LREM count, id}
+local removals = {}  -- {list, LREM count, id}
 
 -- Searching a list takes as long as it is, so that it is searched for suspects alone: its end first, where the newest are.
-local function among_results(moment, id)
-  local key = prefix .. 'done:' .. moment
+local function in_list(name, id)
+  local key = prefix .. name
   return redis.call('LPOS', key, id, 'RANK', -1, 'MAXLEN', 10000) or redis.call('LPOS', key, id)
 end
 
@@ -44,12 +44,12 @@ end
 local function check_results(id, home, suspect)
   local moment = string.match(home, '^done:(%d+)$')
   if not moment then return end
-  if suspect == 'missing' and not among_results(moment, id) then
+  if suspect == 'missing' and not in_list(home, id) then
     say('not_kept')
     local ids = list_in(kept, moment)
     ids[#ids + 1] = id
   elseif suspect == 'twice' and #redis.call('LPOS', prefix .. home, id, 'COUNT', 2) > 1 then
     say('kept_twice')
-    removals[#removals + 1] = { moment, -1, id }
+    removals[#removals + 1] = { home, -1, id }
   end
 end

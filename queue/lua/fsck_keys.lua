@@ -30,6 +30,7 @@ local function check_key(name)
   if class == 'u' then return check_holder(key, fault) end
   if class == 'idle' then return check_idle(key) end
   if class == 'done' then return check_results(key, rest) end
+  if class == 'ix' then return check_page(key, rest, fault) end
   if LAPSING[class] then
     return redis.call('PTTL', key) == -1 and fault('without_expiry', 'PEXPIRE', key, STALE_MS) or ''
   end

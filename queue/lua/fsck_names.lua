@@ -1,4 +1,4 @@
--- Checks keys that name one task each.
+-- Checks keys that name a task, and pages of a tenant's list.
 
 local function check_idempotency(key, fault)
   local known = redis.call('GET', key)
@@ -11,4 +11,14 @@ local function check_holder(key, fault)
   local holder = redis.call('GET', key)
   if not holder or redis.call('EXISTS', task_key .. holder) == 1 then return '' end
   return fault('unique_key_without_task', 'UNLINK', key)
+end
+
+local function check_page(key, rest, fault)
+  local tenant, page = string.match(rest, '^(.*):(%d+)$')
+  if not page then return '' end
+  local index = prefix .. 'ix:' .. tenant
+  local there, named = redis.call('EXISTS', key) == 1, redis.call('ZSCORE', index, page)
+  if there and not named then return fault('page_not_named', 'ZADD', index, page, page) end
+  if named and not there then return fault('page_without_tasks', 'ZREM', index, page) end
+  return ''
 end

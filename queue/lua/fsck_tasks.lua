@@ -4,15 +4,15 @@
 -- Returns a word a task: 'r' if it is kept among the results, l<tenant>/<bytes of its record> if that named it and it has
 -- not ended, or '-'; and the names of its faults behind commas.
 local mend, where, suspect = ARGV[1] == '1', ARGV[2], ARGV[3]
-local results = string.match(where, '^done:(%d+)$')
+local is_list = string.match(where, '^done:%d+$') or string.match(where, '^ix:')
 
 local function still_there(id)
-  if results then return among_results(results, id) end
+  if is_list then return in_list(where, id) end
   return redis.call('ZSCORE', prefix .. where, id)
 end
 
 local function leave_index(id)
-  if results then removals[#removals + 1] = { results, 1, id } else drop(where, id) end
+  if is_list then removals[#removals + 1] = { where, 1, id } else drop(where, id) end
 end
 
 local function check_missing(id)
@@ -26,17 +26,6 @@ local function check_missing(id)
   end
 end
 
--- What live and ended tasks have in common.
-local function check_listed(id, header)
-  if not redis.call('ZSCORE', prefix .. 'ix:' .. header.tenant, id) then
-    say('not_listed')
-    put('ix:' .. header.tenant, header.created, id)
-  end
-  if header.idem ~= '' and redis.call('EXISTS', prefix .. 'idem:' .. header.tenant .. ':' .. header.idem) == 0 then
-    say('task_without_key')
-  end
-end
-
 -- Whether a running task counts for a limit of concurrency, of a kind or of a key.
 local function counts_for(id, name)
   local kind, lane = string.match(parse_attempt(redis.call('GET', attempt_key .. id)).holds, '^([^/]*)/(.*)$')
@@ -45,10 +34,13 @@ end
 
 -- State indexes are judged with the task.
 local function check_place(id, header, home)
-  if where == home or where == 'ix:' .. header.tenant or where == 'a' or where == 'o' then return end
+  if where == home or where == 'a' or where == 'o' then return end
   if where == 'exp' and header.deadline then return end
   for _, name in ipairs(indexes_for(header)) do
     if where == name then return end
+  end
+  for _, page in ipairs(pages_of(header.tenant, header.created)) do
+    if where == 'ix:' .. header.tenant .. ':' .. page then return end
   end
   local limited = string.match(where, '^c:(.*)$')
   if limited and counts_for(id, limited) then return end

@@ -31,9 +31,14 @@ if mend then
   arm_deadlines()
   carry_out()
   for _, removal in ipairs(removals) do
-    local key = prefix .. 'done:' .. removal[1]
-    redis.call('LREM', key, removal[2], removal[3])
-    if redis.call('EXISTS', key) == 0 then redis.call('ZREM', prefix .. 'done', removal[1]) end
+    local index, page = string.match(removal[1], '^(.*):(%d+)$')
+    redis.call('LREM', prefix .. removal[1], removal[2], removal[3])
+    if redis.call('EXISTS', prefix .. removal[1]) == 0 then redis.call('ZREM', prefix .. index, page) end
+  end
+  for _, entry in ipairs(unlisted) do
+    local index = prefix .. 'ix:' .. entry[1]
+    redis.call('RPUSH', index .. ':' .. entry[2], entry[3])
+    redis.call('ZADD', index, entry[2], entry[2])
   end
 end
 return words

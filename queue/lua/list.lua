@@ -1,16 +1,27 @@
 -- Reads a slice of a tenant's tasks, newest first. KEYS: meta. ARGV: tenant, cursor id or '', cursor ms, count.
--- The cursor is the last task of the slice before; if it was pruned meanwhile, its time takes its place.
--- Returns the index entries read, then the descriptions of those that still have a record.
-local index = prefix .. 'ix:' .. ARGV[1]
-local start = 0
-if ARGV[2] ~= '' then
-  local rank = redis.call('ZREVRANK', index, ARGV[2])
-  start = rank and rank + 1 or redis.call('ZCOUNT', index, '(' .. ARGV[3], '+inf')
+-- The slice begins behind the cursor, which is the last task of the slice before. If that was pruned meanwhile it begins at
+-- the end of its page: tasks newer than the cursor come again.
+-- Returns the ids read, each with its page behind it, then the descriptions of those that still have a record.
+local index, cursor, wanted = prefix .. 'ix:' .. ARGV[1], ARGV[2], tonumber(ARGV[4])
+-- No page is empty, so these are enough.
+local pages = redis.call('ZREVRANGEBYSCORE', index, cursor ~= '' and ARGV[3] or '+inf', '-inf', 'LIMIT', 0, wanted + 2)
+local first, older = 1, nil  -- the page to begin with, and how many of its entries are older than the cursor
+for i = 1, cursor ~= '' and math.min(#pages, 2) or 0 do
+  older = redis.call('LPOS', index .. ':' .. pages[i], cursor, 'RANK', -1)
+  if older then first = i break end
 end
-local entries = redis.call('ZREVRANGE', index, start, start + tonumber(ARGV[4]) - 1, 'WITHSCORES')
-local answers = {}
-for i = 1, #entries, 2 do
-  local task = describe(entries[i])
-  if task then answers[#answers + 1] = task end
+
+local entries, answers = {}, {}
+for i = first, #pages do
+  local missing, key = wanted - #entries / 2, index .. ':' .. pages[i]
+  if missing == 0 then break end
+  local count = older or redis.call('LLEN', key)
+  older = nil
+  local ids = count > 0 and redis.call('LRANGE', key, math.max(count - missing, 0), count - 1) or {}
+  for j = #ids, 1, -1 do
+    entries[#entries + 1], entries[#entries + 2] = ids[j], pages[i]
+    local task = describe(ids[j])
+    if task then answers[#answers + 1] = task end
+  end
 end
 return { entries, answers }

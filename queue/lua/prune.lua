@@ -1,6 +1,7 @@
 -- Plans the removal of ended tasks whose time is over, at most `limit`. Records carry no PEXPIRE of their own:
 -- lists by the moment at which results may go are cheaper, and listing entry and idempotency key go with the record.
 local IDEMPOTENCY_MS = 86400000
+local unlistings = {}  -- {tenant, created, id}
 
 local function plan_removal(id)
   local key = task_key .. id
@@ -13,7 +14,7 @@ local function plan_removal(id)
   local start = string.find(line, '\n', 1, true) + tonumber(length)
   local header = parse_header(redis.call('GETRANGE', key, start, start + HEADER_BYTES - 1))
   if not header then return end
-  drop('ix:' .. header.tenant, id)
+  unlistings[#unlistings + 1] = { header.tenant, header.created, id }
   if header.deadline then drop('exp', id) end
   if header.unique and redis.call('GET', unique_key(header.tenant, header.unique)) == id then
     gone[#gone + 1] = unique_key(header.tenant, header.unique)

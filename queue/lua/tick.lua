@@ -10,6 +10,7 @@ local expired, promoted, pruned = plan_expiries(64), plan_promotions(64), plan_p
 restore_freed()
 seat_all()
 carry_out()
+for _, entry in ipairs(unlistings) do unlist(unpack(entry)) end
 redis.call('SET', tick_key, worker, 'PX', duty_ms)
 
 -- Wake-ups can be lost with the worker that took them: whatever is claimable wakes somebody at each tick.

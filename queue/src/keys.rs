@@ -22,7 +22,7 @@
 //! | `done:<ms>` `done` | LIST, ZSET | ended tasks that may go at that moment; these moments |
 //! | `dl` | ZSET | dead letters, by the time they are pruned |
 //! | `park` | ZSET | ids found without a record, for fsck |
-//! | `ix:<tenant>` | ZSET | a tenant's tasks by creation |
+//! | `ix:<tenant>` `ix:<tenant>:<ms>` | ZSET, LIST | pages of a tenant's list, by when they were begun; the tasks of one, as they came |
 //! | `idem:<tenant>:<hash>` | STRING | task id and request fingerprint |
 //! | `u:<tenant>:<hash>` | STRING | the task that holds a unique key of a kind, as long as it has not ended |
 //! | `n:<tenant>` | STRING | its tasks that have not ended, the bytes of their records, when that last changed |
@@ -42,7 +42,7 @@ use sha2::{Digest, Sha256};
 use crate::error::QueueError;
 
 /// Version of the layout above. A process refuses a Redis that holds another one.
-pub(crate) const SCHEMA_VERSION: u32 = 4;
+pub(crate) const SCHEMA_VERSION: u32 = 5;
 /// Most shards of a queue: two digits of a key.
 pub(crate) const MAX_SHARDS: u16 = 64;
 /// The first shard. What spans tenants is there.

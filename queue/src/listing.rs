@@ -25,11 +25,13 @@ pub(crate) async fn list(link: &Link, tenant: &str, query: &ListQuery) -> Result
         let (entries, tasks) = read_chunk(link, tenant, cursor.as_ref()).await?;
         scanned += entries.len();
         let last_chunk = entries.len() < CHUNK;
+        let next = tasks.last().map(Cursor::of).or_else(|| entries.last().copied());
         for task in tasks {
-            let at = Cursor {
-                id: task.id,
-                created_at_ms: task.created_at_ms,
-            };
+            let at = Cursor::of(&task);
+            // They come again where the cursor's task was pruned.
+            if cursor.is_some_and(|last| at.created_at_ms > last.created_at_ms) {
+                continue;
+            }
             if query.created_after_ms.is_some_and(|after| at.created_at_ms < after) {
                 return Ok(Page {
                     items,
@@ -52,7 +54,7 @@ pub(crate) async fn list(link: &Link, tenant: &str, query: &ListQuery) -> Result
                 next_cursor: None,
             });
         }
-        cursor = entries.last().copied();
+        cursor = next;
     }
     Ok(Page {
         items,
@@ -60,7 +62,7 @@ pub(crate) async fn list(link: &Link, tenant: &str, query: &ListQuery) -> Result
     })
 }
 
-/// The last task of a page.
+/// The last task of a page, and when it was created, or the page of its tenant's list was begun on which it stands.
 #[derive(Debug, Clone, Copy)]
 struct Cursor {
     id: TaskId,
@@ -68,6 +70,13 @@ struct Cursor {
 }
 
 impl Cursor {
+    fn of(task: &Task) -> Self {
+        Self {
+            id: task.id,
+            created_at_ms: task.created_at_ms,
+        }
+    }
+
     fn parse(text: &str) -> Result<Self, QueueError> {
         let parts = text
             .split_once('-')
@@ -90,7 +99,7 @@ async fn read_chunk(link: &Link, tenant: &str, after: Option<&Cursor>) -> Result
         after.map(|at| at.created_at_ms.to_string()).unwrap_or_default(),
         CHUNK.to_string(),
     ];
-    let (entries, tasks): (Vec<(String, f64)>, Vec<Value>) =
+    let (entries, tasks): (Vec<(String, String)>, Vec<Value>) =
         link.call(link.shard_of(tenant), &link.scripts.list, &args).await?;
     let entries = entries
         .into_iter()

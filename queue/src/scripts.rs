@@ -11,10 +11,26 @@ macro_rules! script {
     ($flags:literal, $($part:literal)+ $(; $($inner:literal)+)*) => {
         Script::new(concat!(
             "#!lua", $flags, "\n",
+            "local FULL_PAGE = ", full_page!(), "\n",
             $(part!($part),)+
             $("local function rest()\n", $(part!($inner),)+)*
             $(end!($($inner)+),)*
         ))
+    };
+}
+
+/// How many tasks a page of a tenant's list holds before the next one is begun: one node of Redis' lists. A page of few, so
+/// that the model test turns many.
+#[cfg(not(test))]
+macro_rules! full_page {
+    () => {
+        "256"
+    };
+}
+#[cfg(test)]
+macro_rules! full_page {
+    () => {
+        "2"
     };
 }
 
@@ -58,14 +74,14 @@ pub(crate) struct Scripts {
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            enqueue: script!("", "clock" "rate" "wake" "announce" "add" "enqueue_quick" "plan"; "tally" "deadlines" "lane" "seat"
+            enqueue: script!("", "clock" "rate" "wake" "announce" "add" "listed" "enqueue_quick" "plan"; "tally" "deadlines" "lane" "seat"
                 "carry_out"; "rule" "waits" "unique" "enqueue" "enqueue_bound" "enqueue_add" "enqueue_write"),
             step: script!(" flags=allow-oom", "clock" "header" "attempt" "plan"; "tally" "lane" "seat" "release" "add" "carry_out";
                 "settle" "withdraw" "overdue" "expire" "promote" "rate" "rule" "wake" "waits" "step_args" "step_replay"
                 "step_return" "step_finish" "step_renew" "step_due" "step_ring" "step_lane" "step_pick" "step_take" "step_solo"
                 "step_claim" "step_seat" "step_write"),
             tick: script!(" flags=allow-oom", "clock" "header" "attempt" "plan"; "tally" "lane" "seat" "release" "add" "carry_out";
-                "settle" "withdraw" "overdue" "expire" "promote" "unique" "prune" "rule" "wake" "waits" "tick"),
+                "settle" "withdraw" "overdue" "expire" "promote" "unique" "pages" "prune" "rule" "wake" "waits" "tick"),
             cancel: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "tally" "lane" "add" "carry_out" "settle" "withdraw"
                 "cancel"),
             read: script!(" flags=no-writes", "clock" "header" "read_task" "read"),
@@ -77,7 +93,7 @@ impl Scripts {
             output: script!(" flags=no-writes", "clock" "header" "output"),
             watch: script!(" flags=allow-oom", "clock" "watch"),
             fsck_tasks: script!(" flags=allow-oom", "clock" "header" "attempt" "plan" "tally" "deadlines" "lane" "seat" "release"
-                "add" "carry_out" "settle" "unique" "fsck_header" "fsck_live" "fsck_ended" "fsck_tasks" "fsck_write"),
+                "add" "carry_out" "settle" "unique" "pages" "fsck_header" "fsck_live" "fsck_ended" "fsck_listed" "fsck_tasks" "fsck_write"),
             fsck_keys: script!(" flags=allow-oom", "clock" "header" "plan" "fsck_turns" "fsck_names" "fsck_keys"),
             set_rule: script!(" flags=allow-oom", "clock" "plan" "tally" "lane" "seat" "release" "add" "carry_out" "rule" "wake" "waits"
                 "set_rule"),

@@ -38,6 +38,10 @@ pub enum Fault {
     AttemptWithoutLease,
     /// A task is missing from its tenant's list.
     NotListed,
+    /// A page of a tenant's list that the list does not name: its tasks are not shown.
+    PageNotNamed,
+    /// A tenant's list names a page that is not there.
+    PageWithoutTasks,
     /// A task has an idempotency key that is not kept: a repeated request would make another task.
     TaskWithoutKey,
     /// A task that has ended is still in a state index.

@@ -2,11 +2,12 @@
 //! listed.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use redis::FromRedisValue;
 use tokio::time::timeout;
 
-use crate::connection::Link;
+use crate::connection::{Blocking, Link};
 use crate::error::QueueError;
 use crate::fsck::tallies::Tallies;
 use crate::fsck::{Fault, Finding, FsckMode, FsckReport};
@@ -39,9 +40,13 @@ pub(super) async fn walk(link: &Link, mode: FsckMode) -> Result<FsckReport, Queu
             tallies: Tallies::default(),
         };
         walk.tallies.since_ms = walk.compare_tallies(&[]).await?;
+        let pages = walk.pages().await?;
         let names = walk.every_key().await?;
         for name in names.indexes {
             walk.index(&name).await?;
+        }
+        for name in pages {
+            walk.page(&name).await?;
         }
         walk.results(names.moments).await?;
         walk.tallies().await?;
@@ -59,6 +64,30 @@ struct Walk<'a> {
     tallies: Tallies,
 }
 
+/// A walk through the names of keys.
+struct Scan {
+    server: Blocking,
+    pattern: String,
+    patience: Duration,
+    /// `None` at the end.
+    cursor: Option<u64>,
+}
+
+impl Scan {
+    /// Some keys; a key may come twice. `None` once all have come.
+    async fn next(&mut self) -> Result<Option<Vec<String>>, QueueError> {
+        let Some(cursor) = self.cursor else { return Ok(None) };
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(SCANNED);
+        let scanning = scan.query_async(&mut self.server);
+        let (cursor, keys): (u64, Vec<String>) = timeout(self.patience, scanning)
+            .await
+            .map_err(|_| QueueError::Unavailable("no answer to a scan".to_owned()))??;
+        self.cursor = (cursor != 0).then_some(cursor);
+        Ok(Some(keys))
+    }
+}
+
 /// What the scan leaves to be looked into.
 #[derive(Default)]
 struct Names {
@@ -69,29 +98,46 @@ struct Names {
 }
 
 impl Walk<'_> {
+    /// Checks that tenants' lists name their pages, before tasks are looked for on these. Returns the pages.
+    async fn pages(&mut self) -> Result<BTreeSet<String>, QueueError> {
+        let mut pages = BTreeSet::new();
+        let mut scan = self.scan("ix:*").await?;
+        while let Some(keys) = scan.next().await? {
+            for key in keys {
+                let name = &key[self.link.keys(self.shard).prefix().len()..];
+                if name.matches(':').count() > 1 {
+                    pages.insert(name.to_owned());
+                    continue;
+                }
+                let mut named = redis::cmd("ZRANGE");
+                named.arg(&key).arg(0).arg(-1);
+                let named: Vec<String> = self.ask(&named).await?;
+                pages.extend(named.iter().map(|page| format!("{name}:{page}")));
+            }
+        }
+        let names: Vec<String> = pages.iter().cloned().collect();
+        self.keys(&names).await?;
+        Ok(pages)
+    }
+
     /// Checks every record and every key that is not an index.
     async fn every_key(&mut self) -> Result<Names, QueueError> {
         let mut names = Names::default();
-        let mut cursor = 0_u64;
-        // Each server of a cluster has keys of its own.
-        let mut server = self.link.blocking_connection(&self.key("meta")).await?;
-        loop {
-            let mut scan = redis::cmd("SCAN");
-            scan.arg(cursor)
-                .arg("MATCH")
-                .arg(format!("{}*", self.link.keys(self.shard).prefix()))
-                .arg("COUNT")
-                .arg(SCANNED);
-            let scanning = scan.query_async(&mut server);
-            let found: (u64, Vec<String>) = timeout(self.link.response_timeout, scanning)
-                .await
-                .map_err(|_| QueueError::Unavailable("no answer to a scan".to_owned()))??;
-            cursor = found.0;
-            self.some_keys(&found.1, &mut names).await?;
-            if cursor == 0 {
-                return Ok(names);
-            }
+        let mut scan = self.scan("*").await?;
+        while let Some(keys) = scan.next().await? {
+            self.some_keys(&keys, &mut names).await?;
         }
+        Ok(names)
+    }
+
+    async fn scan(&self, pattern: &str) -> Result<Scan, QueueError> {
+        Ok(Scan {
+            // Each server of a cluster has keys of its own.
+            server: self.link.blocking_connection(&self.key("meta")).await?,
+            pattern: self.key(pattern),
+            patience: self.link.response_timeout,
+            cursor: Some(0),
+        })
     }
 
     async fn some_keys(&mut self, found: &[String], names: &mut Names) -> Result<(), QueueError> {
@@ -106,7 +152,7 @@ impl Walk<'_> {
                 "o" => self.sort_in(rest, name, &mut outputs),
                 "n" => self.tallies.expect(rest),
                 "done" if !rest.is_empty() => drop(names.moments.insert(rest.to_owned())),
-                "lease" | "tm" | "wait" | "dl" | "park" | "ix" | "c" => drop(names.indexes.insert(name.to_owned())),
+                "lease" | "tm" | "wait" | "dl" | "park" | "c" => drop(names.indexes.insert(name.to_owned())),
                 "q" | "f" | "solo" | "exp" => {
                     names.indexes.insert(name.to_owned());
                     keys.push(name.to_owned());
@@ -115,7 +161,7 @@ impl Walk<'_> {
                     keys.push(name.to_owned());
                 }
                 "meta" | "kinds" | "workers" | "own" | "rules" | "bounds" | "fm" | "b" | "ev" | "done" | "jn"
-                | "jp" | "j" => {}
+                | "ix" | "jp" | "j" => {}
                 _ => self.unknown(name),
             }
         }
@@ -160,6 +206,27 @@ impl Walk<'_> {
         }
     }
 
+    /// Checks every task that a page of a tenant's list names.
+    async fn page(&mut self, name: &str) -> Result<(), QueueError> {
+        let mut start = 0;
+        loop {
+            let entries = self.entries(name, start).await?;
+            let ids: Vec<TaskId> = entries.iter().filter_map(|id| id.parse().ok()).collect();
+            self.tasks(name, "", &ids).await?;
+            start += ENTRIES;
+            if entries.len() < ENTRIES {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Some of a list.
+    async fn entries(&self, name: &str, start: usize) -> Result<Vec<String>, QueueError> {
+        let mut range = redis::cmd("LRANGE");
+        range.arg(self.key(name)).arg(start).arg(start + ENTRIES - 1);
+        self.ask(&range).await
+    }
+
     /// Compares the lists of results with the records: first what is listed, then what is missing there.
     async fn results(&mut self, mut moments: BTreeSet<String>) -> Result<(), QueueError> {
         let mut all = redis::cmd("ZRANGE");
@@ -178,9 +245,7 @@ impl Walk<'_> {
     async fn listed(&mut self, name: &str) -> Result<(), QueueError> {
         let mut start = 0;
         loop {
-            let mut range = redis::cmd("LRANGE");
-            range.arg(self.key(name)).arg(start).arg(start + ENTRIES - 1);
-            let entries: Vec<String> = self.ask(&range).await?;
+            let entries = self.entries(name, start).await?;
             let (mut once, mut twice) = (Vec::new(), Vec::new());
             for id in entries.iter().filter_map(|id| id.parse::<TaskId>().ok()) {
                 match self.kept.insert(id, Kept::Once) {

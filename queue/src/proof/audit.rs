@@ -36,6 +36,7 @@ pub(super) async fn compare(world: &mut World) {
         found.registry,
         world.model.registry.keys().cloned().collect::<BTreeSet<_>>()
     );
+    lists(&world.model, &found);
     wake_ups(world, &found);
 }
 
@@ -58,6 +59,10 @@ struct Found {
     indexes: Scores,
     /// Results by the moment they may go.
     kept: BTreeMap<String, Vec<String>>,
+    /// Tasks on pages of tenants' lists.
+    pages: BTreeMap<String, Vec<TaskId>>,
+    /// Pages that these lists name.
+    lists: Scores,
     records: BTreeMap<String, String>,
     idle: Scores,
     own: BTreeMap<String, String>,
@@ -78,7 +83,7 @@ impl Found {
                 Holds::Index => pipe.zrange_withscores(key, 0, -1),
                 Holds::Text => pipe.get(key),
                 Holds::Fields => pipe.hgetall(key),
-                Holds::Mail | Holds::Results => pipe.lrange(key, 0, -1),
+                Holds::Mail | Holds::Results | Holds::Page => pipe.lrange(key, 0, -1),
                 Holds::Other => pipe.exists(key),
             };
         }
@@ -88,9 +93,10 @@ impl Found {
             match kind_of_key(&name) {
                 Holds::Index => {
                     let scores: Vec<(String, u64)> = redis::from_redis_value(value).unwrap();
-                    let into = match name.strip_prefix("idle:") {
-                        Some(_) => &mut found.idle,
-                        None => &mut found.indexes,
+                    let into = match name.split(':').next() {
+                        Some("idle") => &mut found.idle,
+                        Some("ix") => &mut found.lists,
+                        _ => &mut found.indexes,
                     };
                     into.insert(name, scores);
                 }
@@ -119,6 +125,11 @@ impl Found {
                     }
                 }
                 Holds::Results => drop(found.kept.insert(name, redis::from_redis_value(value).unwrap())),
+                Holds::Page => {
+                    let ids: Vec<String> = redis::from_redis_value(value).unwrap();
+                    let ids = ids.iter().map(|id| id.parse().unwrap());
+                    found.pages.insert(name, ids.collect());
+                }
                 Holds::Other => found.others.push(name),
             }
         }
@@ -132,6 +143,7 @@ enum Holds {
     Fields,
     Mail,
     Results,
+    Page,
     Other,
 }
 
@@ -141,6 +153,7 @@ fn kind_of_key(name: &str) -> Holds {
         "workers" | "own" | "rules" | "bounds" => Holds::Fields,
         "w" => Holds::Mail,
         "done" if name.contains(':') => Holds::Results,
+        "ix" if name.matches(':').count() > 1 => Holds::Page,
         "q" | "f" | "fl" | "fm" | "b" | "c" | "solo" | "lease" | "tm" | "wait" | "park" | "done" | "dl" | "ix"
         | "exp" | "idle" => Holds::Index,
         _ => Holds::Other,
@@ -186,10 +199,6 @@ fn indexes(model: &Model) -> Scores {
     let mut deadlines: Vec<(u64, TaskId)> = model.deadlines.iter().map(|(id, deadline)| (*deadline, *id)).collect();
     deadlines.sort_unstable();
     add("exp".to_owned(), deadlines);
-    for tenant in TENANTS {
-        let created = model.index(|task| (task.spec.tenant == tenant).then_some(task.created));
-        add(format!("ix:{tenant}"), created);
-    }
     if !model.kept.is_empty() {
         let moments = model.kept.keys().map(|moment| (moment.to_string(), *moment));
         indexes.insert("done".to_owned(), moments.collect());
@@ -243,6 +252,30 @@ fn holders(model: &Model) -> BTreeSet<String> {
         .flat_map(|(kind, lane)| [kind.to_owned(), lane.to_owned()])
         .filter(|name| !name.is_empty())
         .collect()
+}
+
+/// Each tenant's list names the pages that are there, and these hold its tasks as they came; a task stands on the last page
+/// that was begun before it came, or at the end of the one before if that was begun in the same millisecond.
+fn lists(model: &Model, found: &Found) {
+    let mut pages = found.pages.clone();
+    for tenant in TENANTS {
+        let index = format!("ix:{tenant}");
+        let named = found.lists.get(&index).map_or(&[][..], Vec::as_slice);
+        let mut listed = Vec::new();
+        for (at, (page, begun)) in named.iter().enumerate() {
+            assert_eq!(*page, begun.to_string());
+            let ids = pages.remove(&format!("{index}:{page}"));
+            let ids = ids.unwrap_or_else(|| panic!("{index} names page {page}, which is not there"));
+            let next = named.get(at + 1).map_or(u64::MAX, |(_, next)| *next);
+            for id in &ids {
+                let created = model.tasks[id].created;
+                assert!((*begun..=next).contains(&created), "{id} of {created} on page {page} before {next}");
+            }
+            listed.extend(ids);
+        }
+        assert_eq!(listed, model.listed(tenant), "{index}");
+    }
+    assert!(pages.is_empty(), "nothing names {pages:?}");
 }
 
 fn kept(model: &Model) -> BTreeMap<String, Vec<String>> {

@@ -19,13 +19,11 @@ impl World {
                 ..ListQuery::default()
             };
             let page = self.queue.list(tenant, &query).await.unwrap();
-            let mut expected = self
-                .model
-                .index(|task| (task.spec.tenant == tenant).then_some(task.created));
+            let mut expected = self.model.listed(tenant);
             expected.reverse();
             assert_eq!(
                 page.items.iter().map(|task| task.id).collect::<Vec<_>>(),
-                expected.into_iter().map(|(_, id)| id).collect::<Vec<_>>()
+                expected
             );
             for seen in &page.items {
                 self.read_as_modelled(seen);

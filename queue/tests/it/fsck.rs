@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::AsyncCommands;
 use tokio::sync::mpsc;
 use zoetrope_queue::{
-    Attempt, Enqueued, Failure, Fault, FsckMode, FsckReport, Idempotency, Outcome, State, Subject, TaskId,
+    Attempt, Enqueued, Failure, Fault, FsckMode, FsckReport, Idempotency, ListQuery, Outcome, State, Subject, TaskId,
 };
 
 use crate::stage::{Does, Stage, TENANT, echoes, hangs, key, new_task};
@@ -169,9 +169,35 @@ async fn a_running_task_that_lost_its_place_is_leased_anew() {
 async fn a_task_that_is_not_listed_is_listed_again() {
     let mut stage = Stage::new().await;
     let (live, over) = (stage.enqueue("unserved").await, ended(&stage).await);
-    run(&mut stage, &["DEL", &key(&format!("ix:{TENANT}"))]).await;
+    let pages: Vec<String> = stage.raw.keys(key(&format!("ix:{TENANT}*"))).await.unwrap();
+    for page in pages {
+        run(&mut stage, &["DEL", &page]).await;
+    }
     let expected = [(Fault::NotListed, live.as_str()), (Fault::NotListed, over.as_str())];
     is_named_and_mended(&stage, &expected).await;
+}
+
+#[tokio::test]
+async fn pages_of_a_list_are_named_if_they_are_there() {
+    let mut stage = Stage::new().await;
+    let id = stage.enqueue("unserved").await;
+    let list = format!("ix:{TENANT}");
+    let all = ListQuery {
+        limit: 10,
+        ..ListQuery::default()
+    };
+    run(&mut stage, &["ZADD", &key(&list), "5", "5"]).await;
+    let without = format!("{list}:5");
+    is_named_and_mended(&stage, &[(Fault::PageWithoutTasks, without.as_str())]).await;
+
+    run(&mut stage, &["DEL", &key(&list)]).await;
+    assert!(stage.queue.list(TENANT, &all).await.unwrap().items.is_empty());
+    let wrong = check(&stage).await;
+    assert!(wrong.iter().any(|(fault, _)| *fault == Fault::PageNotNamed), "{wrong:?}");
+    let mended = stage.queue.fsck(FsckMode::Fix).await.unwrap();
+    assert_eq!(faults(&mended).iter().map(|(fault, _)| *fault).collect::<Vec<_>>(), [Fault::PageNotNamed]);
+    assert_eq!(check(&stage).await, []);
+    assert_eq!(stage.queue.list(TENANT, &all).await.unwrap().items[0].id, id);
 }
 
 #[tokio::test]
@@ -235,9 +261,11 @@ async fn what_names_a_task_of_another_kind_tenant_or_state_forgets_it() {
     let mut stage = Stage::new().await;
     let id = stage.enqueue("echo").await;
     run(&mut stage, &["HSET", &key("kinds"), "other", "1"]).await;
-    for index in ["q:other", "ix:somebody", "dl"] {
+    for index in ["q:other", "dl"] {
         run(&mut stage, &["ZADD", &key(index), "5", id.as_str()]).await;
     }
+    run(&mut stage, &["RPUSH", &key("ix:somebody:5"), id.as_str()]).await;
+    run(&mut stage, &["ZADD", &key("ix:somebody"), "5", "5"]).await;
     run(&mut stage, &["RPUSH", &key("done:1000"), id.as_str()]).await;
     run(&mut stage, &["ZADD", &key("done"), "1000", "1000"]).await;
     is_named_and_mended(&stage, &[(Fault::InWrongIndex, id.as_str()); 4]).await;

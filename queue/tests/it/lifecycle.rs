@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use redis::AsyncCommands;
 use tokio_util::sync::CancellationToken;
 use zoetrope_queue::{
     Attempt, CancelOutcome, Enqueued, Failure, Idempotency, ListQuery, Outcome, Priority, Reason, State,
 };
 
-use crate::stage::{Does, Stage, TENANT, echoes, hangs, new_task};
+use crate::stage::{Does, Stage, TENANT, echoes, hangs, key, new_task};
 
 #[tokio::test]
 async fn a_task_is_run_once_and_its_result_is_read_back() {
@@ -217,6 +218,41 @@ async fn a_listing_pages_through_a_tenants_tasks_newest_first() {
             .items
             .is_empty()
     );
+}
+
+#[tokio::test]
+async fn a_listing_goes_on_where_the_task_of_its_cursor_was_removed_meanwhile() {
+    let mut stage = Stage::new().await;
+    let mut expected = std::collections::BTreeSet::new();
+    for _ in 0..4 {
+        let answers = stage.queue.enqueue_batch(vec![new_task("echo"); 150]).await.unwrap();
+        expected.extend(answers.iter().map(|answer| match answer {
+            Ok(Enqueued::Created(id)) => *id,
+            other => panic!("{other:?}"),
+        }));
+    }
+    let pages: Vec<String> = stage.raw.keys(key(&format!("ix:{TENANT}:*"))).await.unwrap();
+    assert!(pages.len() > 1, "the list should take several pages");
+    let mut query = ListQuery {
+        limit: 40,
+        ..ListQuery::default()
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    loop {
+        let page = stage.queue.list(TENANT, &query).await.unwrap();
+        let last = page.items.last().expect("pages should have tasks").id;
+        seen.extend(page.items.into_iter().map(|task| task.id));
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() {
+            break;
+        }
+        // As it goes when its time is over.
+        let (): () = stage.raw.del(key(&format!("t:{last}"))).await.unwrap();
+        for page in &pages {
+            let (): () = stage.raw.lrem(page, 1, last.as_str()).await.unwrap();
+        }
+    }
+    assert_eq!(seen, expected);
 }
 
 #[tokio::test]

@@ -127,6 +127,7 @@ impl Model {
             },
         };
         self.tasks.insert(id, task);
+        self.came.push(id);
         if let Some(after) = spec.expires_in {
             self.deadlines.insert(id, self.now + record::millis(after));
         }

@@ -31,6 +31,8 @@ const DEAD_LETTER_MS: u64 = 30 * 86_400_000;
 pub(in crate::proof) struct Model {
     pub(in crate::proof) now: u64,
     pub(in crate::proof) tasks: BTreeMap<TaskId, Task>,
+    /// All that ever were, as they came.
+    pub(in crate::proof) came: Vec<TaskId>,
     /// (tenant, hash of the key) -> (task, fingerprint).
     pub(in crate::proof) keys: BTreeMap<(String, String), (TaskId, String)>,
     /// (tenant, hash of kind and unique key) -> the task that holds it, if it has not ended.
@@ -145,6 +147,12 @@ impl Model {
             .collect();
         entries.sort_unstable();
         entries
+    }
+
+    /// A tenant's tasks as they came.
+    pub(in crate::proof) fn listed(&self, tenant: &str) -> Vec<TaskId> {
+        let of_tenant = |id: &&TaskId| self.tasks.get(*id).is_some_and(|task| task.spec.tenant == tenant);
+        self.came.iter().filter(of_tenant).copied().collect()
     }
 
     pub(in crate::proof) fn solo(&self, kind: &str) -> Vec<(u64, TaskId)> {
