@@ -12,10 +12,10 @@ if string.sub(record, 1, 1) == 'F' then
 end
 local header = parse_header(record)
 if not header or header.tenant ~= tenant then return 'n' end
-local attempt = redis.call('GET', attempt_key .. id)
+local attempt = read_attempt(id)
 local held = parse_attempt(attempt)
 if held.token ~= '' then
-  set(attempt_key .. id, (string.gsub(attempt, BEFORE_CANCEL, '%11')))
+  keep_attempt(id, (string.gsub(attempt, BEFORE_CANCEL, '%11')))
   hint(id, 'p')
   carry_out()
   redis.call('RPUSH', prefix .. 'w:' .. held.worker, 'c' .. id)

@@ -19,6 +19,11 @@ local function carry_out()
     redis.call('ZADD', prefix .. 'done', moment, moment)
   end
   if #records > 0 then redis.call('MSET', unpack(records)) end
+  if #held_on > 0 then
+    if #held_on >= 32 then held_on[#held_on + 1], held_on[#held_on + 2], let_go[#let_go + 1] = LONG, LONG, LONG end
+    redis.call('HSET', attempts_key, unpack(held_on))
+  end
+  if #let_go > 0 then redis.call('HDEL', attempts_key, unpack(let_go)) end
   for _, lapse in ipairs(lapses) do redis.call('PEXPIRE', lapse[1], lapse[2]) end
   if #gone > 0 then redis.call('UNLINK', unpack(gone)) end
   -- One entry a script, and few entries: hints only shorten waits, readers that fall behind read the task itself.

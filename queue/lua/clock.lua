@@ -1,12 +1,12 @@
--- Binds `prefix`, what every key of this shard starts with, `task_key` and `attempt_key`, what the keys of records and
--- of attempts start with, `now`, Unix milliseconds, `ruled`, whether any limit or pause is in force, and `bounded`,
+-- Binds `prefix`, what every key of this shard starts with, `task_key`, what the keys of records start with,
+-- `attempts_key`, the hash of attempts, `now`, Unix milliseconds, `ruled`, whether any limit or pause is in force, and `bounded`,
 -- whether some tenant may have another number of tasks in the queue than is usual.
 -- KEYS[1] is the shard's `meta` hash. The clock is Redis' own and never goes back: `meta.now` keeps the highest
 -- reading, so a failover to a server whose clock is behind neither revives leases nor reorders the queue. Nor does it
 -- stand still: while the server is behind, time goes on at half its speed until it has caught up, from the server's
 -- reading in `meta.behind`. Tests stop time by writing `stopped` there, and move it by `now`.
 local prefix = string.match(KEYS[1], '^(.*})') .. ':'
-local task_key, attempt_key = prefix .. 't:', prefix .. 'a:'
+local task_key, attempts_key = prefix .. 't:', prefix .. 'a'
 local server_time = redis.call('TIME')
 local server_now = server_time[1] * 1000 + math.floor(server_time[2] / 1000)
 local known = redis.call('HMGET', KEYS[1], 'now', 'behind', 'ruled', 'bounded')

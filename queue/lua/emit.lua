@@ -3,7 +3,7 @@
 -- Positions rise, so a chunk that was written before is known: a worker that repeats itself, and the next worker after
 -- a crash, write each position once. Returns 'w' written, 'd' duplicate, 'l' the lease is lost.
 local id, token, position = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local held = redis.call('GET', attempt_key .. id)
+local held = redis.call('HGET', attempts_key, id)
 if not held or string.find(held, token .. '|', 1, true) ~= 1 then return 'l' end
 local key = prefix .. 'o:' .. id
 local newest = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]

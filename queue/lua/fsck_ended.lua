@@ -30,9 +30,9 @@ local function check_ended(id, header, finished, home)
     say('ended_in_index')
     drop(name, id)
   end
-  if redis.call('EXISTS', attempt_key .. id) == 1 then
+  if read_attempt(id) then
     say('attempt_of_ended')
-    gone[#gone + 1] = attempt_key .. id
+    end_attempt(id)
   end
   if home == 'dl' and not redis.call('ZSCORE', prefix .. 'dl', id) then
     say('not_kept')

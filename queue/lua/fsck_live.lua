@@ -27,7 +27,7 @@ local function leave_one(id, places, claimed)
 end
 
 local function check_live(id, header)
-  local held = parse_attempt(redis.call('GET', attempt_key .. id))
+  local held = parse_attempt(read_attempt(id))
   local places = places_of(id, header)
   local claimed = held.token ~= ''
   check_deadline(id, header, claimed)

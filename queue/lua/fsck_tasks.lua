@@ -1,5 +1,5 @@
 -- Checks tasks and, if told so, mends them. KEYS: meta. ARGV: 1 to mend, the index that named them ('' if their
--- records did, `a` or `o` if such a key did), 'missing' or 'twice' for those that the caller did not find among the
+-- records did, `a` if an attempt did, `o` if an output did), 'missing' or 'twice' for those that the caller did not find among the
 -- results or found twice, then their ids. Each is judged at one moment: what changed since the caller saw it is no fault.
 -- Returns a word a task: 'r' if it is kept among the results, l<tenant>/<bytes of its record> if that named it and it has
 -- not ended, or '-'; and the names of its faults behind commas.
@@ -16,10 +16,14 @@ local function leave_index(id)
 end
 
 local function check_missing(id)
-  if where == 'a' or where == 'o' then
-    if redis.call('EXISTS', prefix .. where .. ':' .. id) == 0 then return end
-    say(where == 'a' and 'attempt_without_record' or 'output_without_record')
-    gone[#gone + 1] = prefix .. where .. ':' .. id
+  if where == 'a' then
+    if not read_attempt(id) then return end
+    say('attempt_without_record')
+    end_attempt(id)
+  elseif where == 'o' then
+    if redis.call('EXISTS', prefix .. 'o:' .. id) == 0 then return end
+    say('output_without_record')
+    gone[#gone + 1] = prefix .. 'o:' .. id
   elseif where ~= '' and still_there(id) then
     say(where == 'park' and 'parked' or 'index_without_record')
     leave_index(id)
@@ -28,7 +32,7 @@ end
 
 -- Whether a running task counts for a limit of concurrency, of a kind or of a key.
 local function counts_for(id, name)
-  local kind, lane = string.match(parse_attempt(redis.call('GET', attempt_key .. id)).holds, '^([^/]*)/(.*)$')
+  local kind, lane = string.match(parse_attempt(read_attempt(id)).holds, '^([^/]*)/(.*)$')
   return kind == name or lane == name
 end
 

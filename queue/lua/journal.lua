@@ -13,7 +13,7 @@ local function page_key(page)
 end
 
 local function has_lease(id, token)
-  local held = redis.call('GET', attempt_key .. id)
+  local held = redis.call('HGET', attempts_key, id)
   return held and string.find(held, token .. '|', 1, true) == 1
 end
 

@@ -1,7 +1,7 @@
 -- Runs the operation of a journal that was asked for.
 function operations.forget()
   local _, task = read_head()
-  if redis.call('EXISTS', weights) == 1 or redis.call('EXISTS', attempt_key .. (task or '')) == 1 then return 0 end
+  if redis.call('EXISTS', weights) == 1 or redis.call('HEXISTS', attempts_key, task or '') == 1 then return 0 end
   redis.call('HDEL', heads, journal)
   return 1
 end

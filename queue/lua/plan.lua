@@ -2,6 +2,7 @@
 -- Nothing here can fail after the first write.
 local puts, drops, heads = {}, {}, {}       -- key -> {score, member, ...}, {member, ...}, count taken off the front
 local records, gone = {}, {}                -- key, value, ...; keys to unlink, after the records are written
+local held_on, let_go = {}, {}              -- id, attempt, ...; ids whose attempts go, after those are written
 local hints, watched = {}, nil              -- id, letter, ..., while somebody watches
 local claimable, parked = {}, 0             -- kinds that gained claimable tasks, ids without a record
 local touched = {}                          -- id -> 'ended' or 'renewed', what this script has already decided

@@ -6,7 +6,7 @@ local unlistings = {}  -- {tenant, created, id}
 local function plan_removal(id)
   local key = task_key .. id
   gone[#gone + 1] = key
-  gone[#gone + 1] = attempt_key .. id
+  end_attempt(id)
   gone[#gone + 1] = prefix .. 'o:' .. id
   local line = redis.call('GETRANGE', key, 0, HEADER_BYTES - 1)
   local length = string.match(line, '^F|.-|(%d+)\n')

@@ -4,7 +4,7 @@
 local function describe(id)
   local record = redis.call('GET', task_key .. id)
   if not record then return false end
-  local function answer(state, place) return { id, record, state, place, redis.call('GET', attempt_key .. id) } end
+  local function answer(state, place) return { id, record, state, place, redis.call('HGET', attempts_key, id) } end
   local ended = string.match(record, '^F|%d+|(%a)|')
   if ended then return answer(ended, false) end
   if redis.call('ZSCORE', prefix .. 'lease', id) then return answer('r', false) end

@@ -2,12 +2,7 @@
 
 -- Ends the claim; what the task has used up stays, if there is anything to say.
 local function unclaim(id, used, losses)
-  local key = attempt_key .. id
-  if used <= 0 and losses <= 0 then
-    gone[#gone + 1] = key
-  else
-    set(key, '||' .. used .. '|' .. losses)
-  end
+  if used <= 0 and losses <= 0 then end_attempt(id) else keep_attempt(id, '||' .. used .. '|' .. losses) end
 end
 
 -- Claimable now, at the score it always had, so priority survives retries and recovery. From its second loss on a
@@ -36,7 +31,7 @@ local function bury(id, state, reason, outcome, held)
   local line = { 'F', now, state, reason, used, losses, started, held.worker or '', '', #outcome }
   set(task_key .. id, table.concat(line, '|') .. '\n' .. outcome .. live)
   count(header.tenant, -1, -#live)
-  gone[#gone + 1] = attempt_key .. id
+  end_attempt(id)
   if state == 'f' then
     put('dl', now + 2592000000, id)
   else

@@ -42,7 +42,7 @@ local function plan_claim(position, id, row, visit, past)
   else
     claims[position] = id
   end
-  set(attempt_key .. id, attempt)
+  keep_attempt(id, attempt)
   if place.held_kind then put(place.held_kind, now, id) end
   if place.held_lane then put(place.held_lane, now, id) end
   row.deadline = row.deadline or string.format('%d', now + row.lease)

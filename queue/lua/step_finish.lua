@@ -15,15 +15,16 @@ end
 
 local acks = {}
 local function plan_finishes()
-  local keys, tenants, leases, ended, at = {}, {}, {}, 'F|' .. now .. '|', finishes_at
+  local ids, tenants, leases, ended, at = {}, {}, {}, 'F|' .. now .. '|', finishes_at
   for i = 1, finish_count do
-    keys[i], at = attempt_key .. ARGV[at], at + 4
+    ids[i], at = ARGV[at], at + 4
     if not ways[ARGV[at - 2]] then learn_way(ARGV[at - 2]) end
   end
   for _, way in pairs(ways) do
     if way.ends then tenants[way.tenant] = true end
   end
-  local attempts = read_with_tallies(keys, tenants)
+  local attempts = read_attempts(ids)
+  read_with_tallies({}, tenants)
   for i = 1, finish_count do
     at = finishes_at + 4 * i - 4
     local id = ARGV[at]
@@ -34,7 +35,7 @@ local function plan_finishes()
       touched[id], acks[i], leases[#leases + 1] = 'ended', 'o', id
       if way.ends then
         set(task_key .. id, ended .. ARGV[at + 3])
-        gone[#gone + 1] = attempt_key .. id
+        end_attempt(id)
         way.ended = way.ended + 1
         if way.moment then
           put('dl', way.moment, id)

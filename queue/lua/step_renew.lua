@@ -22,7 +22,7 @@ for i, attempt in ipairs(attempts_of(progress)) do
   local id, claimed_with, text = unpack(progress[i])
   if holds(attempt, claimed_with) and touched[id] ~= 'ended' then
     -- What ends a claim after this in the plan overwrites it.
-    set(attempt_key .. id, string.match(attempt, '^[^|]*|[^|]*|%d+|%d+|%d+|%d+|[^|]*|1?|') .. text)
+    keep_attempt(id, string.match(attempt, '^[^|]*|[^|]*|%d+|%d+|%d+|%d+|[^|]*|1?|') .. text)
     hint(id, 'p')
   end
 end

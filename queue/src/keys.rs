@@ -7,7 +7,7 @@
 //! | `gate` | none | never there: what it is missing for tells that the shard's slot moves |
 //! | `meta` | HASH | highest clock reading, the server's where it is behind that, key schema version, whether any rule or bound is in force |
 //! | `t:<id>` | STRING | a task's record: header line, body; once ended also its outcome |
-//! | `a:<id>` | STRING | while running or retried: token, limits it counts for, attempt, losses, start, lease, worker, cancel flag, progress |
+//! | `a` | HASH | of a task, while running or retried: token, limits it counts for, attempt, losses, start, lease, worker, cancel flag, progress |
 //! | `q:<kind>` `solo:<kind>` | ZSET | queued, by enqueue time + class offset; `solo` holds those to be claimed alone |
 //! | `own` | HASH | kind -> the one tenant and key whose tasks stand in `q:<kind>` |
 //! | `f:<flow>:<tenant>:<key>` | ZSET | queued tasks of a key once a kind has several; a flow is a kind, or a kind and `!` for realtime |

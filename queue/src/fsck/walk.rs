@@ -43,8 +43,9 @@ pub(super) async fn walk(link: &Link, mode: FsckMode) -> Result<FsckReport, Queu
         let pages = walk.pages().await?;
         let names = walk.every_key().await?;
         for name in names.indexes {
-            walk.index(&name).await?;
+            walk.index("ZSCAN", &name).await?;
         }
+        walk.index("HSCAN", "a").await?;
         for name in pages {
             walk.page(&name).await?;
         }
@@ -141,14 +142,13 @@ impl Walk<'_> {
     }
 
     async fn some_keys(&mut self, found: &[String], names: &mut Names) -> Result<(), QueueError> {
-        let (mut tasks, mut attempts, mut outputs, mut keys) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut tasks, mut outputs, mut keys) = (Vec::new(), Vec::new(), Vec::new());
         for key in found {
             let name = &key[self.link.keys(self.shard).prefix().len()..];
             let (class, rest) = name.split_once(':').unwrap_or((name, ""));
             self.report.keys += 1;
             match class {
                 "t" => self.sort_in(rest, name, &mut tasks),
-                "a" => self.sort_in(rest, name, &mut attempts),
                 "o" => self.sort_in(rest, name, &mut outputs),
                 "n" => self.tallies.expect(rest),
                 "done" if !rest.is_empty() => drop(names.moments.insert(rest.to_owned())),
@@ -161,7 +161,7 @@ impl Walk<'_> {
                     keys.push(name.to_owned());
                 }
                 "meta" | "kinds" | "workers" | "own" | "rules" | "bounds" | "fm" | "b" | "ev" | "done" | "jn"
-                | "ix" | "jp" | "j" => {}
+                | "a" | "ix" | "jp" | "j" => {}
                 _ => self.unknown(name),
             }
         }
@@ -169,7 +169,6 @@ impl Walk<'_> {
         tasks.retain(|id| !self.kept.contains_key(id));
         self.report.tasks += tasks.len() as u64;
         self.tasks("", "", &tasks).await?;
-        self.tasks("a", "", &attempts).await?;
         self.tasks("o", "", &outputs).await?;
         self.keys(&keys).await
     }
@@ -190,13 +189,13 @@ impl Walk<'_> {
         });
     }
 
-    /// Checks every task that an index names.
-    async fn index(&mut self, name: &str) -> Result<(), QueueError> {
+    /// Checks every task that an index names, or of which there is an attempt.
+    async fn index(&mut self, scanning: &str, name: &str) -> Result<(), QueueError> {
         let mut cursor = 0_u64;
         loop {
-            let mut scan = redis::cmd("ZSCAN");
+            let mut scan = redis::cmd(scanning);
             scan.arg(self.key(name)).arg(cursor).arg("COUNT").arg(ENTRIES);
-            let (next, entries): (u64, Vec<(String, f64)>) = self.ask(&scan).await?;
+            let (next, entries): (u64, Vec<(String, String)>) = self.ask(&scan).await?;
             let ids: BTreeSet<TaskId> = entries.iter().filter_map(|(id, _)| id.parse().ok()).collect();
             self.tasks(name, "", &ids.into_iter().collect::<Vec<_>>()).await?;
             cursor = next;

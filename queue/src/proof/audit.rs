@@ -115,6 +115,7 @@ impl Found {
                         "rules" => found.rules = fields,
                         // What the queue says of them was compared when they were set.
                         "bounds" => {}
+                        "a" => found.records.extend(fields.into_iter().map(|(id, text)| (format!("a:{id}"), text))),
                         _ => found.registry = fields.into_keys().collect(),
                     }
                 }
@@ -149,8 +150,8 @@ enum Holds {
 
 fn kind_of_key(name: &str) -> Holds {
     match name.split(':').next().unwrap_or_default() {
-        "t" | "a" | "idem" | "u" | "n" | "r" | "hold" => Holds::Text,
-        "workers" | "own" | "rules" | "bounds" => Holds::Fields,
+        "t" | "idem" | "u" | "n" | "r" | "hold" => Holds::Text,
+        "workers" | "own" | "rules" | "bounds" | "a" => Holds::Fields,
         "w" => Holds::Mail,
         "done" if name.contains(':') => Holds::Results,
         "ix" if name.matches(':').count() > 1 => Holds::Page,

@@ -149,7 +149,7 @@ async fn an_attempt_without_a_lease_holds_its_task_no_longer() {
     run(&mut stage, &["ZREM", &key("lease"), id.as_str()]).await;
     run(&mut stage, &["ZADD", &key("q:echo"), "5", id.as_str()]).await;
     is_named_and_mended(&stage, &[(Fault::AttemptWithoutLease, id.as_str())]).await;
-    let held: Option<String> = stage.raw.get(key(&format!("a:{id}"))).await.unwrap();
+    let held: Option<String> = stage.raw.hget(key("a"), id.as_str()).await.unwrap();
     assert_eq!(held, None, "the attempt that was lost counts for nothing");
 }
 
@@ -205,7 +205,7 @@ async fn an_ended_task_leaves_state_indexes_and_attempts() {
     let mut stage = Stage::new().await;
     let id = ended(&stage).await;
     run(&mut stage, &["ZADD", &key("q:echo"), "5", id.as_str()]).await;
-    run(&mut stage, &["SET", &key(&format!("a:{id}")), "||1|0"]).await;
+    run(&mut stage, &["HSET", &key("a"), id.as_str(), "||1|0"]).await;
     let expected = [(Fault::EndedInIndex, id.as_str()), (Fault::AttemptOfEnded, id.as_str())];
     is_named_and_mended(&stage, &expected).await;
 }
@@ -281,7 +281,7 @@ async fn what_is_left_of_a_task_without_a_record_goes() {
         fingerprint: "f".to_owned(),
     });
     let id = stage.enqueue_task(task).await;
-    run(&mut stage, &["SET", &key(&format!("a:{id}")), "||1|0"]).await;
+    run(&mut stage, &["HSET", &key("a"), id.as_str(), "||1|0"]).await;
     run(&mut stage, &["XADD", &key(&format!("o:{id}")), "1-0", "d", "x"]).await;
     run(&mut stage, &["ZADD", &key("park"), "5", id.as_str()]).await;
     run(&mut stage, &["RPUSH", &key("done:1000"), id.as_str()]).await;

@@ -113,11 +113,11 @@ async fn an_attempt_that_lived_long_starts_a_new_row_of_losses() {
     worker.kill().await;
     // As if it had been renewed for over four leases.
     let long_ago = started - 5 * u64::try_from(LEASE.as_millis()).unwrap();
-    let name = key(&format!("a:{id}"));
-    let attempt: String = stage.raw.get(&name).await.unwrap();
+    let attempt: String = stage.raw.hget(key("a"), id.as_str()).await.unwrap();
+    let attempt = attempt.replace(&started.to_string(), &long_ago.to_string());
     let (): () = stage
         .raw
-        .set(&name, attempt.replace(&started.to_string(), &long_ago.to_string()))
+        .hset(key("a"), id.as_str(), attempt)
         .await
         .unwrap();
     stage.advance(A_LEASE_LATER).await;
