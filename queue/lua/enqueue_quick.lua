@@ -10,27 +10,23 @@ do
     and not string.find(tail, ';', 1, true) and redis.call('HGET', prefix .. 'own', kind) == tenant .. ':' .. ARGV[10] then
     local created, score = string.format('%d', now), string.format('%d', now + ARGV[6])
     local head = 'Q|' .. created .. '||' .. tail .. '\n'
-    local keys, records, queued, ids, bytes = {}, {}, {}, {}, 0
+    local records, queued, ids, bytes = {}, {}, {}, 0
     for i = 1, count do
       local id, body = ARGV[10 + 2 * i], ARGV[11 + 2 * i]
-      local key, record = task_key .. id, head .. body
-      keys[i], bytes = key, bytes + #record
-      records[2 * i - 1], records[2 * i] = key, record
+      local record = head .. body
+      bytes = bytes + #record
+      records[2 * i - 1], records[2 * i] = task_key .. id, record
       queued[2 * i - 1], queued[2 * i] = score, id
       ids[i] = id
     end
     local tally = prefix .. 'n:' .. tenant
-    keys[count + 1] = tally
-    local found, new = redis.call('MGET', unpack(keys)), true
-    for i = 1, count do new = new and not found[i] end
-    local has_tasks, has_bytes = string.match(found[count + 1] or '0|0', '^(%d+)|(%d+)')
+    local has_tasks, has_bytes = string.match(redis.call('GET', tally) or '0|0', '^(%d+)|(%d+)')
     local tasks = has_tasks + count
     bytes = has_bytes + bytes
-    if new and tasks <= MOST_TASKS and bytes <= MOST_BYTES then
-      records[2 * count + 1], records[2 * count + 2] = tally, string.format('%d|%d|', tasks, bytes) .. created
+    if tasks <= MOST_TASKS and bytes <= MOST_BYTES and redis.call('MSETNX', unpack(records)) == 1 then
+      redis.call('SET', tally, string.format('%d|%d|', tasks, bytes) .. created)
       add(prefix .. 'q:' .. kind, queued)
       list_on(tenant, page_now(tenant, created), ids)
-      redis.call('MSET', unpack(records))
       keep_time()
       announce(kind, count)
       wake(kind)

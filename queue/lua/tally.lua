@@ -1,5 +1,5 @@
 -- What each tenant has in the queue: `n:<tenant>` is tasks|bytes|last, the tasks that have not ended, the bytes of their
--- records, and when that last changed, ms. It is read and written along with records, by the same commands.
+-- records, and when that last changed, ms. It is written by the script that writes the records.
 local tallies, known_tallies = {}, {}  -- tenant -> {tasks, bytes} that this script adds; what stood there before, or false
 
 local function count(tenant, tasks, bytes)
