@@ -26,7 +26,7 @@ do
     if tasks <= MOST_TASKS and bytes <= MOST_BYTES and redis.call('MSETNX', unpack(records)) == 1 then
       redis.call('SET', tally, string.format('%d|%d|', tasks, bytes) .. created)
       add(prefix .. 'q:' .. kind, queued)
-      list_on(tenant, page_now(tenant, created), ids)
+      list_new(tenant, ids)
       keep_time()
       announce(kind, count)
       wake(kind)

@@ -6,10 +6,10 @@ for key, list in pairs(puts) do
 end
 seat_all()
 arm_deadlines()
-local poke, created = earlier_timer(), string.format('%d', now)
+local poke = earlier_timer()
 carry_out()
 for tenant, ids in pairs(listings) do
-  if #ids > 0 then list_on(tenant, page_now(tenant, created), ids) end
+  if #ids > 0 then list_new(tenant, ids) end
 end
 for kind, added in pairs(per_kind) do announce(kind, added) end
 for kind in pairs(claimable) do wake(kind) end

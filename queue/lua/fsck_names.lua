@@ -19,6 +19,6 @@ local function check_page(key, rest, fault)
   local index = prefix .. 'ix:' .. tenant
   local there, named = redis.call('EXISTS', key) == 1, redis.call('ZSCORE', index, page)
   if there and not named then return fault('page_not_named', 'ZADD', index, page, page) end
-  if named and not there then return fault('page_without_tasks', 'ZREM', index, page) end
+  if named and not there and redis.call('ZREVRANGE', index, 0, 0)[1] ~= page then return fault('page_without_tasks', 'ZREM', index, page) end
   return ''
 end

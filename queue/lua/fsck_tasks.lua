@@ -43,9 +43,7 @@ local function check_place(id, header, home)
   for _, name in ipairs(indexes_for(header)) do
     if where == name then return end
   end
-  for _, page in ipairs(pages_of(header.tenant, header.created)) do
-    if where == 'ix:' .. header.tenant .. ':' .. page then return end
-  end
+  if where == 'ix:' .. header.tenant .. ':' .. (page_of(header.tenant, header.created) or '') then return end
   local limited = string.match(where, '^c:(.*)$')
   if limited and counts_for(id, limited) then return end
   if still_there(id) then

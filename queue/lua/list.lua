@@ -3,16 +3,13 @@
 -- the end of its page: tasks newer than the cursor come again.
 -- Returns the ids read, each with its page behind it, then the descriptions of those that still have a record.
 local index, cursor, wanted = prefix .. 'ix:' .. ARGV[1], ARGV[2], tonumber(ARGV[4])
--- No page is empty, so these are enough.
+-- No page but the newest is empty, so these are enough.
 local pages = redis.call('ZREVRANGEBYSCORE', index, cursor ~= '' and ARGV[3] or '+inf', '-inf', 'LIMIT', 0, wanted + 2)
-local first, older = 1, nil  -- the page to begin with, and how many of its entries are older than the cursor
-for i = 1, cursor ~= '' and math.min(#pages, 2) or 0 do
-  older = redis.call('LPOS', index .. ':' .. pages[i], cursor, 'RANK', -1)
-  if older then first = i break end
-end
+-- How many entries of the first page are older than the cursor.
+local older = cursor ~= '' and pages[1] and redis.call('LPOS', index .. ':' .. pages[1], cursor, 'RANK', -1)
 
 local entries, answers = {}, {}
-for i = first, #pages do
+for i = 1, #pages do
   local missing, key = wanted - #entries / 2, index .. ':' .. pages[i]
   if missing == 0 then break end
   local count = older or redis.call('LLEN', key)

@@ -22,7 +22,7 @@
 //! | `done:<ms>` `done` | LIST, ZSET | ended tasks that may go at that moment; these moments |
 //! | `dl` | ZSET | dead letters, by the time they are pruned |
 //! | `park` | ZSET | ids found without a record, for fsck |
-//! | `ix:<tenant>` `ix:<tenant>:<ms>` | ZSET, LIST | pages of a tenant's list, by when they were begun; the tasks of one, as they came |
+//! | `ix:<tenant>` `ix:<tenant>:<ms>` | ZSET, LIST | pages of a tenant's list, by when they were begun, the last perhaps empty; the tasks of one, as they came |
 //! | `idem:<tenant>:<hash>` | STRING | task id and request fingerprint |
 //! | `u:<tenant>:<hash>` | STRING | the task that holds a unique key of a kind, as long as it has not ended |
 //! | `n:<tenant>` | STRING | its tasks that have not ended, the bytes of their records, when that last changed |

@@ -79,7 +79,11 @@ impl Scan {
     async fn next(&mut self) -> Result<Option<Vec<String>>, QueueError> {
         let Some(cursor) = self.cursor else { return Ok(None) };
         let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(SCANNED);
+        scan.arg(cursor)
+            .arg("MATCH")
+            .arg(&self.pattern)
+            .arg("COUNT")
+            .arg(SCANNED);
         let scanning = scan.query_async(&mut self.server);
         let (cursor, keys): (u64, Vec<String>) = timeout(self.patience, scanning)
             .await
@@ -160,8 +164,8 @@ impl Walk<'_> {
                 "idem" | "u" | "idle" | "fl" | "r" | "w" | "rp" | "rt" | "watched" | "tick" | "hold" | "jh" => {
                     keys.push(name.to_owned());
                 }
-                "meta" | "kinds" | "workers" | "own" | "rules" | "bounds" | "fm" | "b" | "ev" | "done" | "jn"
-                | "a" | "ix" | "jp" | "j" => {}
+                "meta" | "kinds" | "workers" | "own" | "rules" | "bounds" | "fm" | "b" | "ev" | "done" | "jn" | "a"
+                | "ix" | "jp" | "j" => {}
                 _ => self.unknown(name),
             }
         }

@@ -21,10 +21,7 @@ impl World {
             let page = self.queue.list(tenant, &query).await.unwrap();
             let mut expected = self.model.listed(tenant);
             expected.reverse();
-            assert_eq!(
-                page.items.iter().map(|task| task.id).collect::<Vec<_>>(),
-                expected
-            );
+            assert_eq!(page.items.iter().map(|task| task.id).collect::<Vec<_>>(), expected);
             for seen in &page.items {
                 self.read_as_modelled(seen);
                 self.why_as_modelled(seen).await;

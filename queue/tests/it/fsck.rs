@@ -193,9 +193,15 @@ async fn pages_of_a_list_are_named_if_they_are_there() {
     run(&mut stage, &["DEL", &key(&list)]).await;
     assert!(stage.queue.list(TENANT, &all).await.unwrap().items.is_empty());
     let wrong = check(&stage).await;
-    assert!(wrong.iter().any(|(fault, _)| *fault == Fault::PageNotNamed), "{wrong:?}");
+    assert!(
+        wrong.iter().any(|(fault, _)| *fault == Fault::PageNotNamed),
+        "{wrong:?}"
+    );
     let mended = stage.queue.fsck(FsckMode::Fix).await.unwrap();
-    assert_eq!(faults(&mended).iter().map(|(fault, _)| *fault).collect::<Vec<_>>(), [Fault::PageNotNamed]);
+    assert_eq!(
+        faults(&mended).iter().map(|(fault, _)| *fault).collect::<Vec<_>>(),
+        [Fault::PageNotNamed]
+    );
     assert_eq!(check(&stage).await, []);
     assert_eq!(stage.queue.list(TENANT, &all).await.unwrap().items[0].id, id);
 }

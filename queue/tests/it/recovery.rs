@@ -115,11 +115,7 @@ async fn an_attempt_that_lived_long_starts_a_new_row_of_losses() {
     let long_ago = started - 5 * u64::try_from(LEASE.as_millis()).unwrap();
     let attempt: String = stage.raw.hget(key("a"), id.as_str()).await.unwrap();
     let attempt = attempt.replace(&started.to_string(), &long_ago.to_string());
-    let (): () = stage
-        .raw
-        .hset(key("a"), id.as_str(), attempt)
-        .await
-        .unwrap();
+    let (): () = stage.raw.hset(key("a"), id.as_str(), attempt).await.unwrap();
     stage.advance(A_LEASE_LATER).await;
     assert_eq!(stage.reaches(id, State::Queued).await.losses, 1);
     ticker.stop().await;
