@@ -7,12 +7,14 @@
 use zoetrope_shared::recordings::{Fragments, InitName, ROW_BYTES, Row, SegmentName};
 
 use crate::protocol::{self, Reply, Request};
+use crate::protocol_sources;
 use crate::protocol_streams::Codec;
 use crate::providers::sse::SseReader;
+use crate::recording::adts as adts_frames;
 use crate::recording::muxer::{Muxer, Picture, Piece};
 use crate::recording::parameters::ParameterSets;
 use crate::recording::sound::{SoundCoding, SoundFrame, SoundTrack};
-use crate::recording::units;
+use crate::recording::units as nal_units;
 use crate::streams::bitstream::Disposables;
 use crate::streams::rtmp::fuzz as rtmp;
 
@@ -20,7 +22,8 @@ use crate::streams::rtmp::fuzz as rtmp;
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 12] = [
+    ("adts", adts),
     ("amf0", rtmp::amf0),
     ("bitstream", bitstream),
     ("chunks", rtmp::chunks),
@@ -30,6 +33,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("muxer", muxer),
     ("parameters", parameters),
     ("sse", sse),
+    ("units", units),
     ("wire", wire),
 ];
 
@@ -53,6 +57,15 @@ impl<'a> Iterator for Pieces<'a> {
         self.0 = rest;
         Some(piece)
     }
+}
+
+/// A frame of AAC behind its head: what is read is within the frame, and a head can be made for it again.
+pub fn adts(bytes: &[u8]) {
+    let Some(frame) = adts_frames::read(bytes) else { return };
+    assert!(bytes.ends_with(frame.data) && frame.data.len() < bytes.len());
+    let head = adts_frames::head(&frame.config, frame.data.len()).expect("it had a head");
+    let again = [&head[..], frame.data].concat();
+    assert_eq!(adts_frames::read(&again), Some(frame));
 }
 
 /// Whether packets are needed by others: told of anything.
@@ -162,7 +175,7 @@ pub fn parameters(bytes: &[u8]) {
     };
     let codec = if codec & 1 == 0 { Codec::H264 } else { Codec::H265 };
     let mut sample = Vec::new();
-    units::append_sample(codec, picture, &mut sample);
+    nal_units::append_sample(codec, picture, &mut sample);
     // Four bytes of length take the place of a start code of three.
     assert!(sample.len() <= picture.len() + picture.len() / 3 + 1);
     let Some(sets) = ParameterSets::within(codec, picture) else {
@@ -190,6 +203,18 @@ pub fn sse(bytes: &[u8]) {
         Some(events)
     };
     assert_eq!(read(usize::from(*cut)), read(bytes.len()));
+}
+
+/// A child's list of what is in a segment: what is read is written as it was.
+pub fn units(bytes: &[u8]) {
+    let Some(read) = protocol_sources::units(bytes.to_vec().into()) else {
+        return;
+    };
+    let mut again = Vec::new();
+    for (head, data) in read {
+        assert!(protocol_sources::append_unit(&mut again, head, &data));
+    }
+    assert_eq!(again, bytes);
 }
 
 /// What comes out of the socket of a media child that was taken over.

@@ -126,6 +126,7 @@ fn work(engines: &mut Engines, frame: Frame, progress: &Progress<'_>) -> Result<
         protocol_view::VIEW => to_json(&streams::view(engines, &parse(&request)?, &frame.body, progress)?),
         stream::FILE => to_json(&streams::file(engines, &parse(&request)?, progress)?),
         sources::SOUND => streams::sound(&parse(&request)?, &frame.body),
+        sources::DEMUX => streams::demux(&parse(&request)?, frame.body),
         stream::CLOSE => to_json(&streams::close(engines, &parse(&request)?)),
         other => Err(Fault::input_invalid(format!(
             "this media child knows no kind {other:?}"

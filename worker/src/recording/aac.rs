@@ -9,7 +9,7 @@ use super::sound::{SoundCoding, SoundTrack};
 /// Longest configuration: real ones are two to seven bytes, and sizes of descriptors here have one byte.
 const MAX_CONFIG: usize = 32;
 /// Sampling rates by their index.
-const RATES: [u32; 13] = [
+pub(super) const RATES: [u32; 13] = [
     96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350,
 ];
 /// Index that says that the rate follows.
@@ -20,7 +20,7 @@ const WRAPPED: [u32; 2] = [5, 29];
 /// Low complexity, which every encoder makes.
 const LOW_COMPLEXITY: u32 = 2;
 /// Channels by their configuration; 0 would describe them elsewhere.
-const CHANNELS: [u16; 8] = [0, 1, 2, 3, 4, 5, 6, 8];
+pub(super) const CHANNELS: [u16; 8] = [0, 1, 2, 3, 4, 5, 6, 8];
 /// Samples of a frame, and of one whose configuration says that it is short.
 const FRAME: u32 = 1_024;
 const SHORT_FRAME: u32 = 960;
@@ -29,6 +29,8 @@ const SHORT_FRAME: u32 = 960;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AacConfig {
     config: Vec<u8>,
+    /// Its object type, of what is wrapped where something is.
+    pub(super) object: u32,
     /// Samples a second, as frames count them.
     pub rate: u32,
     /// Channels.
@@ -57,6 +59,7 @@ impl AacConfig {
         let channels = *CHANNELS.get(channels as usize).filter(|channels| **channels > 0)?;
         PLAIN.contains(&object).then(|| Self {
             config: config.to_vec(),
+            object,
             rate,
             channels,
             samples: if is_short { SHORT_FRAME } else { FRAME },
@@ -100,7 +103,8 @@ impl AacConfig {
     }
 }
 
-fn plain_config(object: u32, index: u32, channels: u32) -> [u8; 2] {
+/// The configuration of these three.
+pub(super) fn plain_config(object: u32, index: u32, channels: u32) -> [u8; 2] {
     ((object << 11 | index << 7 | channels << 3) as u16).to_be_bytes()
 }
 

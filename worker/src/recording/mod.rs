@@ -9,6 +9,7 @@
 //! sets, bounded and without any effect on the rest of the process.
 
 pub mod aac;
+pub mod adts;
 pub mod boxes;
 pub mod fragment;
 pub mod h264;

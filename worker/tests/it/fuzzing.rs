@@ -6,7 +6,7 @@ use zoetrope_worker::fuzz::TARGETS;
 const INPUTS: u32 = 3_000;
 
 /// What real streams are made of, so that more than the first refusal of each parser is reached.
-const SEEDS: [&[u8]; 8] = [
+const SEEDS: [&[u8]; 10] = [
     // Chunks: a message of video in two of them; the size of chunks.
     &[
         7, 4, 0, 0, 100, 0, 0, 2, 9, 1, 0, 0, 0, 1, 2, 0x84, 0, 0, 40, 3, 4, 0xc4, 5, 6,
@@ -30,6 +30,11 @@ const SEEDS: [&[u8]; 8] = [
         b't', b'r', b'a', b'f', 0, 0, 0, 16, b't', b'f', b'h', b'd', 0, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 20, b't', b'f',
         b'd', b't', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 20, b't', b'r', b'u', b'n', 1, 0, 15, 1, 0, 0, 0, 0,
         0, 0, 0, 96,
+    ],
+    // A frame of AAC behind its head; a unit of a segment.
+    &[0xff, 0xf1, 0x4c, 0x80, 1, 0x3f, 0xfc, 7, 8],
+    &[
+        1, 1, 0, 0, 0, 0, 0, 1, 0xec, 0x30, 0, 0, 0, 0, 0, 1, 0xe0, 0x78, 0, 0, 0, 2, 0x65, 0x88,
     ],
     b"\x03event: a\ndata: {\"b\":1}\r\n\r\ndata: c\n\n",
     b"\x10\0\0\0\x02\0\0\0{\"type\": \"done\"}[]",

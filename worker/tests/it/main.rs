@@ -31,6 +31,7 @@ mod steps_forged;
 mod steps_truth;
 mod stream_damage;
 mod stream_decode;
+mod stream_demux;
 mod stream_descriptions;
 mod stream_files;
 mod stream_packets;

@@ -6,12 +6,15 @@
 mod budget;
 mod colors;
 pub(crate) mod decoder;
+mod demux;
+mod demuxed_tracks;
 mod file;
 mod file_pace;
 pub(crate) mod file_source;
 mod gate;
 mod gate_state;
 mod key_frame;
+mod opened;
 mod packets;
 mod picture;
 mod regions;
@@ -27,7 +30,7 @@ mod view_pace;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use zoetrope_worker::protocol_sources::SoundInput;
+use zoetrope_worker::protocol_sources::{DemuxInput, SoundInput};
 use zoetrope_worker::protocol_streams::{
     Analyse, CloseInput, FileInput, FilePiece, KeyFrameInput, MAX_SESSION_NAME, MAX_SESSIONS, MAX_SIDE, PacketsInput,
     Sampled, SnapshotInput,
@@ -81,6 +84,11 @@ pub(crate) fn snapshot(engines: &mut Engines, input: &SnapshotInput, body: &[u8]
 /// `stream.sound`.
 pub(crate) fn sound(input: &SoundInput, body: &[u8]) -> Result<Vec<u8>, Fault> {
     sound::run(input, body)
+}
+
+/// `stream.demux`.
+pub(crate) fn demux(input: &DemuxInput, body: Vec<u8>) -> Result<Vec<u8>, Fault> {
+    demux::run(input, body)
 }
 
 /// `stream.packets`.

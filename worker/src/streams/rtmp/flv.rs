@@ -2,10 +2,7 @@
 //! both as Chinese encoders number it and as "Enhanced RTMP 1" names it. What comes out is Annex B.
 
 use crate::protocol_streams::Codec;
-
-const START: [u8; 4] = [0, 0, 0, 1];
-/// Parameter sets are some hundred bytes.
-const MAX_PARAMETERS: usize = 64 * 1_024;
+use crate::streams::length_prefixed::Units;
 
 /// What a tag holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,8 +23,8 @@ pub(super) enum Tag {
 /// Reads the tags of one stream.
 #[derive(Debug, Default)]
 pub(super) struct VideoReader {
-    /// Codec, bytes of a unit's length, parameter sets in Annex B.
-    parameters: Option<(Codec, usize, Vec<u8>)>,
+    /// How units come, with parameter sets.
+    parameters: Option<(Codec, Units)>,
 }
 
 /// What the head of a tag says.
@@ -40,7 +37,7 @@ enum Packet {
 impl VideoReader {
     /// How pictures are coded; not known before the parameters came.
     pub(super) fn codec(&self) -> Option<Codec> {
-        self.parameters.as_ref().map(|(codec, ..)| *codec)
+        self.parameters.as_ref().map(|(codec, _)| *codec)
     }
 
     /// Reads a tag.
@@ -64,21 +61,18 @@ impl VideoReader {
         match packet {
             Packet::Other => Ok(Tag::Nothing),
             Packet::Parameters => {
-                let read = match codec {
-                    Codec::H264 => avc_parameters(body),
-                    Codec::H265 => hevc_parameters(body),
-                };
-                let (length, sets) = read.ok_or("the parameters of the video are malformed")?;
-                self.parameters = Some((codec, length, sets));
+                let units = Units::read(codec, body).filter(|units| !units.sets.is_empty());
+                let units = units.ok_or("the parameters of the video are malformed")?;
+                self.parameters = Some((codec, units));
                 Ok(Tag::Parameters)
             }
             Packet::Units(offset_ms) => {
-                let Some((_, length, sets)) = self.parameters.as_ref().filter(|(known, ..)| *known == codec) else {
+                let Some((_, units)) = self.parameters.as_ref().filter(|(known, _)| *known == codec) else {
                     return Ok(Tag::Nothing);
                 };
                 let is_key = frame == 1;
-                let mut data = if is_key { sets.clone() } else { Vec::new() };
-                append_units(&mut data, body, *length).ok_or("a picture is malformed")?;
+                let mut data = if is_key { units.sets.clone() } else { Vec::new() };
+                units.append(&mut data, body).ok_or("a picture is malformed")?;
                 Ok(Tag::Picture {
                     data,
                     is_key,
@@ -144,59 +138,6 @@ fn enhanced(head: u8, rest: &[u8]) -> Read<'_> {
 /// 24 bits with a sign.
 fn signed([high, middle, low]: [u8; 3]) -> i32 {
     i32::from_be_bytes([high, middle, low, 0]) >> 8
-}
-
-/// An `AVCDecoderConfigurationRecord` (ISO/IEC 14496-15, 5.3.3.1): bytes of a unit's length, and the parameter sets.
-fn avc_parameters(record: &[u8]) -> Option<(usize, Vec<u8>)> {
-    let (head, mut rest) = record.split_at_checked(5)?;
-    let mut sets = Vec::new();
-    for mask in [0x1f, 0xff] {
-        let (count, after) = rest.split_first()?;
-        rest = append_sets(&mut sets, after, usize::from(count & mask))?;
-    }
-    bounded(usize::from(head[4] & 3) + 1, sets)
-}
-
-/// An `HEVCDecoderConfigurationRecord` (8.3.3.1).
-fn hevc_parameters(record: &[u8]) -> Option<(usize, Vec<u8>)> {
-    let (head, rest) = record.split_at_checked(22)?;
-    let (arrays, mut rest) = rest.split_first()?;
-    let mut sets = Vec::new();
-    for _ in 0..*arrays {
-        let ([_, high, low], after) = rest.split_first_chunk::<3>()?;
-        rest = append_sets(&mut sets, after, usize::from(u16::from_be_bytes([*high, *low])))?;
-    }
-    bounded(usize::from(head[21] & 3) + 1, sets)
-}
-
-fn bounded(length: usize, sets: Vec<u8>) -> Option<(usize, Vec<u8>)> {
-    (length != 3 && !sets.is_empty() && sets.len() <= MAX_PARAMETERS).then_some((length, sets))
-}
-
-/// Sets with their lengths in two bytes; what follows them.
-fn append_sets<'a>(sets: &mut Vec<u8>, mut rest: &'a [u8], count: usize) -> Option<&'a [u8]> {
-    for _ in 0..count {
-        let (length, after) = rest.split_first_chunk::<2>()?;
-        let (set, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-        sets.extend(START);
-        sets.extend(set);
-        rest = after;
-    }
-    Some(rest)
-}
-
-/// Units with their lengths in front become units with start codes.
-fn append_units(data: &mut Vec<u8>, mut rest: &[u8], length: usize) -> Option<()> {
-    data.reserve(rest.len() + 16);
-    while !rest.is_empty() {
-        let (size, after) = rest.split_at_checked(length)?;
-        let size = size.iter().fold(0_usize, |size, byte| (size << 8) | usize::from(*byte));
-        let (unit, after) = after.split_at_checked(size)?;
-        data.extend(START);
-        data.extend(unit);
-        rest = after;
-    }
-    Some(())
 }
 
 #[cfg(test)]

@@ -1,0 +1,3 @@
+//! HLS: what comes in segments.
+
+pub mod demuxed;
