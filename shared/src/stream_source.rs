@@ -52,9 +52,7 @@ pub fn prepare(input: &mut Map<String, Value>, with: &Preparation<'_>) -> Result
         }
         (within, written) => within.or(written),
     };
-    if checked.url().scheme() == "rtmp" {
-        check_rtmp(credentials.is_some(), input.get("transport"))?;
-    }
+    check_protocol(checked.url().scheme(), credentials.is_some(), input.get("transport"))?;
     if let Some(credentials) = credentials {
         let sealed = seal_credentials(with.secrets, &url, &credentials).map_err(Unprepared::Secrets)?;
         input.insert(SEALED_FIELD.to_owned(), Value::String(sealed));
@@ -63,19 +61,17 @@ pub fn prepare(input: &mut Map<String, Value>, with: &Preparation<'_>) -> Result
     Ok(())
 }
 
-/// What RTSP has and RTMP has not.
-fn check_rtmp(has_credentials: bool, transport: Option<&Value>) -> Result<(), Unprepared> {
-    let (pointer, detail) = if has_credentials {
-        (
-            "/url",
-            "no user name and password go with rtmp: a stream's key stands in its path or query",
-        )
-    } else if transport.is_some_and(|transport| transport == "udp") {
-        ("/transport", "rtmp goes over tcp alone")
+/// What RTSP has and others have not.
+fn check_protocol(scheme: &str, has_credentials: bool, transport: Option<&Value>) -> Result<(), Unprepared> {
+    let (pointer, detail) = if scheme == "rtmp" && has_credentials {
+        let detail = "no user name and password go with rtmp: a stream's key stands in its path or query";
+        ("/url", detail.to_owned())
+    } else if scheme != "rtsp" && transport.is_some_and(|transport| transport == "udp") {
+        ("/transport", format!("{scheme} goes over tcp alone"))
     } else {
         return Ok(());
     };
-    Err(refused(pointer, FieldCode::Invalid, detail.to_owned()))
+    Err(refused(pointer, FieldCode::Invalid, detail))
 }
 
 /// Opens what [`prepare`] sealed for this URL.
@@ -165,11 +161,13 @@ mod tests {
         let forms = [
             json!({"url": "rtsp://alice:s3cret%40@camera.example.com/a?b=c"}),
             json!({"url": "rtsp://camera.example.com/a?b=c", "username": "alice", "password": "s3cret@"}),
+            json!({"url": "https://alice:s3cret%40@camera.example.com/a?b=c"}),
         ];
         for form in forms {
             let stored = prepared(form.clone(), &keys).unwrap();
             let url = stored.input.url.expect("the URL stays");
-            assert_eq!(url, "rtsp://camera.example.com/a?b=c");
+            let (_, rest) = url.split_once("://").expect("a scheme");
+            assert_eq!(rest, "camera.example.com/a?b=c");
             let sealed = stored.sealed.expect("credentials should be sealed");
             let opened = open_credentials(&keys, &url, &sealed).unwrap();
             assert_eq!(
@@ -201,7 +199,8 @@ mod tests {
     fn urls_that_are_never_opened_are_refused_without_being_repeated() {
         for url in [
             "rtsp://u:s3cret@127.0.0.1/a",
-            "http://camera.example.com/a",
+            "ftp://camera.example.com/a",
+            "https://u:s3cret@127.0.0.1/a.m3u8",
             "rtsp://169.254.169.254/",
         ] {
             let refused = prepared(json!({"url": url}), &keys());
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn rtmp_takes_neither_credentials_nor_datagrams() {
+    fn rtmp_takes_neither_credentials_nor_datagrams_and_hls_no_datagrams() {
         let taken = prepared(json!({"url": "rtmp://camera.example.com/live/door?key=1"}), &keys()).unwrap();
         assert_eq!(
             taken.input.url.as_deref(),
@@ -231,10 +230,12 @@ mod tests {
             refused(json!({"url": "rtmp://u:p@camera.example.com/live/door"})),
             "/url"
         );
-        assert_eq!(
-            refused(json!({"url": "rtmp://camera.example.com/live/door", "transport": "udp"})),
-            "/transport"
-        );
+        for url in [
+            "rtmp://camera.example.com/live/door",
+            "https://camera.example.com/a.m3u8",
+        ] {
+            assert_eq!(refused(json!({"url": url, "transport": "udp"})), "/transport");
+        }
     }
 
     #[test]

@@ -16,13 +16,14 @@ use crate::recording::parameters::ParameterSets;
 use crate::recording::sound::{SoundCoding, SoundFrame, SoundTrack};
 use crate::recording::units as nal_units;
 use crate::streams::bitstream::Disposables;
+use crate::streams::hls::fuzz as hls;
 use crate::streams::rtmp::fuzz as rtmp;
 
 /// A parser and what holds of it.
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("adts", adts),
     ("amf0", rtmp::amf0),
     ("bitstream", bitstream),
@@ -32,6 +33,7 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("index", index),
     ("muxer", muxer),
     ("parameters", parameters),
+    ("playlist", hls::playlist),
     ("sse", sse),
     ("units", units),
     ("wire", wire),

@@ -50,7 +50,7 @@ pub(crate) enum StreamCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct StreamCreateArgs {
-    /// The source, such as `rtsp://192.168.1.20:554/live`: H.264 or H.265
+    /// The source, such as `rtsp://192.168.1.20:554/live`, over RTSP, RTMP or HLS: H.264 or H.265
     #[arg(value_name = "URL")]
     pub(crate) url: String,
     #[command(flatten)]

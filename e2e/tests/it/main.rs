@@ -28,6 +28,7 @@ mod stream_records;
 mod streams;
 mod streams_described;
 mod streams_failover;
+mod streams_hls;
 mod streams_matrix;
 mod streams_rtmp;
 mod tidy;

@@ -136,7 +136,8 @@ async fn credentials_are_refused_where_they_cannot_be_sealed() {
     for url in [
         "rtsp://127.0.0.2:8554/h264",
         "rtsp://169.254.169.254/a",
-        "http://127.0.0.1/a.m3u8",
+        "ftp://127.0.0.1/a.m3u8",
+        "http://127.0.0.2/a.m3u8",
     ] {
         let answer = stage
             .http

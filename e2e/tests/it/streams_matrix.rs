@@ -15,7 +15,7 @@ const TRANSPORTS: [&str; 2] = ["tcp", "udp"];
 const DURATION_S: u32 = 14;
 
 /// Codecs of a file's tracks, in their order.
-fn codecs(file: &Path) -> Vec<String> {
+pub(crate) fn codecs(file: &Path) -> Vec<String> {
     let output = Command::new("ffprobe")
         .args(["-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0"])
         .arg(file)

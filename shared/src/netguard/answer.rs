@@ -36,10 +36,12 @@ pub fn broken(error: &reqwest::Error) -> FetchError {
         return FetchError::Timeout;
     }
     let sentence = match io_kind(error) {
-        Some(ErrorKind::ConnectionRefused) => "the connection was refused",
+        Some(ErrorKind::ConnectionRefused) => return FetchError::Refused,
+        // What a handshake of TLS fails with.
+        Some(ErrorKind::InvalidData) if error.is_connect() => return FetchError::Tls,
         Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => "the connection was reset",
         Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => "the host cannot be reached",
-        _ if error.is_connect() => "the connection could not be opened, or its certificate was not accepted",
+        _ if error.is_connect() => "the connection could not be opened",
         _ => "the connection broke, or the answer was not valid HTTP",
     };
     FetchError::Network(sentence.into())

@@ -88,6 +88,12 @@ pub enum FetchError {
     /// A body in an encoding that was not asked for.
     #[error("the server compressed the content although it was asked not to")]
     Encoded,
+    /// Nobody listens there.
+    #[error("the network failed: the connection was refused")]
+    Refused,
+    /// TLS failed: most often a certificate that is expired, for another name, or signed by nobody that is known.
+    #[error("the connection could not be secured; its certificate may not be accepted here")]
+    Tls,
     /// The name does not resolve, or the connection failed.
     #[error("the network failed: {0}")]
     Network(String),
@@ -99,7 +105,7 @@ impl FetchError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Http { status, .. } => matches!(status, 408 | 429 | 500..=599),
-            Self::Timeout | Self::TooSlow | Self::Network(_) => true,
+            Self::Timeout | Self::TooSlow | Self::Refused | Self::Tls | Self::Network(_) => true,
             Self::Forbidden(_) | Self::TooLarge { .. } | Self::TooManyRedirects | Self::Encoded => false,
         }
     }

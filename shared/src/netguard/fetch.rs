@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use url::Host;
 
 use super::answer::{broken, retry_after};
+use super::asked::{Asked, Cut};
 use super::error::FetchError;
 use super::pace::{MinRate, Pace};
 use super::url::{CheckedUrl, Purpose, check_characters};
@@ -58,8 +59,8 @@ pub struct Fetched {
     pub bytes: Bytes,
     /// The type that the server claims; never trusted, the bytes decide.
     pub content_type: Option<String>,
-    /// The host that answered, after redirects.
-    pub final_host: String,
+    /// What answered, after redirects.
+    pub final_url: CheckedUrl,
 }
 
 /// A body being read. Dropping it closes the connection.
@@ -68,12 +69,13 @@ pub struct Download {
     response: Response,
     deadline: Instant,
     pace: Pace,
+    cut: Cut,
     received: u64,
     max_bytes: u64,
     /// The type that the server claims.
     pub content_type: Option<String>,
-    /// The host that answered, after redirects.
-    pub final_host: String,
+    /// What answered, after redirects.
+    pub final_url: CheckedUrl,
 }
 
 impl Download {
@@ -83,6 +85,9 @@ impl Download {
     /// [`FetchError::TooLarge`], [`FetchError::TooSlow`], [`FetchError::Timeout`] or [`FetchError::Network`].
     pub async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
         loop {
+            if self.cut.is_done() {
+                return Ok(None);
+            }
             let asked_at = Instant::now();
             if asked_at >= self.deadline {
                 return Err(FetchError::Timeout);
@@ -97,7 +102,10 @@ impl Download {
                     self.pace
                         .note(waited, chunk.len() as u64)
                         .map_err(|_| FetchError::TooSlow)?;
-                    return Ok(Some(chunk));
+                    let chunk = self.cut.take(chunk);
+                    if !chunk.is_empty() {
+                        return Ok(Some(chunk));
+                    }
                 }
                 Ok(Err(error)) => return Err(broken(&error)),
                 Err(_) if Instant::now() >= self.deadline => return Err(FetchError::Timeout),
@@ -116,8 +124,13 @@ impl Download {
     }
 }
 
-pub(super) async fn fetch(guard: &NetGuard, url: &str, limits: FetchLimits) -> Result<Fetched, FetchError> {
-    let mut download = open(guard, url, limits).await?;
+pub(super) async fn fetch(
+    guard: &NetGuard,
+    url: &str,
+    asked: Asked<'_>,
+    limits: FetchLimits,
+) -> Result<Fetched, FetchError> {
+    let mut download = open(guard, url, asked, limits).await?;
     let expected = download.response.content_length().unwrap_or(0).min(MAX_RESERVE);
     let mut bytes = BytesMut::with_capacity(usize::try_from(expected).unwrap_or(0));
     while let Some(chunk) = download.next().await? {
@@ -126,22 +139,27 @@ pub(super) async fn fetch(guard: &NetGuard, url: &str, limits: FetchLimits) -> R
     Ok(Fetched {
         bytes: bytes.freeze(),
         content_type: download.content_type,
-        final_host: download.final_host,
+        final_url: download.final_url,
     })
 }
 
-pub(super) async fn open(guard: &NetGuard, url: &str, limits: FetchLimits) -> Result<Download, FetchError> {
+pub(super) async fn open(
+    guard: &NetGuard,
+    url: &str,
+    asked: Asked<'_>,
+    limits: FetchLimits,
+) -> Result<Download, FetchError> {
     let url = guard.check_url(url, Purpose::Media)?;
     let deadline = Instant::now() + limits.timeout;
-    let answer = tokio::time::timeout_at(deadline, follow(guard, url)).await;
+    let answer = tokio::time::timeout_at(deadline, follow(guard, url, asked)).await;
     let (url, response) = answer.map_err(|_| FetchError::Timeout)??;
-    accept(&url, response, deadline, limits)
+    accept(url, response, asked, deadline, limits)
 }
 
 /// Sends the request and follows redirects, each one judged like the first URL.
-async fn follow(guard: &NetGuard, mut url: CheckedUrl) -> Result<(CheckedUrl, Response), FetchError> {
+async fn follow(guard: &NetGuard, mut url: CheckedUrl, asked: Asked<'_>) -> Result<(CheckedUrl, Response), FetchError> {
     for _ in 0..=MAX_REDIRECTS {
-        let response = get(guard, &url).await?;
+        let response = get(guard, &url, asked).await?;
         match redirect_target(&url, &response)? {
             None => return Ok((url, response)),
             Some(target) => url = guard.check_url(&target, Purpose::Media)?,
@@ -150,14 +168,11 @@ async fn follow(guard: &NetGuard, mut url: CheckedUrl) -> Result<(CheckedUrl, Re
     Err(FetchError::TooManyRedirects)
 }
 
-async fn get(guard: &NetGuard, url: &CheckedUrl) -> Result<Response, FetchError> {
+async fn get(guard: &NetGuard, url: &CheckedUrl, asked: Asked<'_>) -> Result<Response, FetchError> {
     let addresses = guard.resolve(url).await?;
     let client = pinned_client(url, &addresses).await?;
-    let response = client
-        .get(url.url().clone())
-        .header(ACCEPT_ENCODING, "identity")
-        .send()
-        .await;
+    let request = client.get(url.url().clone()).header(ACCEPT_ENCODING, "identity");
+    let response = asked.say(url.url(), request).send().await;
     let response = response.map_err(|error| broken(&error))?;
     // The pin should make this impossible; it is the last line if a client library ever changes its mind.
     let peer = response.remote_addr().map(|peer| (peer.ip(), peer.port()));
@@ -217,8 +232,9 @@ fn redirect_target(url: &CheckedUrl, response: &Response) -> Result<Option<Strin
 }
 
 fn accept(
-    url: &CheckedUrl,
+    url: CheckedUrl,
     response: Response,
+    asked: Asked<'_>,
     deadline: Instant,
     limits: FetchLimits,
 ) -> Result<Download, FetchError> {
@@ -236,10 +252,13 @@ fn accept(
     {
         return Err(FetchError::Encoded);
     }
-    if response
-        .content_length()
-        .is_some_and(|length| length > limits.max_bytes)
-    {
+    let cut = Cut::of(asked, &response)?;
+    // Of a part that comes with all the rest, no more is read than has to be.
+    let needed = asked
+        .part
+        .map_or(u64::MAX, |part| part.first.saturating_add(part.length));
+    let sent = response.content_length().map(|length| length.min(needed));
+    if sent.is_some_and(|length| length > limits.max_bytes) {
         return Err(FetchError::TooLarge {
             limit: limits.max_bytes,
         });
@@ -255,9 +274,10 @@ fn accept(
         response,
         deadline,
         pace: Pace::new(limits.min_rate),
+        cut,
         received: 0,
         max_bytes: limits.max_bytes,
         content_type,
-        final_host: url.host().to_string(),
+        final_url: url,
     })
 }

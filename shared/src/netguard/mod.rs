@@ -8,6 +8,7 @@
 
 mod address;
 mod answer;
+mod asked;
 mod error;
 mod fetch;
 mod names;
@@ -28,6 +29,7 @@ use crate::config::Settings;
 
 pub use self::address::is_public;
 pub use self::answer::{broken, retry_after};
+pub use self::asked::{Asked, BytePart, OriginLogin};
 pub use self::error::{FetchError, UrlForbidden};
 pub use self::fetch::{
     CONNECT_TIMEOUT, Download, FETCH_MAX_BYTES, FETCH_TIMEOUT, FetchLimits, Fetched, HEADER_TIMEOUT, MAX_REDIRECTS,
@@ -39,7 +41,7 @@ pub use self::url::{CheckedUrl, MAX_URL_CHARS, Purpose, redact};
 
 /// Ports that a public `http` or `https` address may be reached on.
 pub const HTTP_PORTS: [RangeInclusive<u16>; 3] = [80..=80, 443..=443, 8000..=8999];
-/// Ports that a public `rtsp` or `rtmp` address may be reached on.
+/// Ports that a public `rtsp` or `rtmp` address may be reached on; streams over HTTP have [`HTTP_PORTS`].
 pub const STREAM_PORTS: [RangeInclusive<u16>; 3] = [554..=554, 1935..=1935, 8000..=8999];
 
 /// What an operator may change about the policy.
@@ -113,7 +115,15 @@ impl NetGuard {
     /// # Errors
     /// See [`FetchError`]; [`FetchError::is_retryable`] tells whether another attempt may help.
     pub async fn fetch(&self, url: &str, limits: FetchLimits) -> Result<Fetched, FetchError> {
-        fetch::fetch(self, url, limits).await
+        self.fetch_asked(url, Asked::default(), limits).await
+    }
+
+    /// As [`NetGuard::fetch`], for a part of what the URL leads to, or as somebody.
+    ///
+    /// # Errors
+    /// See [`FetchError`]; [`FetchError::TooLarge`] also where a server sends all instead of a part that lies far within.
+    pub async fn fetch_asked(&self, url: &str, asked: Asked<'_>, limits: FetchLimits) -> Result<Fetched, FetchError> {
+        fetch::fetch(self, url, asked, limits).await
     }
 
     /// Opens a media URL and follows its redirects; the body is then read piece by piece.
@@ -121,7 +131,15 @@ impl NetGuard {
     /// # Errors
     /// See [`FetchError`].
     pub async fn open(&self, url: &str, limits: FetchLimits) -> Result<Download, FetchError> {
-        fetch::open(self, url, limits).await
+        self.open_asked(url, Asked::default(), limits).await
+    }
+
+    /// As [`NetGuard::open`], for a part of what the URL leads to, or as somebody.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn open_asked(&self, url: &str, asked: Asked<'_>, limits: FetchLimits) -> Result<Download, FetchError> {
+        fetch::open(self, url, asked, limits).await
     }
 
     /// An HTTP client that reaches the judged addresses of `url` and nothing else, and follows no redirect.

@@ -16,12 +16,13 @@ pub const MAX_URL_CHARS: usize = 8_192;
 /// A path segment longer than this is not shown: tokens live there (webhook receivers, signed media).
 const MAX_SHOWN_SEGMENT: usize = 20;
 
-/// What a URL is for; decides its schemes and ports.
+/// What a URL is for; decides its schemes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Media to download: `http` or `https`.
     Media,
-    /// A live stream: `rtsp`, which may carry a user name and a password, or `rtmp`.
+    /// A live stream: `rtsp`, `rtmp`, or the `http` or `https` of an HLS playlist. It may carry a user name and a password,
+    /// which are taken out before anything is opened.
     Stream,
     /// A receiver of our calls: `http` or `https`.
     Webhook,
@@ -31,24 +32,24 @@ impl Purpose {
     fn schemes(self) -> (&'static [&'static str], &'static str) {
         match self {
             Self::Media | Self::Webhook => (&["http", "https"], "http or https"),
-            Self::Stream => (&["rtsp", "rtmp"], "rtsp or rtmp"),
+            Self::Stream => (&["rtsp", "rtmp", "http", "https"], "rtsp, rtmp, http or https"),
         }
     }
+}
 
-    fn default_port(self, scheme: &str) -> u16 {
-        match (self, scheme) {
-            (Self::Stream, "rtmp") => 1935,
-            (Self::Stream, _) => 554,
-            (Self::Media | Self::Webhook, "https") => 443,
-            (Self::Media | Self::Webhook, _) => 80,
-        }
+fn default_port(scheme: &str) -> u16 {
+    match scheme {
+        "rtsp" => 554,
+        "rtmp" => 1935,
+        "https" => 443,
+        _ => 80,
     }
+}
 
-    fn ports(self, config: &NetGuardConfig) -> &[RangeInclusive<u16>] {
-        match self {
-            Self::Media | Self::Webhook => &config.http_ports,
-            Self::Stream => &config.stream_ports,
-        }
+fn ports<'a>(scheme: &str, config: &'a NetGuardConfig) -> &'a [RangeInclusive<u16>] {
+    match scheme {
+        "rtsp" | "rtmp" => &config.stream_ports,
+        _ => &config.http_ports,
     }
 }
 
@@ -150,8 +151,8 @@ pub(super) fn check(config: &NetGuardConfig, text: &str, purpose: Purpose) -> Re
     // Schemes other than http leave their hosts unparsed: 2130706433 would be a name. So every host goes through here.
     let host = url.host_str().and_then(|host| Host::parse(host).ok()).map(unmapped);
     let host = host.ok_or(UrlForbidden::Malformed)?;
-    let port = url.port().unwrap_or_else(|| purpose.default_port(url.scheme()));
-    let port_listed = purpose.ports(config).iter().any(|range| range.contains(&port));
+    let port = url.port().unwrap_or_else(|| default_port(url.scheme()));
+    let port_listed = ports(url.scheme(), config).iter().any(|range| range.contains(&port));
     if port == 0 {
         return Err(UrlForbidden::Port);
     }

@@ -28,7 +28,7 @@ pub struct StreamRequest {
     #[serde(default)]
     #[schema(required = false, max_length = 100, default = "")]
     pub name: String,
-    /// The source, `rtsp://host[:port]/path` or `rtmp://host[:port]/app/stream`: H.264 or H.265. A user
+    /// The source, `rtsp://host[:port]/path`, `rtmp://host[:port]/app/stream` or an HLS playlist, `https://host/path.m3u8`: H.264 or H.265. A user
     /// name and password in it are taken out, sealed and never shown.
     #[schema(min_length = 1, max_length = 8192)]
     pub url: String,

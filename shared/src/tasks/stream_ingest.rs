@@ -25,7 +25,7 @@ pub const LOCAL: &str = "local";
 /// The row of the table.
 pub const KIND: Kind = Kind {
     name: "stream_ingest",
-    summary: "Watches an RTSP stream or a video and describes it, one scene for every window of time",
+    summary: "Watches an RTSP, RTMP or HLS stream or a video and describes it, one scene for every window of time",
     slot: Slot::Stream,
     cost: 1,
     policy: Policy {
@@ -50,8 +50,8 @@ pub const KIND: Kind = Kind {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StreamIngestInput {
-    /// A live stream, `rtsp://host[:port]/path` or `rtmp://host[:port]/app/stream`: H.264 or H.265. An RTSP URL's user name and password in it are taken out, sealed
-    /// and never shown.
+    /// A live stream, `rtsp://host[:port]/path`, `rtmp://host[:port]/app/stream` or an HLS playlist, `https://host/path.m3u8`: H.264 or H.265. A user name and
+    /// password in it are taken out, sealed and never shown; RTMP has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 8192)]
     pub url: Option<String>,
@@ -59,11 +59,11 @@ pub struct StreamIngestInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = MediaRef, required = false)]
     pub media: Option<MediaRef>,
-    /// How a live stream's packets travel: `tcp` inside the RTSP connection, or `udp` beside it. RTMP has `tcp` alone.
+    /// How a live stream's packets travel: `tcp` inside the RTSP connection, or `udp` beside it. RTMP and HLS have `tcp` alone.
     #[serde(default)]
     #[schema(default = "tcp")]
     pub transport: StreamTransport,
-    /// User name for `url`, basic or digest. Sealed before it is stored.
+    /// User name for `url`, basic or digest; of HLS for the host of `url` alone. Sealed before it is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 256)]
     pub username: Option<String>,
@@ -212,7 +212,7 @@ pub struct StreamIngestOutput {
 pub enum StreamEnd {
     /// The `duration` asked for is over.
     Duration,
-    /// The video is at its end.
+    /// The video, or the HLS playlist, is at its end.
     EndOfFile,
 }
 
@@ -246,7 +246,7 @@ pub struct StreamCounts {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct StreamDrops {
-    /// Packets of the network that never arrived.
+    /// Packets of the network that never arrived; segments of HLS that could not be had.
     pub network_loss: u64,
     /// Pictures skipped up to the next key frame because decoding did not keep up.
     pub decoder_behind: u64,
@@ -342,7 +342,7 @@ fn check(input: &Value) -> Result<(), Vec<FieldError>> {
         (None, None) => wrong(
             "/url",
             FieldCode::MediaMissing,
-            "is required: send `url` (rtsp://... or rtmp://...) for a live stream, or `media` for a video",
+            "is required: send `url` (rtsp://..., rtmp://... or an HLS playlist) for a live stream, or `media` for a video",
         ),
         (Some(_), Some(_)) => wrong("/media", FieldCode::Invalid, "send `url` or `media`, not both"),
         _ => {}

@@ -36,7 +36,7 @@ pub const KIND: Kind = Kind {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StreamTestInput {
-    /// The source, `rtsp://host[:port]/path` or `rtmp://host[:port]/app/stream`. A user name and password in it are taken out, sealed and never shown.
+    /// The source, `rtsp://host[:port]/path`, `rtmp://host[:port]/app/stream` or an HLS playlist, `https://host/path.m3u8`. A user name and password in it are taken out, sealed and never shown.
     #[schema(min_length = 1, max_length = 8192)]
     pub url: String,
     /// How packets travel: `tcp` inside the RTSP connection, or `udp` beside it.

@@ -141,7 +141,7 @@ impl Work<'_> {
                 never = view.run() => match never {},
             }
         });
-        let stream_ms = match &stored.stream {
+        let (ended_by, stream_ms) = match &stored.stream {
             None => watching.await?,
             Some(stream) => {
                 let reporter = self.reporter(stream, &status, &latest)?;
@@ -152,7 +152,7 @@ impl Work<'_> {
                 }
             }
         };
-        Ok(self.output(StreamEnd::Duration, &status, stream_ms, began_ms))
+        Ok(self.output(ended_by, &status, stream_ms, began_ms))
     }
 
     /// Tells the stream's record how it goes.

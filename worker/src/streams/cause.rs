@@ -51,7 +51,10 @@ impl SourceDown {
 impl From<&FetchError> for SourceDown {
     fn from(error: &FetchError) -> Self {
         let cause = match error {
-            FetchError::Timeout => Cause::Timeout,
+            FetchError::Http { status, .. } => of_status(*status),
+            FetchError::Timeout | FetchError::TooSlow => Cause::Timeout,
+            FetchError::Refused => Cause::Refused,
+            FetchError::Tls => Cause::Tls,
             _ => Cause::Network,
         };
         Self::new(cause, error.to_string())
@@ -61,6 +64,26 @@ impl From<&FetchError> for SourceDown {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_fetch_fails_with_names_its_cause() {
+        let status = |status| FetchError::Http {
+            status,
+            retry_after: None,
+        };
+        let table = [
+            (status(401), Cause::Auth),
+            (status(404), Cause::NotFound),
+            (status(500), Cause::Network),
+            (FetchError::TooSlow, Cause::Timeout),
+            (FetchError::Refused, Cause::Refused),
+            (FetchError::Tls, Cause::Tls),
+            (FetchError::TooManyRedirects, Cause::Network),
+        ];
+        for (error, cause) in table {
+            assert_eq!(SourceDown::from(&error).cause, cause, "{error}");
+        }
+    }
 
     #[test]
     fn statuses_and_words_of_the_system_name_their_cause() {

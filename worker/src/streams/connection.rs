@@ -1,12 +1,14 @@
 //! The protocols that live streams come by, as one.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use url::Url;
 use zoetrope_shared::stream_source::Credentials;
 use zoetrope_shared::tasks::stream_ingest::StreamTransport;
 
 use super::cause::SourceDown;
+use super::hls::{HlsPlaying, HlsSource, Means};
 use super::rtmp::{RtmpPlaying, RtmpSource};
 use super::rtsp::{Item, RtspPlaying, RtspSource};
 use crate::protocol_streams::Codec;
@@ -19,6 +21,8 @@ pub enum Protocol {
     Rtsp(RtspSource),
     /// RTMP.
     Rtmp(RtmpSource),
+    /// HLS.
+    Hls(HlsSource),
 }
 
 /// A connection that plays.
@@ -27,27 +31,32 @@ pub enum Playing {
     Rtsp(Box<RtspPlaying>),
     /// Over RTMP.
     Rtmp(Box<RtmpPlaying>),
+    /// Piece by piece, over HTTP.
+    Hls(Box<HlsPlaying>),
 }
 
 impl Protocol {
     /// What a judged URL's scheme names.
     pub fn of(url: Url, credentials: Option<Credentials>, transport: StreamTransport) -> Self {
-        if url.scheme() == "rtmp" {
-            return Self::Rtmp(RtmpSource { url, sound: false });
+        match url.scheme() {
+            "rtmp" => Self::Rtmp(RtmpSource { url, sound: false }),
+            "http" | "https" => Self::Hls(HlsSource::new(url, credentials)),
+            _ => Self::Rtsp(RtspSource {
+                url,
+                credentials,
+                transport,
+                sound: false,
+            }),
         }
-        Self::Rtsp(RtspSource {
-            url,
-            credentials,
-            transport,
-            sound: false,
-        })
     }
 
-    /// Connects to this address and plays the first video.
-    pub async fn play(&self, address: SocketAddr) -> Result<Playing, SourceDown> {
+    /// Connects to this address and plays the first video. HLS has its pieces in many places, each of which is judged by `means`;
+    /// of a source that has an end, it plays what comes `elapsed` after the beginning.
+    pub async fn play(&self, address: SocketAddr, means: Means, elapsed: Duration) -> Result<Playing, SourceDown> {
         Ok(match self {
             Self::Rtsp(source) => Playing::Rtsp(Box::new(source.play(address).await?)),
             Self::Rtmp(source) => Playing::Rtmp(Box::new(source.play(address).await?)),
+            Self::Hls(source) => Playing::Hls(Box::new(source.play(means, elapsed).await?)),
         })
     }
 }
@@ -58,6 +67,7 @@ impl Playing {
         match self {
             Self::Rtsp(playing) => playing.codec,
             Self::Rtmp(playing) => playing.codec(),
+            Self::Hls(playing) => playing.codec,
         }
     }
 
@@ -66,6 +76,7 @@ impl Playing {
         match self {
             Self::Rtsp(playing) => playing.size,
             Self::Rtmp(playing) => playing.size,
+            Self::Hls(_) => None,
         }
     }
 
@@ -73,7 +84,15 @@ impl Playing {
     pub fn waits_for_us(&self) -> bool {
         match self {
             Self::Rtsp(playing) => playing.over_tcp,
-            Self::Rtmp(_) => true,
+            Self::Rtmp(_) | Self::Hls(_) => true,
+        }
+    }
+
+    /// Longest time without a picture that is nothing unusual, as far as the source says it.
+    pub fn usual_gap(&self) -> Duration {
+        match self {
+            Self::Rtsp(_) | Self::Rtmp(_) => Duration::ZERO,
+            Self::Hls(playing) => playing.usual_gap(),
         }
     }
 
@@ -83,6 +102,7 @@ impl Playing {
         match self {
             Self::Rtsp(playing) => playing.track.clone(),
             Self::Rtmp(playing) => playing.track.clone(),
+            Self::Hls(playing) => playing.track.clone(),
         }
     }
 
@@ -91,6 +111,7 @@ impl Playing {
         match self {
             Self::Rtsp(playing) => playing.next().await,
             Self::Rtmp(playing) => playing.next().await,
+            Self::Hls(playing) => playing.next().await,
         }
     }
 
@@ -100,6 +121,7 @@ impl Playing {
             Self::Rtsp(playing) => playing.leave().await,
             // Its end is the connection's.
             Self::Rtmp(playing) => drop(playing),
+            Self::Hls(playing) => drop(playing),
         }
     }
 }

@@ -66,6 +66,11 @@ impl Health {
         self.broken.lock().expect("nothing that holds this lock panics").take();
     }
 
+    /// No pictures came, so that no frame could.
+    pub(super) fn excuse(&self) {
+        self.watch().dog.excuse(Instant::now());
+    }
+
     /// When to look whether frames have stopped coming.
     pub(super) fn deadline(&self) -> Instant {
         self.watch().dog.deadline()

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zoetrope_queue::{Clock, Failure};
 use zoetrope_shared::recordings::{GapCause, VIDEO_TIMESCALE};
-use zoetrope_shared::tasks::stream_ingest::Scene;
+use zoetrope_shared::tasks::stream_ingest::{Scene, StreamEnd};
 
 use super::backoff::{Backoff, HEALTHY_AFTER};
 use super::cause::{Cause, SourceDown};
@@ -26,7 +26,7 @@ use super::scribe::Scribe;
 use super::shutter::Shutter;
 use super::status::{Status, Video};
 use super::view::View;
-use super::watchdog::Watchdog;
+use super::watchdog::{LEAST_PATIENCE, Watchdog};
 use super::windows::LATENESS_MS;
 use crate::recording::muxer;
 use crate::recording::recorder::Recorder;
@@ -79,8 +79,8 @@ pub struct Live<'a> {
 
 /// Why a connection ended.
 enum End {
-    /// The stream's time is over.
-    Duration,
+    /// The stream is over.
+    Over(StreamEnd),
     /// The source is down.
     Down(SourceDown),
 }
@@ -105,14 +105,14 @@ struct Links<'a> {
 }
 
 impl Live<'_> {
-    /// Watches until the duration is over or it has to stop; for ever without either. The answer is the time of the last
-    /// frame, ms.
-    pub async fn run(&self, mut scribe: Scribe<'_>) -> Result<u64, Failure> {
+    /// Watches until the duration is over, the source has come to its end, or it has to stop; for ever without any. The answer is
+    /// why it ended, and the time of the last frame, ms.
+    pub async fn run(&self, mut scribe: Scribe<'_>) -> Result<(StreamEnd, u64), Failure> {
         let spool = Spool::default();
         let watch = async {
             let watched = tokio::select! {
                 biased;
-                () = self.stop.cancelled() => Ok(()),
+                () = self.stop.cancelled() => Ok(StreamEnd::Duration),
                 watched = self.watch_all(&spool, &mut scribe) => watched,
             };
             spool.close();
@@ -125,10 +125,10 @@ impl Live<'_> {
             }
         };
         let (watched, ()) = tokio::try_join!(watch, record)?;
-        watched.map(|()| scribe.newest_ms())
+        watched.map(|ended| (ended, scribe.newest_ms()))
     }
 
-    async fn watch_all(&self, spool: &Spool, scribe: &mut Scribe<'_>) -> Result<(), Failure> {
+    async fn watch_all(&self, spool: &Spool, scribe: &mut Scribe<'_>) -> Result<StreamEnd, Failure> {
         let (packets, frames, health) = (PacketLink::default(), FrameLink::default(), Health::new(self.fps));
         let over = CancellationToken::new();
         let read = async {
@@ -158,8 +158,8 @@ impl Live<'_> {
             frames.close();
             Ok(())
         };
-        tokio::try_join!(read, decode, self.describe(&frames, scribe))?;
-        Ok(())
+        let (ended, (), ()) = tokio::try_join!(read, decode, self.describe(&frames, scribe))?;
+        Ok(ended)
     }
 
     async fn describe(&self, frames: &FrameLink, scribe: &mut Scribe<'_>) -> Result<(), Failure> {
@@ -188,7 +188,7 @@ impl Live<'_> {
     }
 
     /// Reads one connection after the other.
-    async fn read(&self, packets: &PacketLink, spool: &Spool, health: &Health) -> Result<(), Failure> {
+    async fn read(&self, packets: &PacketLink, spool: &Spool, health: &Health) -> Result<StreamEnd, Failure> {
         let deadline = self.deadline();
         let mut reader = Reader {
             sampler: Sampler::new(self.fps),
@@ -199,10 +199,11 @@ impl Live<'_> {
             has_played: false,
         };
         loop {
-            let Ok(connected) =
-                tokio::time::timeout_at(deadline, self.source.play(self.services, reader.connections)).await
-            else {
-                return Ok(());
+            let play = self
+                .source
+                .play(self.services, reader.connections, self.elapsed(&reader));
+            let Ok(connected) = tokio::time::timeout_at(deadline, play).await else {
+                return Ok(StreamEnd::Duration);
             };
             reader.connections += 1;
             let mut lived = Duration::ZERO;
@@ -226,15 +227,24 @@ impl Live<'_> {
                 }
                 Err(down) => End::Down(down),
             };
-            let End::Down(down) = end else { return Ok(()) };
+            let down = match end {
+                End::Down(down) => down,
+                End::Over(ended) => return Ok(ended),
+            };
             let pause = self.went_down(&mut reader, &down, lived)?;
             if tokio::time::timeout_at(deadline, tokio::time::sleep(pause))
                 .await
                 .is_err()
             {
-                return Ok(());
+                return Ok(StreamEnd::Duration);
             }
         }
+    }
+
+    /// How much of a source that has an end is over: nothing of one that has not played yet.
+    fn elapsed(&self, reader: &Reader) -> Duration {
+        let began = reader.has_played || self.last.is_some();
+        Duration::from_millis(if began { self.now_ms() } else { 0 })
     }
 
     fn tell_connected(&self, playing: &Playing) {
@@ -268,7 +278,7 @@ impl Live<'_> {
     async fn watch(&self, playing: &mut Playing, reader: &mut Reader, links: Links<'_>, deadline: Instant) -> End {
         let health = links.health;
         let mut clock = StreamClock::new(reader.newest_ms);
-        let mut dog = Watchdog::new(reader.expected_gap, Instant::now());
+        let mut dog = Watchdog::new(reader.expected_gap.max(playing.usual_gap()), Instant::now());
         let (mut pictures, mut rested) = (0_u64, true);
         let end = loop {
             let look_at = dog.deadline().min(health.deadline()).min(deadline);
@@ -284,23 +294,22 @@ impl Live<'_> {
                 () = tokio::time::sleep_until(look_at) => {
                     let now = Instant::now();
                     if now >= deadline {
-                        break End::Duration;
+                        break End::Over(StreamEnd::Duration);
                     }
-                    if dog.is_stalled(now) {
-                        break End::Down(SourceDown::new(Cause::Timeout, "no pictures arrive any more"));
+                    match stalled(&dog, health, now) {
+                        Some(down) => break End::Down(down),
+                        None => continue,
                     }
-                    if health.is_stalled(now) {
-                        break End::Down(SourceDown::new(Cause::Codec, "pictures arrive and none decodes"));
-                    }
-                    continue;
                 }
             };
             if Instant::now() >= deadline {
-                break End::Duration;
+                break End::Over(StreamEnd::Duration);
             }
             rested = !playing.waits_for_us() || reader.sampler.mode() != Mode::KeyFrames || self.view.is_watched();
             match item {
                 Err(down) => break End::Down(down),
+                Ok(Item::End) => break End::Over(StreamEnd::EndOfFile),
+                Ok(Item::Gap) => self.missed(reader, links),
                 Ok(Item::Track(track)) => links.spool.set_sound(Some(track)),
                 Ok(Item::Sound(frame)) => links.spool.push_sound(frame),
                 Ok(Item::Report { media_s, sender_s }) => clock.report(media_s, sender_s),
@@ -311,7 +320,9 @@ impl Live<'_> {
                     lost,
                 }) => {
                     pictures += 1;
-                    dog.seen(Instant::now());
+                    if dog.seen(Instant::now()) >= LEAST_PATIENCE {
+                        health.excuse();
+                    }
                     let wall_ms = clock.place(media_s, self.clock().now_ms());
                     reader.newest_ms = clock.newest_ms();
                     let arrived = Arrived {
@@ -329,6 +340,15 @@ impl Live<'_> {
             reader.expected_gap = (reader.expected_gap * 2).clamp(SLOW_SOURCE, SLOWEST_SOURCE);
         }
         end
+    }
+
+    /// A piece of the stream is missing.
+    fn missed(&self, reader: &mut Reader, links: Links<'_>) {
+        links.packets.gap();
+        links.spool.break_off(GapCause::Source);
+        self.view.gap();
+        reader.sampler.restart();
+        self.status.count(|counts| counts.drops.network_loss += 1);
     }
 
     fn pass_on(&self, playing: &Playing, reader: &mut Reader, links: Links<'_>, arrived: Arrived) {
@@ -403,6 +423,19 @@ impl Live<'_> {
     fn clock(&self) -> &Arc<dyn Clock> {
         &self.services.clock
     }
+}
+
+/// Why a connection that says nothing more is down. No frame can come of pictures that do not.
+fn stalled(dog: &Watchdog, health: &Health, now: Instant) -> Option<SourceDown> {
+    if dog.is_stalled(now) {
+        return Some(SourceDown::new(Cause::Timeout, "no pictures arrive any more"));
+    }
+    if dog.quiet(now) >= LEAST_PATIENCE {
+        health.excuse();
+        return None;
+    }
+    let down = || SourceDown::new(Cause::Codec, "pictures arrive and none decodes");
+    health.is_stalled(now).then(down)
 }
 
 /// A picture as it arrived, placed on the wall clock.

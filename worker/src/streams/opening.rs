@@ -1,6 +1,8 @@
 //! From a stored source to a connection that plays: the URL judged, the credentials opened, the addresses judged anew
 //! each time.
 
+use std::time::Duration;
+
 use zoetrope_queue::Failure;
 use zoetrope_shared::netguard::{CheckedUrl, FetchError, Purpose};
 use zoetrope_shared::stream_source;
@@ -8,6 +10,7 @@ use zoetrope_shared::tasks::stream_ingest::StreamTransport;
 
 use super::cause::{Cause, SourceDown};
 use super::connection::{Playing, Protocol};
+use super::hls::Means;
 use crate::services::Services;
 
 /// A source that may be connected to.
@@ -43,12 +46,19 @@ impl Source {
         match &mut self.by {
             Protocol::Rtsp(rtsp) => rtsp.sound = true,
             Protocol::Rtmp(rtmp) => rtmp.sound = true,
+            Protocol::Hls(hls) => hls.sound = true,
         }
         self
     }
 
-    /// Connects to one of its addresses; the next one each time, so that a dead one does not hide the others.
-    pub async fn play(&self, services: &Services, connections: usize) -> Result<Result<Playing, SourceDown>, Failure> {
+    /// Connects to one of its addresses; the next one each time, so that a dead one does not hide the others. A source that has an
+    /// end plays what comes `elapsed` after its beginning.
+    pub async fn play(
+        &self,
+        services: &Services,
+        connections: usize,
+        elapsed: Duration,
+    ) -> Result<Result<Playing, SourceDown>, Failure> {
         let addresses = match services.netguard.resolve(&self.checked).await {
             Ok(addresses) => addresses,
             Err(FetchError::Forbidden(forbidden)) => {
@@ -59,6 +69,10 @@ impl Source {
         let Some(address) = addresses.get(connections % addresses.len().max(1)) else {
             return Ok(Err(SourceDown::new(Cause::Network, "the name has no address")));
         };
-        Ok(self.by.play(*address).await)
+        let means = Means {
+            guard: services.netguard.clone(),
+            pool: services.live_media.clone(),
+        };
+        Ok(self.by.play(*address, means, elapsed).await)
     }
 }

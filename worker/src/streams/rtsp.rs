@@ -84,6 +84,10 @@ pub enum Item {
     Track(SoundTrack),
     /// A frame of sound.
     Sound(SoundFrame),
+    /// A piece of the stream that cannot be had: what comes next does not continue what came before.
+    Gap,
+    /// The source is over, and was not cut off.
+    End,
     /// The sender's own clock.
     Report {
         /// Media time, seconds from the start of the connection.

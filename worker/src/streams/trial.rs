@@ -29,7 +29,7 @@ const ENOUGH_S: f64 = 2.0;
 /// An address that may not be connected to; that no picture can be decoded here.
 pub async fn of(services: &Services, source: &Source) -> Result<StreamTestOutput, Failure> {
     let began = Instant::now();
-    let played = timeout(CONNECT_LIMIT, source.play(services, 0)).await;
+    let played = timeout(CONNECT_LIMIT, source.play(services, 0, Duration::ZERO)).await;
     let played = played.unwrap_or_else(|_| {
         let detail = format!("it did not play within {} s", CONNECT_LIMIT.as_secs());
         Ok(Err(SourceDown::new(Cause::Timeout, detail)))
@@ -85,6 +85,9 @@ async fn look(playing: &mut Playing) -> Result<Seen, SourceDown> {
             Ok(Err(down)) => return Err(down),
             Err(_) => break,
         };
+        if matches!(item, Item::End) {
+            break;
+        }
         let Item::Picture {
             data, is_key, media_s, ..
         } = item

@@ -6,7 +6,7 @@ use zoetrope_worker::fuzz::TARGETS;
 const INPUTS: u32 = 3_000;
 
 /// What real streams are made of, so that more than the first refusal of each parser is reached.
-const SEEDS: [&[u8]; 10] = [
+const SEEDS: [&[u8]; 12] = [
     // Chunks: a message of video in two of them; the size of chunks.
     &[
         7, 4, 0, 0, 100, 0, 0, 2, 9, 1, 0, 0, 0, 1, 2, 0x84, 0, 0, 40, 3, 4, 0xc4, 5, 6,
@@ -36,6 +36,11 @@ const SEEDS: [&[u8]; 10] = [
     &[
         1, 1, 0, 0, 0, 0, 0, 1, 0xec, 0x30, 0, 0, 0, 0, 0, 1, 0xe0, 0x78, 0, 0, 0, 2, 0x65, 0x88,
     ],
+    // Playlists, each behind its length: segments, and variants.
+    b"\x01\x36#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-KEY:METHOD=AES-128,URI=\"a,b\",IV=0x09\n\
+      #EXT-X-MAP:URI=\"i.mp4\",BYTERANGE=\"9@1\"\n#EXTINF:5.5,t\n#EXT-X-BYTERANGE:10@20\na.ts\n#EXT-X-DISCONTINUITY\n\
+      #EXT-X-BYTERANGE:5\n#EXTINF:6,\na.ts\n#EXT-X-GAP\n#EXTINF:6,\nb.ts\n#EXT-X-KEY:METHOD=NONE\n#EXTINF:1,\nc.ts\n#EXT-X-ENDLIST\n",
+    b"\0\x5b#EXT-X-STREAM-INF:BANDWIDTH=900,RESOLUTION=320x240,CODECS=\"avc1.64000d,mp4a.40.2\"\na.m3u8\nb\n",
     b"\x03event: a\ndata: {\"b\":1}\r\n\r\ndata: c\n\n",
     b"\x10\0\0\0\x02\0\0\0{\"type\": \"done\"}[]",
 ];

@@ -1,6 +1,7 @@
 //! The policy for users' URLs, from its text to the last byte of an answer.
 
 mod addresses;
+mod asking;
 mod fetching;
 mod limits;
 mod own_hosts;

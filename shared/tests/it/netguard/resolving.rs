@@ -119,7 +119,7 @@ async fn a_rebinding_name_reaches_the_address_that_was_judged_and_is_asked_once(
         .await
         .expect("the first answer is allowed");
     assert_eq!(
-        (&*fetched.bytes, fetched.final_host.as_str()),
+        (&*fetched.bytes, fetched.final_url.host().to_string().as_str()),
         (b"judged".as_slice(), "rebind.example.com")
     );
     assert_eq!(resolver.times_asked(), 1);

@@ -127,14 +127,15 @@ fn every_bad_form_is_refused_as_a_stream_whether_it_says_http_or_rtsp() {
     let guard = strict();
     for (number, url, _) in BAD {
         let as_rtsp = url.replacen("https://", "rtsp://", 1).replacen("http://", "rtsp://", 1);
-        assert!(guard.check_url(url, Purpose::Stream).is_err(), "form {number}: {url:?}");
-        // User names are what cameras use: the one thing that rtsp may have and http may not.
+        // User names are what cameras use: the one thing that streams may have and media may not.
         let only_userinfo = ["rtsp://@example.com/", "rtsp://user:secret@example.com/"].contains(&as_rtsp.as_str());
-        assert_eq!(
-            guard.check_url(&as_rtsp, Purpose::Stream).is_ok(),
-            only_userinfo,
-            "form {number}: {as_rtsp:?}"
-        );
+        for url in [*url, as_rtsp.as_str()] {
+            assert_eq!(
+                guard.check_url(url, Purpose::Stream).is_ok(),
+                only_userinfo,
+                "form {number}: {url:?}"
+            );
+        }
     }
 }
 
@@ -213,6 +214,19 @@ fn ordinary_public_urls_are_taken_with_their_host_and_port() {
             8554,
         ),
         (Purpose::Stream, "rtsp://93.184.215.14/1", "93.184.215.14", 554),
+        (Purpose::Stream, "rtmp://cam.example.com/a/b", "cam.example.com", 1935),
+        (
+            Purpose::Stream,
+            "https://user:pass@cam.example.com/a.m3u8",
+            "cam.example.com",
+            443,
+        ),
+        (
+            Purpose::Stream,
+            "http://cam.example.com:8080/a",
+            "cam.example.com",
+            8080,
+        ),
     ];
     for (purpose, url, host, port) in cases {
         let checked = strict()

@@ -194,7 +194,7 @@ async fn sound_that_is_asked_for_comes_with_the_pictures_and_counts_from_the_fir
                 Item::Picture { .. } => "picture".to_owned(),
                 Item::Sound(frame) => format!("sound {:?} at {}", frame.data, frame.ticks),
                 Item::Track(track) => format!("track of {}", track.rate),
-                Item::Report { .. } => "report".to_owned(),
+                Item::Report { .. } | Item::Gap | Item::End => "anything else".to_owned(),
             });
         }
         told
