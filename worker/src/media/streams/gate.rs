@@ -108,22 +108,23 @@ impl Gate {
 
     /// Mean difference to the background of each block, levels.
     fn differences(&self, luma: &GrayImage) -> Vec<f32> {
-        let columns = (self.width / BLOCK) as usize;
-        let mut sums = vec![0_u32; columns * (LUMA_HEIGHT / BLOCK) as usize];
-        let width = self.width as usize;
-        let rows = luma.as_raw().chunks(width).zip(self.background.chunks(width));
-        for (y, (row, background)) in rows.enumerate() {
-            let sums = &mut sums[y / BLOCK as usize * columns..][..columns];
-            let blocks = row.chunks(BLOCK as usize).zip(background.chunks(BLOCK as usize));
-            for (sum, (pixels, background)) in sums.iter_mut().zip(blocks) {
-                let differences = pixels.iter().zip(background);
-                *sum += differences
-                    .map(|(pixel, background)| u32::from((u16::from(*pixel) << 8).abs_diff(*background)))
-                    .sum::<u32>();
-            }
-        }
         const LEVELS: f32 = (BLOCK * BLOCK * 256) as f32;
-        sums.into_iter().map(|sum| sum as f32 / LEVELS).collect()
+        let (width, side) = (self.width as usize, BLOCK as usize);
+        let mut differences = Vec::with_capacity(self.noise.len());
+        // Of each column of a row of blocks: added up downwards first, many columns at a time.
+        let mut sums = vec![0_u32; width];
+        let rows = luma.as_raw().chunks(width * side);
+        for (row, background) in rows.zip(self.background.chunks(width * side)) {
+            sums.fill(0);
+            for (line, background) in row.chunks(width).zip(background.chunks(width)) {
+                for ((sum, pixel), background) in sums.iter_mut().zip(line).zip(background) {
+                    *sum += u32::from((u16::from(*pixel) << 8).abs_diff(*background));
+                }
+            }
+            let blocks = sums.chunks(side);
+            differences.extend(blocks.map(|block| block.iter().sum::<u32>() as f32 / LEVELS));
+        }
+        differences
     }
 
     fn learn(&mut self, luma: &GrayImage, differences: &[f32], t_ms: u64, cut: bool) {
@@ -156,22 +157,29 @@ fn threshold(noise: f32) -> f32 {
 /// Means of the luma on the hash's grid.
 fn means(luma: &GrayImage) -> [u16; GRID_COLUMNS * GRID_ROWS] {
     let (width, height) = (luma.width() as usize, luma.height() as usize);
-    let mut sums = [(0_u64, 0_u64); GRID_COLUMNS * GRID_ROWS];
+    let mut grid = [0; GRID_COLUMNS * GRID_ROWS];
     // A luma that is narrower than the grid gives neighbours the same pixels.
-    let edge = |part: usize, parts: usize, side: usize| part * side / parts;
-    for row in 0..GRID_ROWS {
-        for column in 0..GRID_COLUMNS {
-            let (left, top) = (edge(column, GRID_COLUMNS, width), edge(row, GRID_ROWS, height));
-            let right = edge(column + 1, GRID_COLUMNS, width).max(left + 1);
-            let bottom = edge(row + 1, GRID_ROWS, height).max(top + 1);
-            let (sum, count) = &mut sums[row * GRID_COLUMNS + column];
-            for line in luma.as_raw().chunks(width.max(1)).take(bottom).skip(top) {
-                *sum += line[left..right].iter().map(|pixel| u64::from(*pixel)).sum::<u64>();
-                *count += (right - left) as u64;
+    let part = |part: usize, parts: usize, side: usize| {
+        let start = part * side / parts;
+        (start, ((part + 1) * side / parts).max(start + 1))
+    };
+    let mut sums = vec![0_u32; width];
+    for (row, cells) in grid.chunks_mut(GRID_COLUMNS).enumerate() {
+        let (top, bottom) = part(row, GRID_ROWS, height);
+        sums.fill(0);
+        for line in luma.as_raw().chunks(width.max(1)).take(bottom).skip(top) {
+            for (sum, pixel) in sums.iter_mut().zip(line) {
+                *sum += u32::from(*pixel);
             }
         }
+        for (column, cell) in cells.iter_mut().enumerate() {
+            let (left, right) = part(column, GRID_COLUMNS, width);
+            let count = ((right - left) * (bottom - top)) as u64;
+            let sum: u64 = sums[left..right].iter().map(|sum| u64::from(*sum)).sum();
+            *cell = (sum * 256 / count) as u16;
+        }
     }
-    sums.map(|(sum, count)| (sum * 256 / count.max(1)) as u16)
+    grid
 }
 
 /// Falls in brightness from each cell to its right neighbour, levels.

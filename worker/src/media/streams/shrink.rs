@@ -19,37 +19,76 @@ pub(super) fn luma(picture: &frame::Video, size: (u32, u32)) -> Option<GrayImage
     if !fits || !short || !has_luma_plane(picture.format()) {
         return None;
     }
-    let (stride, full) = (picture.stride(0), is_full_range(picture));
-    let level = |mean: f32| {
-        let shown = if full { mean } else { (mean - 16.0) * (255.0 / 219.0) };
-        // Rounds, and saturates at both ends.
-        (shown + 0.5) as u8
+    let (black, scale) = if is_full_range(picture) {
+        (0.0, 1.0)
+    } else {
+        (16.0, 255.0 / 219.0)
     };
     let columns: Vec<(usize, usize)> = (0..size.0).map(|column| part(column, size.0, width)).collect();
-    let mut sums = vec![0_u16; width as usize];
-    // Up to each column: a part's sum is a difference.
-    let mut totals = vec![0_u32; width as usize + 1];
+    let rounds = rounds(&columns);
+    let shares: Vec<f32> = columns
+        .iter()
+        .map(|(left, right)| scale / (right - left) as f32)
+        .collect();
+    // With room for the last piece, whose other lanes do not count.
+    let mut sums = vec![0_u16; width as usize + LANES];
+    let mut totals = vec![0_u32; columns.len()];
     let mut pixels = Vec::with_capacity((size.0 * size.1) as usize);
     for row in 0..size.1 {
         let (top, bottom) = part(row, size.1, height);
         sums.fill(0);
-        for line in picture.data(0).chunks(stride).take(bottom).skip(top).step_by(2) {
+        let lines = picture.data(0).chunks(picture.stride(0));
+        for line in lines.take(bottom).skip(top).step_by(2) {
             for (sum, pixel) in sums.iter_mut().zip(line) {
                 *sum += u16::from(*pixel);
             }
         }
-        let mut total = 0;
-        for (at, sum) in totals[1..].iter_mut().zip(&sums) {
-            total += u32::from(*sum);
-            *at = total;
+        totals.fill(0);
+        for round in &rounds {
+            for (total, piece) in totals.iter_mut().zip(round) {
+                *total += piece.sum(&sums);
+            }
         }
-        let lines = (bottom - top).div_ceil(2) as f32;
-        pixels.extend(columns.iter().map(|(left, right)| {
-            let sum = totals[*right] - totals[*left];
-            level(sum as f32 / (lines * (right - left) as f32))
-        }));
+        let share = 1.0 / (bottom - top).div_ceil(2) as f32;
+        let means = totals.iter().zip(&shares).map(|(total, of)| *total as f32 * of * share);
+        // Rounds, and saturates at both ends.
+        pixels.extend(means.map(|mean| (mean - black * scale + 0.5) as u8));
     }
     GrayImage::from_raw(size.0, size.1, pixels)
+}
+
+/// Numbers that are added up in one go.
+const LANES: usize = 8;
+
+/// Part of a column that is not longer than [`LANES`]. Always as many numbers are read, of which a mask leaves those that
+/// count: this is half the work of adding up as many as there are, one by one.
+struct Piece {
+    at: usize,
+    mask: [u16; LANES],
+}
+
+impl Piece {
+    fn sum(&self, sums: &[u16]) -> u32 {
+        let Some(numbers) = sums.get(self.at..).and_then(|rest| rest.first_chunk::<LANES>()) else {
+            return 0;
+        };
+        let kept = numbers.iter().zip(&self.mask).map(|(number, mask)| number & mask);
+        kept.map(u32::from).sum()
+    }
+}
+
+/// The first piece of each column, then the second of each, until all have been.
+fn rounds(columns: &[(usize, usize)]) -> Vec<Vec<Piece>> {
+    let widest = columns.iter().map(|(left, right)| right - left).max().unwrap_or(0);
+    let piece = |(left, right): &(usize, usize), round: usize| {
+        let at = (left + round * LANES).min(*right);
+        let mask = std::array::from_fn(|lane| if at + lane < *right { u16::MAX } else { 0 });
+        Piece { at, mask }
+    };
+    let rounds = 0..widest.div_ceil(LANES);
+    rounds
+        .map(|round| columns.iter().map(|column| piece(column, round)).collect())
+        .collect()
 }
 
 /// Where the nth of so many parts of a side begins and ends.
@@ -116,6 +155,26 @@ mod tests {
         });
         let mean = f64::from(apart.sum::<u32>()) / f64::from(size.0 * size.1);
         assert!(mean < 2.0, "{mean} levels apart");
+    }
+
+    #[test]
+    fn each_pixel_is_the_mean_of_every_second_line_of_its_part() {
+        let level = |x: usize, y: usize| (x * 37 + y * 91 + x * y) as u8;
+        for (width, height, size) in [(1_280, 720, (180, 100)), (646, 211, (17, 30)), (80, 40, (40, 20))] {
+            let small = luma(&picture(Pixel::YUVJ420P, width, height, level), size).expect("it has a luma");
+            let mean = |x: u32, y: u32| {
+                let ((left, right), (top, bottom)) = (part(x, size.0, width), part(y, size.1, height));
+                let lines = (top..bottom).step_by(2);
+                let levels: Vec<u32> = lines
+                    .flat_map(|line| (left..right).map(move |column| u32::from(level(column, line))))
+                    .collect();
+                f64::from(levels.iter().sum::<u32>()) / levels.len() as f64
+            };
+            for (x, y, pixel) in small.enumerate_pixels() {
+                let off = (f64::from(pixel.0[0]) - mean(x, y)).abs();
+                assert!(off < 0.501, "{off} at {x}, {y} of {size:?}");
+            }
+        }
     }
 
     #[test]
