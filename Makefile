@@ -30,7 +30,7 @@ run: setup build ## build everything, start it, show a demonstration, serve on h
 test: setup-tests build ## run every test, the chaos tests over real processes included
 	$(CARGO) test --workspace
 
-chaos: setup-tests build ## bring faults upon real processes for 35 minutes (CHAOS_SEED=, CHAOS_CASES=C01,C02; S1 soaks for CHAOS_SOAK=60 minutes)
+chaos: setup-tests build ## bring faults upon real processes for 25 minutes (CHAOS_SEED=, CHAOS_CASES=C01,C02; S1 soaks for CHAOS_SOAK=60 minutes)
 	$(TARGET_DIR)/debug/examples/chaos '$(CHAOS_SEED)' '$(CHAOS_CASES)' '$(CHAOS_SOAK)'
 
 fuzz: ## feed made-up bytes to every parser of ours for FUZZ_SECONDS=60 each (FUZZ_TARGETS=amf0,flv)

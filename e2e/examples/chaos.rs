@@ -1,16 +1,21 @@
-//! `make chaos`: plays every case, or those that `CHAOS_CASES` names, by the seed in `CHAOS_SEED`, and writes a report. The soak is
-//! played only by name, for `CHAOS_SOAK` minutes. Ends with 1 if a promise was broken.
+//! `make chaos`: plays every case, or those that `CHAOS_CASES` names, by the seed in `CHAOS_SEED`, and writes a report. Cases that
+//! mostly wait are played two at a time, at the end. The soak is played only by name, for `CHAOS_SOAK` minutes. Ends with 1 if
+//! a promise was broken.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use zoetrope_e2e::chaos::{self, Scale, cases};
+use futures_util::future::join_all;
+use tokio::time::Instant;
+use zoetrope_e2e::chaos::{self, Case, Played, Scale, cases};
 use zoetrope_queue::{Clock, SystemClock};
 
 /// Below the folder of the build.
 const REPORT: &str = "chaos/report.md";
 /// Of the soak.
 const USUAL_MINUTES: u64 = 60;
+/// Cases that are played beside each other, of those that mostly wait.
+const AT_ONCE: usize = 2;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -34,22 +39,21 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stdout, reason = "the schedule and the report are what it is run for")]
 async fn run(seed: u64, wanted: &str, soak: Duration) -> ExitCode {
-    let named = |id: &str| wanted.split([',', ' ']).any(|name| name == id);
-    let mut cases: Vec<_> = cases::all()
-        .into_iter()
-        .filter(|case| wanted.is_empty() || named(case.id))
-        .collect();
-    cases.extend(cases::long().into_iter().filter(|case| named(case.id)));
-    println!("chaos, seed {seed}: {} cases", cases.len());
+    let named = |case: &Case| wanted.split([',', ' ']).any(|name| name == case.id);
+    let chosen = |cases: Vec<Case>| cases.into_iter().filter(|case| wanted.is_empty() || named(case));
+    let busy: Vec<Case> = chosen(cases::busy()).collect();
+    let long = cases::long().into_iter().filter(named);
+    let waiting: Vec<Case> = chosen(cases::waiting()).chain(long).collect();
+    println!("chaos, seed {seed}: {} cases", busy.len() + waiting.len());
+    let begun = Instant::now();
     let mut played = Vec::new();
-    for case in cases {
-        println!("{} {}", case.id, case.fault);
-        let done = chaos::play(case, seed, Scale::Full, soak).await;
-        let word = if done.verdict.holds(true) { "kept" } else { "BROKEN" };
-        println!("{word}: {}", chaos::details(&done).trim_end());
-        played.push(done);
+    for case in busy {
+        played.push(play(case, seed, soak).await);
     }
-    let report = chaos::markdown(&played, seed, Scale::Full, &machine());
+    for some in waiting.chunks(AT_ONCE) {
+        played.extend(join_all(some.iter().map(|case| play(*case, seed, soak))).await);
+    }
+    let report = chaos::markdown(&played, begun.elapsed(), seed, Scale::Full, &machine());
     println!("\n{report}");
     write(&report);
     if played.iter().all(|case| case.verdict.holds(true)) {
@@ -57,6 +61,15 @@ async fn run(seed: u64, wanted: &str, soak: Duration) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+#[expect(clippy::print_stdout, reason = "the schedule and the report are what it is run for")]
+async fn play(case: Case, seed: u64, soak: Duration) -> Played {
+    println!("{} {}", case.id, case.fault);
+    let played = chaos::play(case, seed, Scale::Full, soak).await;
+    let word = if played.verdict.holds(true) { "kept" } else { "BROKEN" };
+    println!("{word}: {}", chaos::details(&played).trim_end());
+    played
 }
 
 fn write(report: &str) {

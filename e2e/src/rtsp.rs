@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::pin::pin;
 
 use rustix::process::{Pid, Signal};
 use tokio::process::Child;
@@ -17,6 +18,7 @@ pub struct RtspServer {
     child: Child,
     port: u16,
     args: Vec<String>,
+    deaths: usize,
 }
 
 impl RtspServer {
@@ -31,7 +33,12 @@ impl RtspServer {
     pub async fn start(args: &[&str]) -> Self {
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         let (child, port) = spawn(&args, 0).await;
-        Self { child, port, args }
+        Self {
+            child,
+            port,
+            args,
+            deaths: 0,
+        }
     }
 
     /// The URL of a mount, such as `/h264`.
@@ -62,6 +69,26 @@ impl RtspServer {
     /// Starts it again on the same port.
     pub async fn restart(&mut self) {
         (self.child, _) = spawn(&self.args, self.port).await;
+    }
+
+    /// Waits for something, and starts the server again whenever it dies by itself meanwhile.
+    pub async fn tend<T>(&mut self, meanwhile: impl Future<Output = T>) -> T {
+        let mut meanwhile = pin!(meanwhile);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut meanwhile => return done,
+                _ = self.child.wait() => {
+                    self.deaths += 1;
+                    self.restart().await;
+                }
+            }
+        }
+    }
+
+    /// How often it has died by itself while it was tended.
+    pub fn deaths(&self) -> usize {
+        self.deaths
     }
 
     fn signal(&self, signal: Signal) {

@@ -18,8 +18,13 @@ pub fn long() -> Vec<Case> {
     soak::CASES.to_vec()
 }
 
-/// All others.
-pub fn all() -> Vec<Case> {
+/// Those that wait for a camera most of their time and take next to nothing of the machine: two may be played at once.
+pub fn waiting() -> Vec<Case> {
+    recordings::CASES.to_vec()
+}
+
+/// All others: each has the machine for itself.
+pub fn busy() -> Vec<Case> {
     [
         kills::CASES,
         store::CASES,
@@ -29,7 +34,6 @@ pub fn all() -> Vec<Case> {
         api::CASES,
         fairness::CASES,
         million::CASES,
-        recordings::CASES,
     ]
     .concat()
 }
