@@ -60,7 +60,7 @@ bench-providers: setup build ## measure tasks that wait for a provider (release 
 	$(CARGO) build --release -p zoetrope-api -p zoetrope-worker
 	BENCH_PROGRAMS=$(abspath $(TARGET_DIR))/release $(TARGET_DIR)/debug/examples/bench_providers
 
-bench-streams: setup build ## measure live streams (release build) beside a loop of OpenCV's (BENCH_ROWS=live,walker,recorded,sixty,decode)
+bench-streams: setup build ## measure live streams (release build) beside a loop of OpenCV's (BENCH_ROWS=live,walker,recorded,sixty,decode,overhead)
 	$(CARGO) build --release -p zoetrope-api -p zoetrope-worker --bins --example decode_film
 	test -x $(OPENCV)/bin/python || { python3 -m venv $(OPENCV) && $(OPENCV)/bin/pip install --quiet opencv-python-headless; }
 	BENCH_PROGRAMS=$(abspath $(TARGET_DIR))/release BENCH_OPENCV=$(abspath $(OPENCV))/bin/python BENCH_DECODER=$(abspath $(TARGET_DIR))/release/examples/decode_film \

@@ -1,10 +1,15 @@
 //! The films that are replayed: encoded once, 2 Mbit/s.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use zoetrope_e2e::numbered::{COLUMNS, ROWS, blocks_of};
+
 /// Frames a second.
 pub(super) const FPS: u32 = 30;
+/// Pictures of the numbered film; it begins anew after them.
+pub(super) const NUMBERED: u32 = 60 * FPS;
 /// A minute is encoded; this many make a film that outlasts every measurement.
 const MINUTES: u32 = 10;
 
@@ -15,6 +20,9 @@ pub(super) const WALKER: &str = "smptehdbars=size=1280x720:rate=30:duration=60,n
     color=color=0x803020:size=120x260:rate=30:duration=60[walker];\
     [scene][walker]overlay=x='if(lt(mod(t,20),6),mod(t,20)*230-120,-200)':y=400";
 
+const ENCODER: &str =
+    "-c:v libx264 -preset veryfast -tune zerolatency -pix_fmt yuv420p -b:v 2M -maxrate 2M -bufsize 2M -sc_threshold 0";
+
 /// A film of this content, a key frame a second.
 #[expect(clippy::print_stderr, reason = "it takes a while")]
 pub(super) fn encode(folder: &Path, content: &str, filter: &str) -> PathBuf {
@@ -22,12 +30,10 @@ pub(super) fn encode(folder: &Path, content: &str, filter: &str) -> PathBuf {
     let minute = folder.join(format!("{content}-1.mp4"));
     let film = folder.join(format!("{content}.mp4"));
     let gop = FPS.to_string();
-    let encoder = "-c:v libx264 -preset veryfast -tune zerolatency -pix_fmt yuv420p";
-    let rate = "-b:v 2M -maxrate 2M -bufsize 2M -sc_threshold 0";
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg
         .args(["-v", "error", "-y", "-filter_complex", filter])
-        .args(encoder.split(' ').chain(rate.split(' ')))
+        .args(ENCODER.split(' '))
         .args(["-g", &gop, "-keyint_min", &gop])
         .arg(&minute);
     run(ffmpeg);
@@ -50,6 +56,33 @@ pub(super) fn encode_usual(folder: &Path) -> PathBuf {
         .args("-c:v libx264 -preset veryfast -pix_fmt yuv420p -g 60".split(' '))
         .arg(&film);
     run(ffmpeg);
+    film
+}
+
+/// Pictures that show their number, under the same noise and at the same rate, as [`zoetrope_e2e::NumberedCamera`] takes them.
+pub(super) fn encode_numbered(folder: &Path) -> PathBuf {
+    let film = folder.join("numbered.h264");
+    let (size, gop) = (format!("{COLUMNS}x{ROWS}"), FPS.to_string());
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg
+        .args("-v error -y -f rawvideo -pix_fmt gray -video_size".split(' '))
+        .args([&size, "-framerate", &gop, "-i", "-", "-vf"])
+        .arg("scale=1280:720:flags=neighbor,noise=alls=12:allf=t")
+        .args(ENCODER.split(' '))
+        .args(["-g", &gop, "-keyint_min", &gop])
+        .args("-x264-params aud=1 -f h264".split(' '))
+        .arg(&film)
+        .stdin(Stdio::piped());
+    let mut child = ffmpeg.spawn().expect("ffmpeg should be installed: `make setup`");
+    let mut pictures = child.stdin.take().expect("it is piped");
+    for number in 0..NUMBERED {
+        pictures
+            .write_all(&blocks_of(number))
+            .expect("ffmpeg should take pictures");
+    }
+    drop(pictures);
+    let status = child.wait().expect("ffmpeg should end");
+    assert!(status.success(), "{ffmpeg:?}: {status}");
     film
 }
 

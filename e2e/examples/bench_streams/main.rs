@@ -3,12 +3,14 @@
 //! The video is encoded once, 720p at 30 frames a second with a key frame a second, and replayed by `GStreamer`'s RTSP
 //! server, one pipeline a client. Both sides watch at the same time. Time and memory are those of our processes, from
 //! `/proc`: the api, the worker, its media children and Redis. Only ratios travel between machines. `BENCH_ROWS` names the
-//! rows that are measured: `live`, `walker`, `recorded`, `sixty`, `decode`.
+//! rows that are measured: `live`, `walker`, `recorded`, `sixty`, `decode`,
+//! `overhead`.
 
 mod beside;
 mod clips;
 mod decode;
 mod film;
+mod overhead;
 mod site;
 mod spent;
 
@@ -47,7 +49,10 @@ async fn main() {
             .collect(),
     };
     let folder = tempfile::tempdir().expect("a temporary folder should be makeable");
-    let still = film::encode(folder.path(), "still", film::STILL);
+    let still = match ["live", "recorded", "sixty"].iter().any(|row| tools.wants(row)) {
+        true => film::encode(folder.path(), "still", film::STILL),
+        false => PathBuf::new(),
+    };
 
     let mut stalls = Vec::new();
     let mut watched = Vec::new();
@@ -74,6 +79,14 @@ async fn main() {
         println!("{}", decode::measure(&tools, folder.path()));
     }
     assert!(stalls.is_empty(), "streams stalled: {stalls:#?}");
+    if tools.wants("overhead") {
+        let (overhead, p95_ms) = overhead::measure(&tools, folder.path()).await;
+        println!("{overhead}");
+        assert!(
+            p95_ms <= overhead::MOST_MS,
+            "what is added to a window takes {p95_ms:.0} ms at p95"
+        );
+    }
 }
 
 /// Settings of a benchmark, which no process of ours reads.

@@ -30,6 +30,8 @@ const FORGET_CRASHES: Duration = Duration::from_mins(1);
 const GATE_EVERY: u64 = 16;
 /// Shortest and longest span of a run, milliseconds.
 const RUN_SPAN_MS: (f64, f64) = (200.0, 1_000.0);
+/// Span of a run where a model waits for its pictures: more requests, each of which costs a fifth of decoding a picture.
+const ASKED_SPAN_MS: u64 = 50;
 /// Text is read only while less than this waits: it takes longest and matters least, milliseconds.
 const READING_BACKLOG_MS: u64 = 1_500;
 /// Pause while no media child can be had.
@@ -163,7 +165,10 @@ impl Decoding<'_> {
             crashes: 0,
             last_crash: now,
         };
-        let span_ms = (1_000.0 / self.fps).clamp(RUN_SPAN_MS.0, RUN_SPAN_MS.1) as u64;
+        let span_ms = match self.shutter.wish() {
+            Some(_) => ASKED_SPAN_MS,
+            None => (1_000.0 / self.fps).clamp(RUN_SPAN_MS.0, RUN_SPAN_MS.1) as u64,
+        };
         while let Some(run) = self.packets.next_run(span_ms).await {
             self.health.busy(true);
             let pictures = run.pictures.len() as u64;

@@ -40,6 +40,8 @@ const SLOW_SOURCE: Duration = Duration::from_millis(2_500);
 /// While nothing but key frames is decoded, a connection is read this often: pictures that nobody looks at now are taken
 /// together. What waits meanwhile waits in the socket, so not over UDP, whose buffers are short.
 const REST: Duration = Duration::from_millis(80);
+/// The same where a model waits for pictures.
+const ASKED_REST: Duration = Duration::from_millis(20);
 /// What is still decoded once a stream's time is over.
 const LAST_PICTURES: Duration = Duration::from_secs(3);
 /// A stream without `duration` ends by being canceled; this is only a date.
@@ -180,9 +182,7 @@ impl Live<'_> {
             };
             let Some(taken) = taken else { break };
             scribe.take(&taken);
-            if let Some(newest) = taken.last() {
-                scribe.write_until(newest.t_ms).await?;
-            }
+            scribe.write_full().await?;
         }
         scribe.finish().await
     }
@@ -280,6 +280,10 @@ impl Live<'_> {
         let mut clock = StreamClock::new(reader.newest_ms);
         let mut dog = Watchdog::new(reader.expected_gap.max(playing.usual_gap()), Instant::now());
         let (mut pictures, mut rested) = (0_u64, true);
+        let rest = match self.shutter.wish() {
+            Some(_) => ASKED_REST,
+            None => REST,
+        };
         let end = loop {
             let look_at = dog.deadline().min(health.deadline()).min(deadline);
             let item = tokio::select! {
@@ -287,7 +291,7 @@ impl Live<'_> {
                 down = health.broken() => break End::Down(down),
                 item = playing.next() => item,
                 () = std::future::ready(()), if !rested => {
-                    tokio::time::sleep(REST).await;
+                    tokio::time::sleep(rest).await;
                     rested = true;
                     continue;
                 }

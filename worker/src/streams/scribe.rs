@@ -113,6 +113,14 @@ impl<'a> Scribe<'a> {
         Ok(())
     }
 
+    /// The same for the windows that have all of their frames.
+    pub async fn write_full(&mut self) -> Result<(), Failure> {
+        for window in self.windows.close_full() {
+            self.close(window).await?;
+        }
+        Ok(())
+    }
+
     /// Writes what is left: the stream is at its end.
     pub async fn finish(&mut self) -> Result<(), Failure> {
         for window in self.windows.close_all() {

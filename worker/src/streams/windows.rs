@@ -12,6 +12,9 @@ use crate::protocol_streams::FrameReport;
 pub const MAX_HELD_FRAMES: usize = 8_192;
 /// A window of a live stream is closed this long after its end although no later frame came, milliseconds.
 pub const LATENESS_MS: u64 = 1_500;
+/// How much later than expected the next frame may come, a share of the distance of frames: a window that ends before has
+/// all of its frames.
+const UNEVEN: f64 = 0.1;
 
 /// Length, distance and frames of windows, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +98,36 @@ pub struct Windows {
     from: u64,
     open: BTreeMap<u64, VecDeque<FrameReport>>,
     held: usize,
+    rhythm: Rhythm,
+    /// The window that was closed last before a frame after its end had come.
+    filled: Option<u64>,
+}
+
+/// When frames come.
+#[derive(Debug, Default)]
+struct Rhythm {
+    newest_ms: u64,
+    /// The last distance, and the one before.
+    distances_ms: [Option<u64>; 2],
+}
+
+impl Rhythm {
+    fn saw(&mut self, t_ms: u64) {
+        if t_ms > self.newest_ms {
+            self.distances_ms = [Some(t_ms - self.newest_ms), self.distances_ms[0]];
+            self.newest_ms = t_ms;
+        }
+    }
+
+    /// No frame is expected before.
+    fn next_ms(&self) -> u64 {
+        let [Some(last), Some(before)] = self.distances_ms else {
+            return self.newest_ms;
+        };
+        // After a pause the shorter one: the pause was an exception.
+        let distance = last.min(before) as f64 * (1.0 + UNEVEN);
+        self.newest_ms.saturating_add(distance as u64)
+    }
 }
 
 impl Windows {
@@ -105,12 +138,18 @@ impl Windows {
             from: written.unwrap_or(0),
             open: BTreeMap::new(),
             held: 0,
+            rhythm: Rhythm::default(),
+            filled: None,
         }
     }
 
     /// Takes a frame. Answers how many were let go because too many are held.
     pub fn push(&mut self, frame: &FrameReport) -> usize {
-        for number in self.shape.windows_at(frame.t_ms).filter(|number| *number >= self.from) {
+        self.rhythm.saw(frame.t_ms);
+        let windows = self.shape.windows_at(frame.t_ms);
+        let is_early = self.filled == Some(*windows.end()) && self.shape.hop_ms <= self.shape.size_ms;
+        let next = is_early.then_some(self.from);
+        for number in windows.filter(|number| *number >= self.from).chain(next) {
             self.open.entry(number).or_default().push_back(frame.clone());
             self.held += 1;
         }
@@ -136,6 +175,15 @@ impl Windows {
             }
             closed.extend(self.finish(number));
         }
+        closed
+    }
+
+    /// The windows that have all of their frames, oldest first: a later frame has come, or none is expected before their end as
+    /// frames have come so far. One that comes before nevertheless belongs to the window after.
+    pub fn close_full(&mut self) -> Vec<Window> {
+        let closed = self.close_until(self.rhythm.next_ms());
+        let last = closed.last().filter(|last| last.end_ms > self.rhythm.newest_ms);
+        self.filled = last.map(|last| last.number).or(self.filled);
         closed
     }
 
@@ -279,6 +327,46 @@ mod tests {
         assert_eq!(windows.close_until(1_000).len(), 1);
         windows.push(&frame(200));
         assert_eq!(windows.close_all(), []);
+    }
+
+    /// Windows that are closed at each of these frames.
+    fn closed_at(windows: &mut Windows, times: &[u64]) -> Vec<Vec<u64>> {
+        let mut closed_at = |t_ms: &u64| {
+            windows.push(&frame(*t_ms));
+            windows.close_full().iter().map(|window| window.number).collect()
+        };
+        times.iter().map(&mut closed_at).collect()
+    }
+
+    #[test]
+    fn once_frames_have_a_rhythm_a_window_is_closed_by_its_last_frame() {
+        let mut windows = Windows::after(shape(1_000, 1_000, None), None);
+        let closed = closed_at(&mut windows, &[300, 1_300, 2_300, 3_310, 4_290]);
+        assert_eq!(closed, [vec![], vec![0], vec![1, 2], vec![3], vec![4]]);
+        let mut windows = Windows::after(shape(3_000, 1_000, None), None);
+        let closed = closed_at(&mut windows, &[0, 500, 1_000, 1_500, 2_000, 2_500, 3_000, 3_500]);
+        assert_eq!(closed[..5].concat(), [0_u64; 0]);
+        assert_eq!(closed[5..], [vec![0], vec![], vec![1]]);
+    }
+
+    #[test]
+    fn a_frame_that_nobody_expected_any_more_is_in_the_next_window() {
+        let mut windows = Windows::after(shape(1_000, 1_000, None), None);
+        closed_at(&mut windows, &[0, 1_000, 2_000]);
+        windows.push(&frame(2_960));
+        windows.push(&frame(3_960));
+        assert_eq!(times(&windows.close_full()[0]), [2_960, 3_960]);
+        // Where windows leave gaps it is in none, as it would be a moment later.
+        let mut windows = Windows::after(shape(1_000, 2_000, None), None);
+        closed_at(&mut windows, &[0, 1_000, 2_000, 2_960]);
+        assert_eq!(windows.close_all(), []);
+    }
+
+    #[test]
+    fn after_a_pause_a_window_waits_for_its_frames() {
+        let mut windows = Windows::after(shape(1_000, 1_000, None), None);
+        let closed = closed_at(&mut windows, &[0, 200, 400, 5_000, 5_200, 5_400, 5_600, 5_800]);
+        assert_eq!(closed[3..], [vec![0], vec![], vec![], vec![], vec![5]]);
     }
 
     #[test]
