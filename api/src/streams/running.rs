@@ -9,7 +9,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use zoetrope_queue::{Enqueued, State as TaskState, Task, TaskId};
 use zoetrope_shared::stream_source::SEALED_FIELD;
-use zoetrope_shared::streams::{self, Listed, Replaced, STREAM_FIELD, StreamId, StreamMedia, StreamOf, StreamRecord};
+use zoetrope_shared::streams::{
+    self, Listed, RecordedSource, Replaced, STREAM_FIELD, StreamId, StreamMedia, StreamOf, StreamRecord,
+};
 use zoetrope_shared::tasks::stream_ingest::{self, StoredStreamIngest};
 use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::{Problem, StreamView};
@@ -181,6 +183,7 @@ async fn enqueue(app: &App, tenant: &Tenant, id: StreamId, record: &StreamRecord
         id: id.to_string(),
         run: record.run,
         sound: record.settings.media_types.contains(&StreamMedia::Audio),
+        recorded: recorded_apart(app, record)?,
     };
     submission.input.insert(STREAM_FIELD.to_owned(), json!(of));
     if let Some(sealed) = sealed {
@@ -191,6 +194,20 @@ async fn enqueue(app: &App, tenant: &Tenant, id: StreamId, record: &StreamRecord
     ready.task.unique_key = Some(own.clone());
     ready.task.tags.push(own);
     Ok(enqueue::one(app.link.queue()?, ready.task).await?)
+}
+
+/// What the task records and does not watch, judged as what it watches is.
+fn recorded_apart(app: &App, record: &StreamRecord) -> Result<Option<RecordedSource>, Refusal> {
+    let Some((url, sealed)) = record.recorded_apart() else {
+        return Ok(None);
+    };
+    let input = streams::ingest_input(&record.settings, url);
+    let judged = app.judge().object(&stream_ingest::KIND, Value::Object(input), "")?;
+    let url = judged.input.get("url").and_then(Value::as_str).unwrap_or(url);
+    Ok(Some(RecordedSource {
+        url: url.to_owned(),
+        sealed: sealed.map(str::to_owned),
+    }))
 }
 
 /// Whether the task that holds the stream's unique key is of this run. One of an earlier run, whose start was answered

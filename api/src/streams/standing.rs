@@ -6,9 +6,12 @@ use axum::http::Uri;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use zoetrope_queue::{State as TaskState, Task, TaskId};
-use zoetrope_shared::streams::{Listed, StreamRecord, StreamReport};
+use zoetrope_shared::streams::{Listed, SourceReport, StreamRecord, StreamReport};
 use zoetrope_shared::tenant::Tenant;
-use zoetrope_shared::wire::{ErrorView, Problem, StreamCause, StreamState, StreamStatusView, TaskView, rfc3339_ms};
+use zoetrope_shared::wire::{
+    ErrorView, Problem, StreamCause, StreamSource, StreamSourceView, StreamState, StreamStatusView, TaskView,
+    rfc3339_ms,
+};
 
 use crate::app::App;
 use crate::http::problem::Refusal;
@@ -27,6 +30,8 @@ pub(crate) struct Standing {
     pub(crate) cause: Option<StreamCause>,
     pub(crate) detail: Option<String>,
     since_ms: Option<u64>,
+    /// How each source is, of a stream that has two.
+    sources: Vec<SourceReport>,
     pub(crate) error: Option<ErrorView>,
 }
 
@@ -37,7 +42,17 @@ impl Standing {
             cause: None,
             detail: None,
             since_ms: None,
+            sources: Vec::new(),
             error: None,
+        }
+    }
+
+    /// How what is watched is, whatever becomes of another source that is recorded.
+    pub(crate) fn watched(&self) -> (StreamState, Option<StreamCause>, Option<String>) {
+        let mut sources = self.sources.iter();
+        match sources.find(|report| report.source == StreamSource::DetectUrl) {
+            Some(watched) => (watched.state, watched.cause, watched.detail.clone()),
+            None => (self.state, self.cause, self.detail.clone()),
         }
     }
 
@@ -70,7 +85,7 @@ async fn stream_status(
     let record = &listed.record;
     // What was said of an earlier start says nothing of this one.
     let report = listed.report.as_ref().filter(|report| report.run == record.run);
-    let connected = standing.state == StreamState::Connected;
+    let connected = standing.watched().0 == StreamState::Connected;
     let size = report.and_then(|report| report.size);
     Ok(Json(StreamStatusView {
         id: listed.id.to_string(),
@@ -78,6 +93,7 @@ async fn stream_status(
         cause: standing.cause,
         detail: standing.detail,
         since: standing.since_ms.map(rfc3339_ms),
+        sources: standing.sources.iter().map(StreamSourceView::of).collect(),
         error: standing.error,
         task_id: record.task.clone(),
         counts: report.map(|report| report.counts).unwrap_or_default(),
@@ -144,6 +160,7 @@ fn judge(record: &StreamRecord, task: Option<&Task>, report: Option<&StreamRepor
         cause: report.cause,
         detail: report.detail.clone(),
         since_ms: Some(report.since_ms),
+        sources: report.sources.clone(),
         error: None,
     }
 }
@@ -186,6 +203,7 @@ mod tests {
             cause,
             detail: None,
             since_ms: 5,
+            sources: Vec::new(),
             counts: Default::default(),
             last_frame_ms: None,
             live_fps: 0.0,
@@ -224,6 +242,32 @@ mod tests {
                 "{state:?} {report:?}"
             );
         }
+    }
+
+    #[test]
+    fn whoever_watches_is_told_of_the_source_that_is_watched() {
+        let of = |source, state, cause| SourceReport {
+            source,
+            state,
+            cause,
+            detail: None,
+            since_ms: 5,
+            codec: None,
+            size: None,
+        };
+        let away = StreamReport {
+            sources: vec![
+                of(StreamSource::Url, StreamState::Error, Some(StreamCause::Auth)),
+                of(StreamSource::DetectUrl, StreamState::Connected, None),
+            ],
+            ..report(3, StreamState::Error, Some(StreamCause::Auth))
+        };
+        let running = task(TaskState::Running);
+        let seen = judge(&record(true, Some("t")), Some(&running), Some(&away));
+        assert_eq!((seen.state, seen.cause), (StreamState::Error, Some(StreamCause::Auth)));
+        assert_eq!(seen.watched(), (StreamState::Connected, None, None));
+        let waiting = judge(&record(true, Some("t")), Some(&task(TaskState::Scheduled)), Some(&away));
+        assert_eq!(waiting.watched().0, StreamState::Reconnecting, "its worker is away");
     }
 
     #[test]

@@ -12,11 +12,11 @@ use zoetrope_shared::stream_source::SEALED_FIELD;
 use zoetrope_shared::tasks::Unprepared;
 use zoetrope_shared::tasks::stream_test::{self, StreamTestInput, StreamTestOutput};
 use zoetrope_shared::tenant::Tenant;
-use zoetrope_shared::wire::Problem;
+use zoetrope_shared::wire::{Problem, StreamSource};
 
 use crate::app::App;
 use crate::http::problem::Refusal;
-use crate::http::query::Query;
+use crate::http::query::{Query, pointer};
 use crate::limits::STREAM_TEST_TIMEOUT;
 use crate::submit::{intake, request};
 use crate::tasks::ask;
@@ -54,9 +54,13 @@ async fn test_source(
 
 /// Try a stream's source
 ///
-/// The same with the stream's own URL and credentials. A camera that takes one connection at a time refuses while it is watched.
+/// The same with the stream's own URL and credentials: what is watched, or what `source` names. A camera that takes one connection
+/// at a time refuses while it is watched.
 #[utoipa::path(post, path = "/api/v1/streams/{id}/test", tag = "streams",
-    params(("id" = String, Path, description = "The stream")),
+    params(
+        ("id" = String, Path, description = "The stream"),
+        ("source" = Option<StreamSource>, Query, description = "Which of its sources; left out: what is watched"),
+    ),
     responses(
         (status = 200, description = "What was found, also where it cannot be watched", body = StreamTestOutput),
         (status = 404, description = "No such stream", body = Problem, content_type = "application/problem+json"),
@@ -69,9 +73,19 @@ async fn test_stream(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Json<StreamTestOutput>, Refusal> {
-    Query::of(&uri, &[])?;
+    let query = Query::of(&uri, &["source"])?;
+    let named = query.read("source", |word| {
+        StreamSource::parse(word).ok_or_else(|| "must be `url` or `detect_url`".to_owned())
+    })?;
     let listed = super::known(&app, &tenant, &id).await?;
-    let (url, sealed) = listed.record.watched();
+    let record = &listed.record;
+    let (url, sealed) = match named {
+        Some(StreamSource::Url) => (record.settings.url.as_str(), record.sealed.as_deref()),
+        Some(StreamSource::DetectUrl) if record.settings.detect_url.is_none() => {
+            return Err(Refusal::invalid(pointer("source"), "the stream has no detect_url"));
+        }
+        Some(StreamSource::DetectUrl) | None => record.watched(),
+    };
     let fields = Map::from_iter([
         ("url".to_owned(), json!(url)),
         ("transport".to_owned(), json!(listed.record.settings.transport)),

@@ -119,11 +119,12 @@ async fn of_stream(app: &App, tenant: &Tenant, id: StreamId) -> Result<Option<Lo
     let standing = standing::of(app, tenant, &listed).await?;
     let report = listed.report.as_ref().filter(|report| report.run == listed.record.run);
     let failed = standing.error.as_ref().map(|error| error.message.clone());
+    let (state, cause, detail) = standing.watched();
     let state = ViewState {
-        state: standing.state,
-        cause: standing.cause,
+        state,
+        cause,
         over: !standing.is_live(),
-        detail: failed.or(standing.detail),
+        detail: failed.or(detail),
     };
     Ok(Some(Look {
         state,

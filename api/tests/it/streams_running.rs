@@ -137,6 +137,7 @@ fn report(run: u64, state: StreamState) -> StreamReport {
         cause: None,
         detail: None,
         since_ms: 1_795_165_200_000,
+        sources: Vec::new(),
         counts: Default::default(),
         last_frame_ms: None,
         live_fps: 0.0,

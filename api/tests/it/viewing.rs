@@ -72,6 +72,7 @@ impl Camera {
             cause,
             detail: None,
             since_ms: 1_795_165_200_000,
+            sources: Vec::new(),
             counts: Default::default(),
             last_frame_ms: None,
             live_fps: 15.0,

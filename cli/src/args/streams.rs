@@ -110,7 +110,7 @@ pub(crate) struct StreamSettings {
     /// What a vision model should say of each scene; takes one that is configured
     #[arg(long, value_name = "TEXT")]
     pub(crate) prompt: Option<String>,
-    /// The same camera's smaller stream, watched instead
+    /// The same camera's smaller stream, watched instead; what is recorded is the other one
     #[arg(long, value_name = "URL")]
     pub(crate) detect_url: Option<String>,
     /// Record it while it is started
@@ -191,6 +191,9 @@ pub(crate) struct StreamTestArgs {
     /// URL of a source, or the id of a stream, which is tried with its own credentials
     #[arg(value_name = "URL|ID")]
     pub(crate) source: String,
+    /// Of a stream that is there: which of its sources [default: the one that is watched]
+    #[arg(long, value_name = "WHICH", value_parser = ["url", "detect_url"])]
+    pub(crate) which: Option<String>,
     /// Take packets as UDP datagrams instead of inside the connection
     #[arg(long)]
     pub(crate) udp: bool,

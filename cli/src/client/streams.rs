@@ -82,8 +82,12 @@ impl Client {
     }
 
     /// Tries a stream's source.
-    pub(crate) async fn test_stream(&self, id: &str) -> Result<StreamTestOutput, CliError> {
-        let request = self.http.post(self.url(&["api", "v1", "streams", id, "test"]));
+    pub(crate) async fn test_stream(&self, id: &str, which: Option<&str>) -> Result<StreamTestOutput, CliError> {
+        let mut url = self.url(&["api", "v1", "streams", id, "test"]);
+        if let Some(which) = which {
+            url.query_pairs_mut().append_pair("source", which);
+        }
+        let request = self.http.post(url);
         body(self.send(request.timeout(ANSWER_LIMIT * 2)).await?).await
     }
 

@@ -25,6 +25,7 @@ mod recordings;
 mod recordings_kept;
 mod steps;
 mod stream_records;
+mod stream_substreams;
 mod streams;
 mod streams_described;
 mod streams_failover;

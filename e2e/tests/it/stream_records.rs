@@ -13,7 +13,7 @@ use crate::streams::stage;
 
 const STREAMS: &str = "/api/v1/streams";
 /// A key of 32 bytes, for tests only.
-const KEYS: (&str, &str) = ("SECRETS_KEYS", "test:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=");
+pub(crate) const KEYS: (&str, &str) = ("SECRETS_KEYS", "test:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=");
 /// Longest wait for a state to be shown; a busy machine takes a while.
 const STATE_LIMIT: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);

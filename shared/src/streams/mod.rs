@@ -11,7 +11,7 @@ mod request;
 mod store;
 
 pub use id::{InvalidStreamId, StreamId};
-pub use record::{STREAM_FIELD, StreamOf, StreamRecord};
-pub use report::{Snapshot, StreamReport};
+pub use record::{RecordedSource, STREAM_FIELD, StreamOf, StreamRecord};
+pub use report::{Snapshot, SourceReport, StreamReport};
 pub use request::{StreamMedia, StreamRequest, change, check_request, ingest_input};
 pub use store::{Created, Listed, Order, Position, Replaced, Reporting, StreamStore};

@@ -34,6 +34,12 @@ impl StreamRecord {
         self.started.then_some(self.run)
     }
 
+    /// What is recorded and not watched, and its credentials: the source of a stream whose sub-stream is watched.
+    pub fn recorded_apart(&self) -> Option<(&str, Option<&str>)> {
+        let apart = self.settings.store && self.settings.detect_url.is_some();
+        apart.then_some((&self.settings.url, self.sealed.as_deref()))
+    }
+
     /// What is watched, and its credentials: the sub-stream where there is one.
     pub fn watched(&self) -> (&str, Option<&str>) {
         match &self.settings.detect_url {
@@ -55,4 +61,17 @@ pub struct StreamOf {
     pub run: u64,
     /// Whether sound is recorded, if anything is.
     pub sound: bool,
+    /// What is recorded, where the task's own source is watched and not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<RecordedSource>,
+}
+
+/// A source that is recorded and not watched.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RecordedSource {
+    /// Its URL, without credentials.
+    pub url: String,
+    /// They, sealed for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<String>,
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::tasks::stream_ingest::StreamCounts;
-use crate::wire::{StreamCause, StreamState};
+use crate::wire::{StreamCause, StreamSource, StreamState};
 
 /// How a stream is, as its worker sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct StreamReport {
     pub detail: Option<String>,
     /// When this state began, Unix milliseconds.
     pub since_ms: u64,
+    /// How each source is, of a stream that has two; the state above is the worse one then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceReport>,
     /// Everything that was counted since the start.
     pub counts: StreamCounts,
     /// When the last picture arrived, Unix milliseconds.
@@ -44,6 +47,29 @@ pub struct StreamReport {
     pub previous: Option<String>,
     /// When this was said, Unix milliseconds.
     pub reported_ms: u64,
+}
+
+/// How one of two sources is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceReport {
+    /// Which one.
+    pub source: StreamSource,
+    /// As of the whole.
+    pub state: StreamState,
+    /// Why it is away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<StreamCause>,
+    /// The same in a sentence without secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// When this state began, Unix milliseconds.
+    pub since_ms: u64,
+    /// `h264` or `h265`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codec: Option<String>,
+    /// Width and height, pixels, as the source describes itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<(u32, u32)>,
 }
 
 /// A picture of a stream, stored as an artifact.

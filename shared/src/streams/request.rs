@@ -17,8 +17,6 @@ use crate::tasks::{Preparation, Unprepared};
 const MAX_METADATA_BYTES: usize = 4 * 1024;
 /// Longest label, bytes.
 const MAX_TAG_BYTES: usize = 64;
-/// Why the two do not go together.
-const NOT_WITH_STORE: &str = "cannot be together with `store` yet: recordings are made of what is watched";
 
 /// A stream to create.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -40,8 +38,8 @@ pub struct StreamRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, max_length = 1024)]
     pub password: Option<String>,
-    /// The same camera's smaller stream, watched instead of `url`. It has the credentials of `url` unless it carries
-    /// its own. Not with `store` yet.
+    /// The same camera's smaller stream, watched instead of `url`, which is then connected to only where it is recorded
+    /// (`store`). It has the credentials of `url` unless it carries its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 8192)]
     pub detect_url: Option<String>,
@@ -194,9 +192,6 @@ fn checked(body: &Value) -> Result<StreamRequest, Vec<FieldError>> {
     };
     if !request.media_types.contains(&StreamMedia::Video) {
         wrong("/media_types".to_owned(), "must have `video`");
-    }
-    if request.store && request.detect_url.is_some() {
-        wrong("/detect_url".to_owned(), NOT_WITH_STORE);
     }
     for (index, tag) in request.tags.iter().enumerate() {
         if !(1..=MAX_TAG_BYTES).contains(&tag.len()) {
@@ -392,6 +387,12 @@ mod tests {
         assert_eq!(record.settings.url, "rtsp://camera.example.com/main");
         assert_eq!(opened(&keys, record.watched()).as_deref(), Some("alice:s3cret"));
         assert_eq!(record.watched().0, "rtsp://camera.example.com/sub");
+        assert!(record.recorded_apart().is_none(), "nothing is recorded");
+        let stored = changed(&record, json!({"store": true}), &keys).unwrap();
+        let (url, sealed) = stored.recorded_apart().expect("both are connected to");
+        assert_eq!(url, "rtsp://camera.example.com/main");
+        assert_eq!(opened(&keys, (url, sealed)).as_deref(), Some("alice:s3cret"));
+        assert_eq!(opened(&keys, stored.watched()).as_deref(), Some("alice:s3cret"));
         let own = json!({"url": "rtsp://camera.example.com/a", "username": "u", "password": "p", "detect_url": "rtsp://v:q@camera.example.com/b"});
         assert_eq!(opened(&keys, made(&own, &keys).watched()).as_deref(), Some("v:q"));
     }
@@ -438,7 +439,6 @@ mod tests {
             (json!({"url": "http://camera.example.com/a"}), "/url"),
             (json!({"url": "rtsp://169.254.169.254/"}), "/url"),
             (json!({"url": url, "detect_url": "rtsp://127.0.0.1/"}), "/detect_url"),
-            (json!({"url": url, "detect_url": url, "store": true}), "/detect_url"),
             (json!({"url": url, "media_types": ["audio"]}), "/media_types"),
             (json!({"url": url, "media_types": []}), "/media_types"),
             (

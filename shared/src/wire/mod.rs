@@ -23,7 +23,9 @@ pub use service::{
     RedisStatusView, WorkerPage, WorkerView,
 };
 pub use stored::{UploadUrls, UploadView};
-pub use streams::{StreamCause, StreamPage, StreamState, StreamStatusView, StreamUrls, StreamView};
+pub use streams::{
+    StreamCause, StreamPage, StreamSource, StreamSourceView, StreamState, StreamStatusView, StreamUrls, StreamView,
+};
 pub use task::{
     BatchItem, BatchItemError, BatchState, BatchUrls, BatchView, ErrorView, ProgressView, TaskPage, TaskUrls, TaskView,
 };

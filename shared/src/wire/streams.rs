@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::task::ErrorView;
 use super::time::rfc3339_ms;
-use crate::streams::{StreamId, StreamMedia, StreamRecord};
+use crate::streams::{SourceReport, StreamId, StreamMedia, StreamRecord};
 use crate::tasks::stream_ingest::{StreamCounts, StreamReconnects, StreamTransport, StreamWindow};
 
 /// How a stream is.
@@ -34,6 +34,17 @@ impl StreamState {
         Self::Stopped,
         Self::Error,
     ];
+
+    /// Of two sources the worse one is what matters: this rises with it.
+    pub const fn badness(self) -> u8 {
+        match self {
+            Self::Connected => 0,
+            Self::Connecting => 1,
+            Self::Reconnecting => 2,
+            Self::Error => 3,
+            Self::Stopped => 4,
+        }
+    }
 
     /// The word on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -123,6 +134,33 @@ impl std::fmt::Display for StreamCause {
     }
 }
 
+/// Which source of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamSource {
+    /// Its `url`.
+    Url,
+    /// Its `detect_url`.
+    DetectUrl,
+}
+
+impl StreamSource {
+    /// The word on the wire, which is the field's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Url => "url",
+            Self::DetectUrl => "detect_url",
+        }
+    }
+
+    /// The source of this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Url, Self::DetectUrl]
+            .into_iter()
+            .find(|source| source.as_str() == word)
+    }
+}
+
 /// A stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StreamView {
@@ -136,7 +174,7 @@ pub struct StreamView {
     pub cause: Option<StreamCause>,
     /// The source, without credentials.
     pub url: String,
-    /// The same camera's smaller stream, which is watched instead.
+    /// The same camera's smaller stream, which is watched instead; what is recorded is `url`.
     pub detect_url: Option<String>,
     /// Whether credentials of `url` are stored.
     pub has_credentials: bool,
@@ -250,19 +288,22 @@ pub struct StreamPage {
 pub struct StreamStatusView {
     /// The stream.
     pub id: String,
-    /// How it is.
+    /// How it is; of two sources, how the worse one is.
     pub state: StreamState,
     /// Why its source is away.
     pub cause: Option<StreamCause>,
-    /// The same in a sentence.
+    /// The same in a sentence; of two sources it says which.
     pub detail: Option<String>,
     /// When this state began, as far as a worker has told.
     pub since: Option<String>,
+    /// How each of its two sources is, where `url` is recorded and `detect_url` is watched; empty otherwise.
+    pub sources: Vec<StreamSourceView>,
     /// Why its task failed.
     pub error: Option<ErrorView>,
     /// The task that watches it, or did last.
     pub task_id: Option<String>,
-    /// Everything that was counted since the start: pictures, frames, drops and reconnects by cause, scenes.
+    /// Everything that was counted since the start: pictures and frames that are watched, scenes; drops and reconnects by cause, of both
+    /// sources where there are two.
     pub counts: StreamCounts,
     /// When the last picture arrived.
     pub last_frame_at: Option<String>,
@@ -276,6 +317,43 @@ pub struct StreamStatusView {
     pub height: Option<u32>,
     /// When its worker said all this.
     pub reported_at: Option<String>,
+}
+
+/// How one of two sources is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StreamSourceView {
+    /// Which one.
+    pub source: StreamSource,
+    /// `connecting`, `connected`, `reconnecting` or `error`.
+    pub state: StreamState,
+    /// Why it is away.
+    pub cause: Option<StreamCause>,
+    /// The same in a sentence.
+    pub detail: Option<String>,
+    /// When this state began.
+    pub since: String,
+    /// `h264` or `h265`.
+    pub codec: Option<String>,
+    /// Width, pixels, as the source describes itself.
+    pub width: Option<u32>,
+    /// Height, pixels.
+    pub height: Option<u32>,
+}
+
+impl StreamSourceView {
+    /// A source that its worker says this of.
+    pub fn of(report: &SourceReport) -> Self {
+        Self {
+            source: report.source,
+            state: report.state,
+            cause: report.cause,
+            detail: report.detail.clone(),
+            since: rfc3339_ms(report.since_ms),
+            codec: report.codec.clone(),
+            width: report.size.map(|(width, _)| width),
+            height: report.size.map(|(_, height)| height),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
 use zoetrope_queue::{Attempt, Failure, Queue, QueueError};
 use zoetrope_shared::live_view::Watched;
 use zoetrope_shared::media::MediaRef;
@@ -21,6 +22,7 @@ use crate::streams::latest::Latest;
 use crate::streams::live::Live;
 use crate::streams::narrator::Narrator;
 use crate::streams::opening::Source;
+use crate::streams::recorded::RecordedApart;
 use crate::streams::reporting::Reporter;
 use crate::streams::scribe::{Means, Scribe};
 use crate::streams::shutter::Shutter;
@@ -84,6 +86,14 @@ async fn last_scene(services: &Services, attempt: &Attempt) -> Result<Option<Sce
     scene.map_err(|error| Failure::non_retryable("output_invalid", format!("the last scene does not read: {error}")))
 }
 
+/// Records what is not watched, if there is such a source.
+async fn recorded_beside(apart: Option<&RecordedApart<'_>>) -> Result<(), Failure> {
+    match apart {
+        Some(apart) => apart.run().await,
+        None => Ok(()),
+    }
+}
+
 struct Work<'a> {
     services: &'a Services,
     attempt: &'a Attempt,
@@ -95,17 +105,10 @@ struct Work<'a> {
 impl Work<'_> {
     async fn live(&self, stored: &StoredStreamIngest, url: &str) -> Result<StreamIngestOutput, Failure> {
         let input = &stored.input;
-        let sound = input.store && stored.stream.as_ref().is_none_or(|stream| stream.sound);
-        let source = Source::open(self.services, url, stored.sealed.as_deref(), input.transport)?;
-        let source = if sound { source.with_sound() } else { source };
+        let (source, apart) = self.sources(stored, url)?;
         let hop = Duration::from_millis(self.shape.hop_ms);
         let narrator = Narrator::of(self.services, input, Some(hop), self.last)?;
-        let clock = &self.services.clock;
-        // Every scene says when the stream began, so that all workers number windows alike.
-        let began = self
-            .last
-            .and_then(|scene| parse_rfc3339_ms(&scene.wall_start)?.checked_sub(scene.start_ms));
-        let began_ms = began.unwrap_or_else(|| clock.now_ms());
+        let began_ms = self.began_ms();
         let (status, latest) = (self.status(Phase::Connecting), Latest::default());
         let tenant = super::tenant_of(self.attempt)?;
         let recording = recording_of(self.attempt, stored);
@@ -113,6 +116,14 @@ impl Work<'_> {
             .store
             .then(|| self.recorder(input, &tenant, &recording))
             .transpose()?;
+        let stop = self.attempt.stop_token().child_token();
+        let (recorder, apart) = match apart {
+            None => (recorder, None),
+            Some(source) => {
+                let apart = recorder.map(|recorder| self.apart(source, recorder, &status, began_ms, &stop));
+                (None, apart)
+            }
+        };
         let watched = Watched {
             tenant: tenant.clone(),
             id: recording.clone(),
@@ -134,12 +145,18 @@ impl Work<'_> {
             recorder,
             stop: self.attempt.stop_token(),
         };
+        let scribe = self.scribe(&status, Some(began_ms), narrator, input);
         let watching = Box::pin(async {
-            tokio::select! {
-                biased;
-                ended = live.run(self.scribe(&status, Some(began_ms), narrator, input)) => ended,
-                never = view.run() => match never {},
-            }
+            let watch = async {
+                let ended = tokio::select! {
+                    biased;
+                    ended = live.run(scribe) => ended,
+                    never = view.run() => match never {},
+                };
+                stop.cancel();
+                ended
+            };
+            tokio::try_join!(watch, recorded_beside(apart.as_ref())).map(|(ended, ())| ended)
         });
         let (ended_by, stream_ms) = match &stored.stream {
             None => watching.await?,
@@ -153,6 +170,47 @@ impl Work<'_> {
             }
         };
         Ok(self.output(ended_by, &status, stream_ms, began_ms))
+    }
+
+    /// What is watched, and what is recorded where that is another source.
+    fn sources(&self, stored: &StoredStreamIngest, url: &str) -> Result<(Source, Option<Source>), Failure> {
+        let (stream, transport) = (stored.stream.as_ref(), stored.input.transport);
+        let sound = stored.input.store && stream.is_none_or(|stream| stream.sound);
+        let heard = |source: Source| if sound { source.with_sound() } else { source };
+        let watched = Source::open(self.services, url, stored.sealed.as_deref(), transport)?;
+        let Some(recorded) = stream.and_then(|stream| stream.recorded.as_ref()) else {
+            return Ok((heard(watched), None));
+        };
+        let recorded = Source::open(self.services, &recorded.url, recorded.sealed.as_deref(), transport)?;
+        Ok((watched.beside_another(), Some(heard(recorded).beside_another())))
+    }
+
+    /// When the stream began, Unix milliseconds. Every scene says it, so that all workers number windows alike.
+    fn began_ms(&self) -> u64 {
+        let began = self
+            .last
+            .and_then(|scene| parse_rfc3339_ms(&scene.wall_start)?.checked_sub(scene.start_ms));
+        began.unwrap_or_else(|| self.services.clock.now_ms())
+    }
+
+    /// Who records a source that is not watched.
+    fn apart<'s>(
+        &'s self,
+        source: Source,
+        recorder: Recorder<'s>,
+        status: &'s Status,
+        began_ms: u64,
+        stop: &CancellationToken,
+    ) -> RecordedApart<'s> {
+        status.records_apart();
+        RecordedApart {
+            services: self.services,
+            source,
+            recorder,
+            from_ms: began_ms + self.last.map_or(0, |scene| scene.start_ms),
+            status,
+            stop: stop.clone(),
+        }
     }
 
     /// Tells the stream's record how it goes.

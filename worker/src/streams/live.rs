@@ -34,12 +34,12 @@ use crate::recording::spool::Spool;
 use crate::services::Services;
 
 /// Longest gap between pictures that is learned from a source that sends few, after it was taken for frozen.
-const SLOWEST_SOURCE: Duration = Duration::from_secs(30);
+pub(super) const SLOWEST_SOURCE: Duration = Duration::from_secs(30);
 /// What is learned from the first such mistake.
-const SLOW_SOURCE: Duration = Duration::from_millis(2_500);
+pub(super) const SLOW_SOURCE: Duration = Duration::from_millis(2_500);
 /// While nothing but key frames is decoded, a connection is read this often: pictures that nobody looks at now are taken
 /// together. What waits meanwhile waits in the socket, so not over UDP, whose buffers are short.
-const REST: Duration = Duration::from_millis(80);
+pub(super) const REST: Duration = Duration::from_millis(80);
 /// The same where a model waits for pictures.
 const ASKED_REST: Duration = Duration::from_millis(20);
 /// What is still decoded once a stream's time is over.

@@ -20,6 +20,8 @@ pub struct Source {
     pub checked: CheckedUrl,
     /// Where to connect, and as whom.
     pub by: Protocol,
+    /// Whether the stream has another one, which goes on where this one may not be connected to any more.
+    is_one_of_two: bool,
 }
 
 impl Source {
@@ -38,7 +40,17 @@ impl Source {
             Failure::retryable("secrets_not_configured", error.to_string())
         })?;
         let by = Protocol::of(checked.url().clone(), credentials, transport);
-        Ok(Self { checked, by })
+        Ok(Self {
+            checked,
+            by,
+            is_one_of_two: false,
+        })
+    }
+
+    /// It is one of two sources of a stream.
+    pub fn beside_another(mut self) -> Self {
+        self.is_one_of_two = true;
+        self
     }
 
     /// Asks for sound, too.
@@ -61,7 +73,7 @@ impl Source {
     ) -> Result<Result<Playing, SourceDown>, Failure> {
         let addresses = match services.netguard.resolve(&self.checked).await {
             Ok(addresses) => addresses,
-            Err(FetchError::Forbidden(forbidden)) => {
+            Err(FetchError::Forbidden(forbidden)) if !self.is_one_of_two => {
                 return Err(Failure::non_retryable(forbidden.code(), forbidden.to_string()));
             }
             Err(error) => return Ok(Err(SourceDown::from(&error))),

@@ -10,9 +10,9 @@ use zoetrope_queue::Failure;
 use zoetrope_shared::artifacts::NewArtifact;
 use zoetrope_shared::streams::{Reporting, Snapshot, StreamId, StreamReport};
 use zoetrope_shared::tenant::Tenant;
-use zoetrope_shared::wire::{StreamCause, StreamState};
 
 use super::latest::Latest;
+use super::sources::{self, Whole};
 use super::status::{Phase, Standing, Status};
 use crate::protocol::Request;
 use crate::protocol_streams::{SNAPSHOT, SnapshotInput};
@@ -50,8 +50,7 @@ pub struct Reporter<'a> {
 /// What was told, and what the next report is made of.
 #[derive(Debug, Default)]
 struct Told {
-    state: Option<(StreamState, Option<StreamCause>)>,
-    since_ms: u64,
+    sources: sources::Told,
     seen: VecDeque<(Instant, u64)>,
     answered: u64,
     snapshot: Option<Snapshot>,
@@ -112,18 +111,12 @@ impl Reporter<'_> {
 
     fn report(&self, told: &mut Told) -> StreamReport {
         let now_ms = self.services.clock.now_ms();
+        let standing = self.status.standing();
+        let whole = Whole::of(&standing, &mut told.sources, now_ms);
         let Standing {
-            phase,
-            detail,
-            video,
-            counts,
-        } = self.status.standing();
-        let (state, cause) = state_of(phase);
-        if told.state != Some((state, cause)) {
-            told.state = Some((state, cause));
-            told.since_ms = now_ms;
-        }
-        if state != StreamState::Connected {
+            phase, video, counts, ..
+        } = standing;
+        if phase != Phase::Live {
             told.seen.clear();
         }
         told.seen.push_back((Instant::now(), counts.packets));
@@ -132,10 +125,11 @@ impl Reporter<'_> {
         }
         StreamReport {
             run: self.run,
-            state,
-            cause,
-            detail: detail.filter(|_| cause.is_some()),
-            since_ms: told.since_ms,
+            state: whole.state,
+            cause: whole.cause,
+            detail: whole.detail,
+            since_ms: whole.since_ms,
+            sources: whole.sources,
             counts,
             last_frame_ms: self.latest.arrived_ms(),
             live_fps: fps(&told.seen),
@@ -198,15 +192,6 @@ fn over() -> Failure {
     Failure::non_retryable("stream_stopped", "the stream was stopped, deleted or started anew")
 }
 
-fn state_of(phase: Phase) -> (StreamState, Option<StreamCause>) {
-    match phase {
-        Phase::Live => (StreamState::Connected, None),
-        Phase::Down(cause) if cause.is_slow() => (StreamState::Error, Some(cause)),
-        Phase::Down(cause) => (StreamState::Reconnecting, Some(cause)),
-        Phase::Connecting | Phase::Waiting | Phase::Fetching | Phase::Reading => (StreamState::Connecting, None),
-    }
-}
-
 /// Pictures a second between the oldest and the newest of these counts, to a tenth.
 fn fps(seen: &VecDeque<(Instant, u64)>) -> f64 {
     let (Some((first, before)), Some((last, now))) = (seen.front(), seen.back()) else {
@@ -222,29 +207,6 @@ fn fps(seen: &VecDeque<(Instant, u64)>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_person_is_called_where_trying_again_does_not_help() {
-        let cases = [
-            (Phase::Connecting, (StreamState::Connecting, None)),
-            (Phase::Live, (StreamState::Connected, None)),
-            (
-                Phase::Down(StreamCause::Refused),
-                (StreamState::Reconnecting, Some(StreamCause::Refused)),
-            ),
-            (
-                Phase::Down(StreamCause::Auth),
-                (StreamState::Error, Some(StreamCause::Auth)),
-            ),
-            (
-                Phase::Down(StreamCause::Codec),
-                (StreamState::Error, Some(StreamCause::Codec)),
-            ),
-        ];
-        for (phase, expected) in cases {
-            assert_eq!(state_of(phase), expected, "{phase:?}");
-        }
-    }
 
     #[test]
     fn pictures_a_second_are_those_between_the_oldest_and_the_newest_count() {

@@ -49,8 +49,31 @@ struct Inner {
     model: Option<ModelIs>,
     /// The provider and the model that described last; the local describer if none did.
     author: (String, String),
+    /// How the source is that is recorded, where another one is watched.
+    recorded: Option<SourceIs>,
     /// When the line was told last.
     told: Instant,
+}
+
+/// How a source is that is recorded and not watched.
+#[derive(Debug, Clone)]
+pub struct SourceIs {
+    /// What it is doing.
+    pub phase: Phase,
+    /// Why it is away, in a sentence.
+    pub detail: Option<String>,
+    /// What it says of its pictures, as of the newest connection.
+    pub video: Option<Video>,
+}
+
+impl SourceIs {
+    /// Why it is away.
+    fn cause(&self) -> Option<Cause> {
+        match self.phase {
+            Phase::Down(cause) => Some(cause),
+            _ => None,
+        }
+    }
 }
 
 /// What a source says of its pictures.
@@ -73,6 +96,8 @@ pub struct Standing {
     pub video: Option<Video>,
     /// What was counted so far.
     pub counts: StreamCounts,
+    /// How the source is that is recorded, where another one is watched.
+    pub recorded: Option<SourceIs>,
 }
 
 /// How it stands with the model that is to describe a stream.
@@ -96,6 +121,7 @@ impl Status {
                 video: None,
                 counts: last.map(|scene| scene.totals).unwrap_or_default(),
                 model: None,
+                recorded: None,
                 author: author.unwrap_or_else(|| (LOCAL.to_owned(), MODEL.to_owned())),
                 told: Instant::now(),
             }),
@@ -128,7 +154,40 @@ impl Status {
             detail: inner.detail.clone(),
             video: inner.video,
             counts: inner.counts,
+            recorded: inner.recorded.clone(),
         }
+    }
+
+    /// Another source than the one that is watched is recorded; it is being connected to.
+    pub fn records_apart(&self) {
+        self.inner().recorded = Some(SourceIs {
+            phase: Phase::Connecting,
+            detail: None,
+            video: None,
+        });
+    }
+
+    /// That source plays this.
+    pub fn recorded_plays(&self, video: Video) {
+        let mut inner = self.inner();
+        inner.recorded = Some(SourceIs {
+            phase: Phase::Live,
+            detail: None,
+            video: Some(video),
+        });
+        self.tell(&mut inner);
+    }
+
+    /// That source is away.
+    pub fn recorded_down(&self, down: &SourceDown) {
+        let mut inner = self.inner();
+        let video = inner.recorded.as_ref().and_then(|recorded| recorded.video);
+        inner.recorded = Some(SourceIs {
+            phase: Phase::Down(down.cause),
+            detail: Some(down.detail.clone()),
+            video,
+        });
+        self.tell(&mut inner);
     }
 
     /// Changes the phase, and says so.
@@ -183,7 +242,11 @@ impl Status {
 
     fn tell(&self, inner: &mut Inner) {
         inner.told = Instant::now();
-        let line = line(inner.phase, inner.model, &inner.counts);
+        let unrecorded = inner.recorded.as_ref().and_then(SourceIs::cause);
+        let line = match unrecorded {
+            Some(cause) if inner.phase == Phase::Live => unrecorded_line(cause, &inner.counts),
+            _ => line(inner.phase, inner.model, &inner.counts),
+        };
         self.attempt.progress(inner.percent, &line);
     }
 
@@ -202,6 +265,11 @@ fn line(phase: Phase, model: Option<ModelIs>, counts: &StreamCounts) -> String {
         Phase::Fetching => "fetching the film".to_owned(),
         Phase::Reading => format!("reading{}", counted(model, counts)),
     }
+}
+
+/// Of a stream that is watched while the source that is to be recorded is away.
+fn unrecorded_line(cause: Cause, counts: &StreamCounts) -> String {
+    format!("live, recording down: {cause}; {} scenes", counts.scenes)
 }
 
 fn counted(model: Option<ModelIs>, counts: &StreamCounts) -> String {
@@ -269,5 +337,7 @@ mod tests {
                 assert!(line.len() <= 56, "{line}");
             }
         }
+        let line = unrecorded_line(Cause::NotFound, &counts);
+        assert!(line.len() <= 56, "{line}");
     }
 }

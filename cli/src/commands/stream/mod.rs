@@ -130,7 +130,9 @@ async fn test(client: &Client, args: &StreamTestArgs, output: Output) -> Result<
         if args.udp || args.login.username.is_some() {
             return Err(CliError::usage("a stream that is there is tried as it is"));
         }
-        client.test_stream(&args.source).await?
+        client.test_stream(&args.source, args.which.as_deref()).await?
+    } else if args.which.is_some() {
+        return Err(CliError::usage("--which belongs to the id of a stream"));
     } else {
         client.test_source(&settings::source(args)?).await?
     };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use zoetrope_shared::tasks::stream_test::StreamTestOutput;
-use zoetrope_shared::wire::{StreamStatusView, StreamView};
+use zoetrope_shared::wire::{StreamSourceView, StreamStatusView, StreamView};
 
 use crate::args::Output;
 use crate::exit::CliError;
@@ -82,11 +82,10 @@ fn details(stream: &StreamView, status: &StreamStatusView) -> String {
     row("watched instead", stream.detect_url.clone());
     row("credentials", stream.has_credentials.then(|| "stored".to_owned()));
     row("recorded", stream.store.then(|| "yes".to_owned()));
-    let size = status.width.zip(status.height);
-    let size = size
-        .map(|(width, height)| format!(", {width} x {height}"))
-        .unwrap_or_default();
-    row("video", status.codec.as_ref().map(|codec| format!("{codec}{size}")));
+    row("video", video(status.codec.as_deref(), status.width.zip(status.height)));
+    for source in &status.sources {
+        row(source.source.as_str(), Some(source_line(source)));
+    }
     row("pictures a second", Some(status.live_fps.to_string()));
     row("last picture", status.last_frame_at.clone());
     row("task", stream.task_id.clone());
@@ -95,6 +94,20 @@ fn details(stream: &StreamView, status: &StreamStatusView) -> String {
         row(&name, Some(count));
     }
     table.to_string()
+}
+
+fn video(codec: Option<&str>, size: Option<(u32, u32)>) -> Option<String> {
+    let size = size.map(|(width, height)| format!(", {width} x {height}"));
+    codec.map(|codec| format!("{codec}{}", size.unwrap_or_default()))
+}
+
+/// How one of two sources is, why, and what it shows.
+fn source_line(source: &StreamSourceView) -> String {
+    let cause = source.cause.map(|cause| cause.as_str().to_owned());
+    let video = video(source.codec.as_deref(), source.width.zip(source.height));
+    let said = [cause, source.detail.clone(), video].into_iter().flatten();
+    let said: Vec<String> = std::iter::once(source.state.as_str().to_owned()).chain(said).collect();
+    said.join("; ")
 }
 
 /// What was counted and is not 0, causes apart.
