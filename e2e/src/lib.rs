@@ -34,6 +34,7 @@ mod s3;
 #[allow(dead_code, clippy::unwrap_used, reason = "the tests of the queue have it, too")]
 #[path = "../../queue/tests/it/servers.rs"]
 mod servers;
+mod several;
 mod site;
 mod stage;
 mod tree;
@@ -55,6 +56,7 @@ pub use redis::{Durability, Redis};
 pub use rtmp::RtmpServer;
 pub use rtsp::RtspServer;
 pub use s3::S3Server;
+pub use several::SeveralRedis;
 pub use site::Site;
 pub use stage::{Stage, StageBuilder};
 pub use tree::{children_of, descendants_of, ended, open_files, until_children_of};

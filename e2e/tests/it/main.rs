@@ -11,6 +11,7 @@ mod every_kind;
 mod failures;
 mod following;
 mod live_readers;
+mod live_redis;
 mod live_view;
 mod media_children;
 #[path = "../../../worker/tests/it/onnx_network.rs"]
