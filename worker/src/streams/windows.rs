@@ -147,7 +147,8 @@ impl Windows {
     pub fn push(&mut self, frame: &FrameReport) -> usize {
         self.rhythm.saw(frame.t_ms);
         let windows = self.shape.windows_at(frame.t_ms);
-        let is_early = self.filled == Some(*windows.end()) && self.shape.hop_ms <= self.shape.size_ms;
+        let own = *windows.end();
+        let is_early = self.filled == Some(own) && self.from == own + 1 && self.shape.hop_ms <= self.shape.size_ms;
         let next = is_early.then_some(self.from);
         for number in windows.filter(|number| *number >= self.from).chain(next) {
             self.open.entry(number).or_default().push_back(frame.clone());
@@ -167,23 +168,27 @@ impl Windows {
 
     /// The windows that end at or before this time of the stream, oldest first.
     pub fn close_until(&mut self, t_ms: u64) -> Vec<Window> {
-        let mut closed = Vec::new();
-        while let Some(entry) = self.open.first_entry() {
-            let number = *entry.key();
-            if self.shape.end_ms(number) > t_ms {
-                break;
-            }
-            closed.extend(self.finish(number));
-        }
-        closed
+        let shape = self.shape;
+        self.close_while(|number| shape.end_ms(number) <= t_ms)
     }
 
     /// The windows that have all of their frames, oldest first: a later frame has come, or none is expected before their end as
     /// frames have come so far. One that comes before nevertheless belongs to the window after.
     pub fn close_full(&mut self) -> Vec<Window> {
-        let closed = self.close_until(self.rhythm.next_ms());
-        let last = closed.last().filter(|last| last.end_ms > self.rhythm.newest_ms);
+        let (shape, newest_ms, next_ms) = (self.shape, self.rhythm.newest_ms, self.rhythm.next_ms());
+        // One that holds nothing but such frames waits for its own.
+        let has_begun = |number: u64| number * shape.hop_ms <= newest_ms;
+        let closed = self.close_while(|number| has_begun(number) && shape.end_ms(number) <= next_ms);
+        let last = closed.last().filter(|last| last.end_ms > newest_ms);
         self.filled = last.map(|last| last.number).or(self.filled);
+        closed
+    }
+
+    fn close_while(&mut self, is_over: impl Fn(u64) -> bool) -> Vec<Window> {
+        let mut closed = Vec::new();
+        while let Some(number) = self.open.keys().next().copied().filter(|number| is_over(*number)) {
+            closed.extend(self.finish(number));
+        }
         closed
     }
 
@@ -353,7 +358,10 @@ mod tests {
     fn a_frame_that_nobody_expected_any_more_is_in_the_next_window() {
         let mut windows = Windows::after(shape(1_000, 1_000, None), None);
         closed_at(&mut windows, &[0, 1_000, 2_000]);
-        windows.push(&frame(2_960));
+        assert!(
+            closed_at(&mut windows, &[2_960])[0].is_empty(),
+            "it waits for frames of its own"
+        );
         windows.push(&frame(3_960));
         assert_eq!(times(&windows.close_full()[0]), [2_960, 3_960]);
         // Where windows leave gaps it is in none, as it would be a moment later.

@@ -98,6 +98,26 @@ proptest! {
     }
 
     #[test]
+    fn windows_that_are_closed_once_they_are_full_lose_no_frame(size_ms in 100_u64..5_000, steps in vec(0_i64..1_500, 1..200)) {
+        let shape = WindowShape { size_ms, hop_ms: size_ms, frame_count: None };
+        let times = times(&steps);
+        let (mut windows, mut closed) = (Windows::after(shape, None), Vec::new());
+        for t_ms in &times {
+            windows.push(&frame(*t_ms));
+            closed.extend(windows.close_full());
+        }
+        closed.extend(windows.close_all());
+        prop_assert!(closed.windows(2).all(|pair| pair[0].number < pair[1].number));
+        let found: Vec<u64> = closed.iter().flat_map(|window| &window.frames).map(|frame| frame.t_ms).collect();
+        prop_assert_eq!(found, times);
+        for window in &closed {
+            // Its own, or that of the window before.
+            let starts_ms = window.start_ms.saturating_sub(size_ms);
+            prop_assert!(window.frames.iter().all(|frame| (starts_ms..window.end_ms).contains(&frame.t_ms)));
+        }
+    }
+
+    #[test]
     fn whoever_takes_over_counts_the_same_windows(shape in shapes(), steps in vec(0_i64..1_500, 2..200), at in 0_usize..200) {
         let times = times(&steps);
         let (before, after) = times.split_at(at.min(times.len()));
