@@ -26,8 +26,9 @@ const FILM: &str = "-f lavfi -i testsrc2=size=320x240:rate=15 -f lavfi -i sine -
     -keyint_min 15 -sc_threshold 0 -bf 2 -pix_fmt yuv420p -c:a aac";
 const SMALL_FILM: &str = "-f lavfi -i testsrc2=size=160x120:rate=15 -f lavfi -i sine -t 4 -c:v libx264 -preset veryfast -g 15 \
     -keyint_min 15 -sc_threshold 0 -pix_fmt yuv420p -c:a aac";
+/// Of closed groups: FFmpeg gives two pictures one time where it cuts open ones into fragments.
 const H265_FILM: &str = "-f lavfi -i testsrc2=size=160x120:rate=15 -f lavfi -i sine -t 8 -c:v libx265 -preset ultrafast \
-    -x265-params keyint=15:min-keyint=15:scenecut=0:log-level=none -tag:v hvc1 -pix_fmt yuv420p -c:a aac";
+    -x265-params keyint=15:min-keyint=15:scenecut=0:open-gop=0:log-level=none -tag:v hvc1 -pix_fmt yuv420p -c:a aac";
 /// One segment a second, all of them listed.
 const VOD: &str = "-c copy -f hls -hls_time 1 -hls_playlist_type vod";
 /// The same film again and again in real time; what left the list is deleted.

@@ -103,6 +103,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
     let end_children = async {
         services.media.close();
         services.live_media.close();
+        services.segments.close();
         NOTHING_LEFT
     };
     way_out.step("end media children", SHORT_STEP, end_children).await;

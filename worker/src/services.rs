@@ -61,6 +61,8 @@ pub struct Services {
     pub media: MediaPool,
     /// Children for live streams: a task that reads a long document holds none of them up.
     pub live_media: MediaPool,
+    /// Children that take segments of HLS apart: what is recorded waits for no text that is read in a picture.
+    pub segments: MediaPool,
     /// Decoders of streams that need more than key frames.
     pub decoders: DecoderGroups,
     /// What live streams run on.
@@ -131,6 +133,10 @@ impl Services {
         );
         providers.caller = providers.caller.within(limits, Seats::of_slots(settings.io_slots));
         let reading = Reading::new(live_children.max_children, Instant::now());
+        let segment_children = MediaPoolConfig {
+            readable: Vec::new(),
+            ..live_children.clone()
+        };
         let live_media = MediaPool::new(live_children, metrics.clone());
         let artifacts = Artifacts::open(&settings.artifacts_url, clock.clone())?;
         Ok(Self {
@@ -143,6 +149,7 @@ impl Services {
             media: MediaPool::new(children, metrics.clone()),
             decoders: DecoderGroups::new(live_media.clone()),
             live_media,
+            segments: MediaPool::new(segment_children, metrics.clone()),
             live_thread: LiveThread::start().context("start the thread of live streams")?,
             reading,
             live: LiveLink::at(settings.live_redis()),

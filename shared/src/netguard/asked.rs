@@ -101,6 +101,11 @@ impl Cut {
         self.left == 0
     }
 
+    /// Bytes of the body that have yet to come.
+    pub(super) fn wanted(&self) -> u64 {
+        self.skip.saturating_add(self.left)
+    }
+
     /// What of the next piece of the body belongs to the part.
     pub(super) fn take(&mut self, mut piece: Bytes) -> Bytes {
         let skipped = self.skip.min(piece.len() as u64);

@@ -98,7 +98,7 @@ impl Download {
             match answer {
                 Ok(Ok(None)) => return Ok(None),
                 Ok(Ok(Some(chunk))) => {
-                    self.count(chunk.len() as u64)?;
+                    self.count((chunk.len() as u64).min(self.cut.wanted()))?;
                     self.pace
                         .note(waited, chunk.len() as u64)
                         .map_err(|_| FetchError::TooSlow)?;

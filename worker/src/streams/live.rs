@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zoetrope_queue::{Clock, Failure};
@@ -42,8 +43,9 @@ pub(super) const SLOW_SOURCE: Duration = Duration::from_millis(2_500);
 pub(super) const REST: Duration = Duration::from_millis(80);
 /// The same where a model waits for pictures.
 const ASKED_REST: Duration = Duration::from_millis(20);
-/// What is still decoded once a stream's time is over.
+/// What is still decoded once a stream's time is over; one that came to its own end is decoded to it, however busy the worker is.
 const LAST_PICTURES: Duration = Duration::from_secs(3);
+const PICTURES_TO_THE_END: Duration = Duration::from_secs(30);
 /// A stream without `duration` ends by being canceled; this is only a date.
 const FOREVER: Duration = Duration::from_hours(24 * 365 * 10);
 
@@ -132,11 +134,12 @@ impl Live<'_> {
 
     async fn watch_all(&self, spool: &Spool, scribe: &mut Scribe<'_>) -> Result<StreamEnd, Failure> {
         let (packets, frames, health) = (PacketLink::default(), FrameLink::default(), Health::new(self.fps));
-        let over = CancellationToken::new();
+        let (over, is_over) = oneshot::channel();
         let read = async {
             let read = self.read(&packets, spool, &health).await;
             packets.close();
-            over.cancel();
+            // Whoever decodes may have failed.
+            let _ = over.send(read.as_ref().ok().copied());
             read
         };
         let decoding = Decoding {
@@ -155,7 +158,13 @@ impl Live<'_> {
         let decode = async {
             tokio::select! {
                 () = decoding.run() => {}
-                () = async { over.cancelled().await; tokio::time::sleep(LAST_PICTURES).await } => {}
+                () = async {
+                    let patience = match is_over.await {
+                        Ok(Some(StreamEnd::EndOfFile)) => PICTURES_TO_THE_END,
+                        Ok(Some(StreamEnd::Duration) | None) | Err(_) => LAST_PICTURES,
+                    };
+                    tokio::time::sleep(patience).await;
+                } => {}
             }
             frames.close();
             Ok(())

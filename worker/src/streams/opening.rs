@@ -83,7 +83,7 @@ impl Source {
         };
         let means = Means {
             guard: services.netguard.clone(),
-            pool: services.live_media.clone(),
+            pool: services.segments.clone(),
         };
         Ok(self.by.play(*address, means, elapsed).await)
     }

@@ -2,7 +2,7 @@
 //! for users' URLs, segments are taken apart by media children, and whatever a server sends is bounded before it is kept.
 //!
 //! `playlist`, `follow` and `timeline` are its rules, without input and output: what a playlist says, what comes next, when it is
-//! shown. `fetching`, `sealed` and `demuxed` make units of a segment; `reader` does that one segment ahead of [`HlsPlaying`],
+//! shown. `fetching`, `sealed` and `demuxed` make units of a segment; `reader` does that some seconds ahead of [`HlsPlaying`],
 //! which gives out what `placed` makes of them when it is due.
 
 pub mod demuxed;
@@ -31,7 +31,7 @@ use zoetrope_shared::stream_source::Credentials;
 use self::fetching::Fetcher;
 use self::follow::Begin;
 use self::placed::{Placed, Placer};
-use self::reader::{Kept, Place, Read, Reader};
+use self::reader::{Kept, MOST_AHEAD, Place, Read, Reader};
 use super::cause::{Cause, SourceDown};
 use super::rtsp::Item;
 use crate::media_pool::MediaPool;
@@ -99,7 +99,7 @@ impl HlsSource {
     /// Plays, once how the video is coded is known. A playlist that is over is begun at `elapsed`, one that grows where an earlier
     /// connection stopped or near its end.
     pub async fn play(&self, means: Means, elapsed: Duration) -> Result<HlsPlaying, SourceDown> {
-        let (out, segments) = mpsc::channel(1);
+        let (out, segments) = mpsc::channel(MOST_AHEAD);
         let reader = Reader {
             fetcher: Fetcher {
                 guard: means.guard,

@@ -24,6 +24,10 @@ const MOST_MISSING: u32 = 3;
 const STALLED_TARGETS: u32 = 3;
 const LEAST_STALL: Duration = Duration::from_secs(5);
 
+/// What may wait to be played: this long, at least one segment, and at most so many.
+const AHEAD: Duration = Duration::from_secs(6);
+pub(super) const MOST_AHEAD: usize = 4;
+
 /// What is read, in order.
 #[derive(Debug)]
 pub(super) enum Read {
@@ -101,8 +105,10 @@ impl Reader {
         let (mut follow, mut grown_at, mut missing) = (Follow::default(), Instant::now(), 0);
         follow.loaded(&list.media, self.begin);
         loop {
-            // Room comes first: no more than one segment waits for the one that is played.
-            let Ok(room) = out.reserve().await else { return Ok(()) };
+            // Room comes first: what is fetched has been asked for.
+            let Ok(mut room) = out.reserve_many(room_for(&list.media)).await else {
+                return Ok(());
+            };
             let (number, segment) = loop {
                 let target = Duration::from_secs(list.media.target_s);
                 let is_old = !list.media.ended && list.at.elapsed() >= target;
@@ -150,7 +156,9 @@ impl Reader {
             };
             follow.done();
             self.place.set(number + 1);
-            room.send(read);
+            if let Some(room) = room.next() {
+                room.send(read);
+            }
         }
     }
 
@@ -247,6 +255,13 @@ fn media(loaded: Loaded) -> Result<List, SourceDown> {
             Err(SourceDown::new(Cause::Network, detail))
         }
     }
+}
+
+/// How much room there has to be for one more segment.
+fn room_for(media: &MediaPlaylist) -> usize {
+    let ahead = AHEAD.as_secs() / media.target_s.max(1);
+    let ahead = usize::try_from(ahead).unwrap_or(MOST_AHEAD).clamp(1, MOST_AHEAD);
+    MOST_AHEAD - ahead + 1
 }
 
 fn check_growth(media: &MediaPlaylist, unchanged: Duration) -> Result<(), SourceDown> {
