@@ -57,6 +57,9 @@ type Calls = Arc<Mutex<Vec<Call>>>;
 /// When the answer with a number was in a scene.
 type Scenes = Arc<Mutex<HashMap<usize, Instant>>>;
 
+/// A row of the table: what it is, and how long that took.
+type Part = (&'static str, fn(&Added) -> f64);
+
 /// Milliseconds that were added to a window.
 #[derive(Clone, Copy)]
 struct Added {
@@ -203,7 +206,7 @@ fn table(all: &[Added], windows: u64) -> (String, f64) {
         all.len()
     );
     let mut p95 = 0.0;
-    let parts: [(&str, fn(&Added) -> f64); 3] = [
+    let parts: [Part; 3] = [
         ("newest picture sent to model called", |added| added.before),
         ("answered to scene on the WebSocket", |added| added.after),
         ("both", |added| added.before + added.after),
