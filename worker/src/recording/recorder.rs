@@ -213,8 +213,10 @@ impl Recorder<'_> {
                 starts_with_key,
             } => {
                 let init = self.store_init(writing, init).await?;
-                // Times of an index rise, whatever became of the clock.
-                let start_ms = start_ms.max(writing.end_ms);
+                // Times of an index rise, whatever became of the clock; and pictures that are missing have a gap, though by the clock of
+                // the next connection none may be.
+                let missing_ms = u64::from(writing.gap.is_some());
+                let start_ms = start_ms.max(writing.end_ms + missing_ms);
                 self.tell_gap(writing, start_ms).await;
                 let segment = Segment {
                     start_ms,
