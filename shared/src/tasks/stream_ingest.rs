@@ -256,6 +256,8 @@ pub struct StreamDrops {
     pub decode_errors: u64,
     /// Frames dropped, oldest first, because describing did not keep up.
     pub describer_behind: u64,
+    /// Frames that came after their window was described: the source sent them late, or decoding did not keep up.
+    pub late: u64,
     /// Pictures that were not recorded, up to the next key frame, because the store did not keep up.
     pub recorder_behind: u64,
 }

@@ -93,6 +93,8 @@ struct Stretch {
     pending: Option<Pending>,
     segment: Option<Open>,
     part: Part,
+    /// How long the two newest pictures lasted of which that is known.
+    lasted: [Option<i64>; 2],
     /// The sound that its init segment names.
     track: Option<SoundTrack>,
     /// What the next fragment has of it.
@@ -207,12 +209,9 @@ impl Muxer {
     pub fn break_off(&mut self, pieces: &mut Vec<Piece>) {
         let Some(mut stretch) = self.stretch.take() else { return };
         if let Some(last) = stretch.pending.take() {
-            let lasts = stretch
-                .part
-                .samples
-                .last()
-                .map_or(USUAL_PICTURE_TICKS, |sample| i64::from(sample.duration));
-            let end = last.decoded + lasts;
+            // The shorter of the two before: one of them may have been the last before a pause of the source.
+            let lasts = stretch.lasted.iter().flatten().min();
+            let end = last.decoded + lasts.copied().unwrap_or(USUAL_PICTURE_TICKS);
             stretch.write(last, end, &mut self.fragments, pieces);
         }
         stretch.end(&mut self.fragments, pieces);
@@ -231,6 +230,7 @@ impl Stretch {
             pending: None,
             segment: None,
             part: Part::default(),
+            lasted: [None; 2],
             track,
             sound: None,
             begun: false,
@@ -268,6 +268,7 @@ impl Stretch {
             shown,
             decoded,
         } = picture;
+        self.lasted = [self.lasted[1], Some(end - decoded)];
         let part = &mut self.part;
         part.samples.push(Sample {
             duration: u32::try_from(end - decoded).unwrap_or(1),

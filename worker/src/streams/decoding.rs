@@ -1,6 +1,7 @@
 //! The stage between the links of a live stream: runs of pictures to media children, reports of frames back.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use super::reading::{Reading, Turn};
 use super::scribe::count_sampled;
 use super::shutter::{Roll, Shutter};
 use super::status::Status;
-use super::watchdog::Watchdog;
+use super::watchdog::LEAST_PATIENCE;
 use crate::media_pool::{MediaError, MediaPool};
 use crate::protocol_streams::{
     Analyse, GateState, KEY_FRAME, KeyFrameInput, PacketInfo, PacketsInput, Sampled, Verdict,
@@ -34,57 +35,27 @@ const RUN_SPAN_MS: (f64, f64) = (200.0, 1_000.0);
 const ASKED_SPAN_MS: u64 = 50;
 /// Text is read only while less than this waits: it takes longest and matters least, milliseconds.
 const READING_BACKLOG_MS: u64 = 1_500;
+/// Patience with pictures that decode to nothing, in multiples of the time from one wanted frame to the next.
+const GAPS: f64 = 4.0;
+/// Key frames that were decoded and gave no frame, after which the source is to blame: they come, and are damaged.
+const KEYS_IN_VAIN: usize = 2;
 /// Pause while no media child can be had.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What the stage and the source tell each other.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Health {
-    frames: Mutex<Watch>,
+    /// Frames have come of this connection.
+    decoded: AtomicBool,
     broken: Mutex<Option<SourceDown>>,
     broke: Notify,
 }
 
-#[derive(Debug)]
-struct Watch {
-    dog: Watchdog,
-    /// Pictures are with a media child, or wait for one: that no frame comes says nothing about the source.
-    busy: bool,
-}
-
 impl Health {
-    pub(super) fn new(fps: f64) -> Self {
-        let dog = Watchdog::new(Duration::from_secs_f64(1.0 / fps), Instant::now());
-        Self {
-            frames: Mutex::new(Watch { dog, busy: false }),
-            broken: Mutex::default(),
-            broke: Notify::new(),
-        }
-    }
-
     /// A new connection: what was is over.
     pub(super) fn restart(&self) {
-        self.watch().dog.excuse(Instant::now());
+        self.decoded.store(false, Ordering::Relaxed);
         self.broken.lock().expect("nothing that holds this lock panics").take();
-    }
-
-    /// No pictures came, so that no frame could.
-    pub(super) fn excuse(&self) {
-        self.watch().dog.excuse(Instant::now());
-    }
-
-    /// When to look whether frames have stopped coming.
-    pub(super) fn deadline(&self) -> Instant {
-        self.watch().dog.deadline()
-    }
-
-    /// Whether pictures arrive and decode to nothing.
-    pub(super) fn is_stalled(&self, now: Instant) -> bool {
-        let mut watch = self.watch();
-        if watch.busy {
-            watch.dog.excuse(now);
-        }
-        watch.dog.is_stalled(now)
     }
 
     /// Returns when the stage cannot go on with this source.
@@ -103,22 +74,57 @@ impl Health {
         self.broke.notify_one();
     }
 
-    fn busy(&self, busy: bool) {
-        self.watch().busy = busy;
-    }
-
-    fn frames(&self, came: bool) {
-        let now = Instant::now();
-        let mut watch = self.watch();
-        if came {
-            watch.dog.seen(now);
+    /// Pictures decode to nothing. What did decode is damaged now, and another connection may help at once.
+    fn decodes_no_more(&self) {
+        self.break_off(if self.decoded.load(Ordering::Relaxed) {
+            SourceDown::new(Cause::Network, "pictures arrive damaged and none decodes any more")
         } else {
-            watch.dog.excuse(now);
-        }
+            SourceDown::new(Cause::Codec, "pictures arrive and none decodes")
+        });
     }
+}
 
-    fn watch(&self) -> std::sync::MutexGuard<'_, Watch> {
-        self.frames.lock().expect("nothing that holds this lock panics")
+/// How long pictures have decoded to nothing, in time of the stream: a machine or a child that is held up is not the source's
+/// fault.
+#[derive(Debug, Default)]
+struct Vain {
+    /// Time of the first of them, milliseconds.
+    since_ms: Option<u64>,
+    /// Key frames among them.
+    keys: usize,
+}
+
+impl Vain {
+    /// A run came back that gave no frame. Answers for how long none did, milliseconds.
+    fn add(&mut self, run: &Tried, all_await_a_key: bool) -> u64 {
+        self.keys += run.keys;
+        if all_await_a_key && self.keys < KEYS_IN_VAIN {
+            // Nothing was tried: key frames are rare, or the last one was lost.
+            self.since_ms = None;
+            return 0;
+        }
+        let since_ms = *self.since_ms.get_or_insert(run.first_ms);
+        run.last_ms.saturating_sub(since_ms)
+    }
+}
+
+/// What there was to decode in a run.
+struct Tried {
+    pictures: u64,
+    keys: usize,
+    first_ms: u64,
+    last_ms: u64,
+}
+
+impl Tried {
+    fn of(run: &Run) -> Self {
+        let times = || run.pictures.iter().map(|picture| picture.t_ms);
+        Self {
+            pictures: run.pictures.len() as u64,
+            keys: run.pictures.iter().filter(|picture| picture.is_key).count(),
+            first_ms: times().min().unwrap_or_default(),
+            last_ms: times().max().unwrap_or_default(),
+        }
     }
 }
 
@@ -146,6 +152,7 @@ struct Memory {
     shutter: Shutter,
     /// The newest picture that passed the gate was not read: the next key frame is, whatever the gate says of it.
     unread: bool,
+    vain: Vain,
     runs: u64,
     crashes: u32,
     last_crash: Instant,
@@ -161,6 +168,7 @@ impl Decoding<'_> {
             budget: Budget::new(now),
             shutter: self.shutter,
             unread: false,
+            vain: Vain::default(),
             runs: 0,
             crashes: 0,
             last_crash: now,
@@ -170,13 +178,14 @@ impl Decoding<'_> {
             None => (1_000.0 / self.fps).clamp(RUN_SPAN_MS.0, RUN_SPAN_MS.1) as u64,
         };
         while let Some(run) = self.packets.next_run(span_ms).await {
-            self.health.busy(true);
-            let pictures = run.pictures.len() as u64;
-            match self.decode(&mut memory, run).await {
-                Ok(sampled) => self.pass_on(&mut memory, sampled, pictures),
-                Err(error) => self.recover(&mut memory, &error, pictures).await,
+            let tried = Tried::of(&run);
+            if run.after_gap {
+                memory.vain = Vain::default();
             }
-            self.health.busy(false);
+            match self.decode(&mut memory, run).await {
+                Ok(sampled) => self.pass_on(&mut memory, sampled, &tried),
+                Err(error) => self.recover(&mut memory, &error, tried.pictures).await,
+            }
         }
     }
 
@@ -293,7 +302,7 @@ impl Decoding<'_> {
         groups::parse(&answer)
     }
 
-    fn pass_on(&self, memory: &mut Memory, mut sampled: Sampled, pictures: u64) {
+    fn pass_on(&self, memory: &mut Memory, mut sampled: Sampled, tried: &Tried) {
         memory.budget.charge(sampled.cpu_us);
         if let Some(gate) = sampled.gate.take() {
             memory.gate = Some(gate);
@@ -302,9 +311,15 @@ impl Decoding<'_> {
             memory.crashes = 0;
         }
         count_sampled(self.status, &sampled);
-        let waits_for_key = u64::from(sampled.awaiting_key) >= pictures;
-        if !sampled.frames.is_empty() || waits_for_key {
-            self.health.frames(!sampled.frames.is_empty());
+        if sampled.frames.is_empty() {
+            let all_await_a_key = u64::from(sampled.awaiting_key) >= tried.pictures;
+            if memory.vain.add(tried, all_await_a_key) >= self.patience_ms() {
+                memory.vain = Vain::default();
+                self.health.decodes_no_more();
+            }
+        } else {
+            memory.vain = Vain::default();
+            self.health.decoded.store(true, Ordering::Relaxed);
         }
         let dropped = self.frames.push(sampled.frames) as u64;
         if dropped > 0 {
@@ -349,7 +364,12 @@ impl Decoding<'_> {
             }
         }
         self.packets.gap();
-        self.health.frames(false);
+        memory.vain = Vain::default();
+    }
+
+    /// How long pictures may decode to nothing, milliseconds of the stream.
+    fn patience_ms(&self) -> u64 {
+        LEAST_PATIENCE.as_millis().max((GAPS * 1_000.0 / self.fps) as u128) as u64
     }
 }
 
@@ -375,4 +395,29 @@ pub(super) fn pack(pictures: &[Picture]) -> (Vec<PacketInfo>, Bytes) {
         });
     }
     (packets, Bytes::from(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(first_ms: u64, keys: usize) -> Tried {
+        Tried {
+            pictures: 10,
+            keys,
+            first_ms,
+            last_ms: first_ms + 900,
+        }
+    }
+
+    #[test]
+    fn waiting_for_a_key_frame_is_patient_until_key_frames_come_in_vain() {
+        let mut vain = Vain::default();
+        let told: Vec<u64> = (0..20).map(|second| vain.add(&run(second * 1_000, 0), true)).collect();
+        assert_eq!(told, [0; 20], "none has come yet");
+        assert_eq!(vain.add(&run(20_000, 1), false), 900, "the first does not decode");
+        assert_eq!(vain.add(&run(21_000, 0), true), 0, "the next may");
+        assert_eq!(vain.add(&run(22_000, 1), false), 900);
+        assert_eq!(vain.add(&run(23_000, 0), true), 1_900, "it did not");
+    }
 }

@@ -27,7 +27,7 @@ use super::scribe::Scribe;
 use super::shutter::Shutter;
 use super::status::{Status, Video};
 use super::view::View;
-use super::watchdog::{LEAST_PATIENCE, Watchdog};
+use super::watchdog::Watchdog;
 use super::windows::LATENESS_MS;
 use crate::recording::muxer;
 use crate::recording::recorder::Recorder;
@@ -133,7 +133,7 @@ impl Live<'_> {
     }
 
     async fn watch_all(&self, spool: &Spool, scribe: &mut Scribe<'_>) -> Result<StreamEnd, Failure> {
-        let (packets, frames, health) = (PacketLink::default(), FrameLink::default(), Health::new(self.fps));
+        let (packets, frames, health) = (PacketLink::default(), FrameLink::default(), Health::default());
         let (over, is_over) = oneshot::channel();
         let read = async {
             let read = self.read(&packets, spool, &health).await;
@@ -169,14 +169,21 @@ impl Live<'_> {
             frames.close();
             Ok(())
         };
-        let (ended, (), ()) = tokio::try_join!(read, decode, self.describe(&frames, scribe))?;
+        let (ended, (), ()) = tokio::try_join!(read, decode, self.describe(&packets, &frames, scribe))?;
         Ok(ended)
     }
 
-    async fn describe(&self, frames: &FrameLink, scribe: &mut Scribe<'_>) -> Result<(), Failure> {
+    async fn describe(&self, packets: &PacketLink, frames: &FrameLink, scribe: &mut Scribe<'_>) -> Result<(), Failure> {
         loop {
-            let overdue = scribe.overdue_at().map(|at_ms| at_ms.saturating_sub(self.now_ms()));
-            let overdue = Duration::from_millis(overdue.unwrap_or(u64::MAX / 2)).min(FOREVER);
+            let overdue_ms = scribe.overdue_at();
+            let overdue = async {
+                let wait_ms = overdue_ms.map_or(u64::MAX / 2, |at_ms| at_ms.saturating_sub(self.now_ms()));
+                tokio::time::sleep(Duration::from_millis(wait_ms).min(FOREVER)).await;
+                // A decoder that is behind, or has just been started, may have frames of the window yet.
+                packets
+                    .passed(overdue_ms.unwrap_or_default().saturating_sub(LATENESS_MS))
+                    .await;
+            };
             let taken = tokio::select! {
                 biased;
                 () = scribe.told() => {
@@ -184,8 +191,8 @@ impl Live<'_> {
                     continue;
                 }
                 taken = frames.take() => taken,
-                () = tokio::time::sleep(overdue) => {
-                    scribe.write_until(self.now_ms().saturating_sub(LATENESS_MS)).await?;
+                () = overdue => {
+                    scribe.write_until(overdue_ms.unwrap_or_default().saturating_sub(LATENESS_MS)).await?;
                     continue;
                 }
             };
@@ -259,10 +266,7 @@ impl Live<'_> {
     fn tell_connected(&self, playing: &Playing) {
         let url = &self.source.checked;
         tracing::info!(%url, codec = ?playing.codec(), size = ?playing.size(), "the stream plays");
-        self.status.plays(Video {
-            codec: playing.codec(),
-            size: playing.size(),
-        });
+        self.status.plays(video_of(playing));
     }
 
     fn went_down(&self, reader: &mut Reader, down: &SourceDown, lived: Duration) -> Result<Duration, Failure> {
@@ -294,7 +298,7 @@ impl Live<'_> {
             None => REST,
         };
         let end = loop {
-            let look_at = dog.deadline().min(health.deadline()).min(deadline);
+            let look_at = dog.deadline().min(deadline);
             let item = tokio::select! {
                 biased;
                 down = health.broken() => break End::Down(down),
@@ -309,10 +313,10 @@ impl Live<'_> {
                     if now >= deadline {
                         break End::Over(StreamEnd::Duration);
                     }
-                    match stalled(&dog, health, now) {
-                        Some(down) => break End::Down(down),
-                        None => continue,
+                    if dog.is_stalled(now) {
+                        break End::Down(SourceDown::new(Cause::Timeout, "no pictures arrive any more"));
                     }
+                    continue;
                 }
             };
             if Instant::now() >= deadline {
@@ -333,8 +337,10 @@ impl Live<'_> {
                     lost,
                 }) => {
                     pictures += 1;
-                    if dog.seen(Instant::now()) >= LEAST_PATIENCE {
-                        health.excuse();
+                    dog.seen(Instant::now());
+                    if is_key {
+                        // Cameras change both without a word.
+                        self.status.shows(video_of(playing));
                     }
                     let wall_ms = clock.place(media_s, self.clock().now_ms());
                     reader.newest_ms = clock.newest_ms();
@@ -438,17 +444,12 @@ impl Live<'_> {
     }
 }
 
-/// Why a connection that says nothing more is down. No frame can come of pictures that do not.
-fn stalled(dog: &Watchdog, health: &Health, now: Instant) -> Option<SourceDown> {
-    if dog.is_stalled(now) {
-        return Some(SourceDown::new(Cause::Timeout, "no pictures arrive any more"));
+/// What a connection says of its pictures.
+fn video_of(playing: &Playing) -> Video {
+    Video {
+        codec: playing.codec(),
+        size: playing.size(),
     }
-    if dog.quiet(now) >= LEAST_PATIENCE {
-        health.excuse();
-        return None;
-    }
-    let down = || SourceDown::new(Cause::Codec, "pictures arrive and none decodes");
-    health.is_stalled(now).then(down)
 }
 
 /// A picture as it arrived, placed on the wall clock.

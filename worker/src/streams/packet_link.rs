@@ -50,6 +50,8 @@ pub struct Run {
 pub struct PacketLink {
     queue: Mutex<PictureQueue>,
     changed: Notify,
+    /// Its reader has come further.
+    moved: Notify,
     most_pictures: usize,
     most_bytes: usize,
 }
@@ -66,6 +68,7 @@ impl PacketLink {
         Self {
             queue: Mutex::default(),
             changed: Notify::new(),
+            moved: Notify::new(),
             most_pictures,
             most_bytes,
         }
@@ -73,12 +76,15 @@ impl PacketLink {
 
     /// Forgets what waits: the next run is after a gap.
     pub fn clear(&self) {
-        let closed = self.queue().closed;
-        *self.queue() = PictureQueue {
+        let mut queue = self.queue();
+        *queue = PictureQueue {
             gap_ahead: true,
-            closed,
+            closed: queue.closed,
+            in_hand_ms: queue.in_hand_ms,
             ..PictureQueue::default()
         };
+        drop(queue);
+        self.moved.notify_waiters();
     }
 
     /// Adds a picture. Answers how many were dropped, itself included.
@@ -109,9 +115,22 @@ impl PacketLink {
         ends.map_or(0, |((first, _), (last, _))| last.t_ms.saturating_sub(first.t_ms))
     }
 
+    /// Returns once nothing before this time of the stream waits any more, or is with the reader.
+    pub async fn passed(&self, t_ms: u64) {
+        loop {
+            let moved = self.moved.notified();
+            if self.queue().oldest_ms().is_none_or(|oldest| oldest >= t_ms) {
+                return;
+            }
+            moved.await;
+        }
+    }
+
     /// The next run: as soon as it spans `span_ms` of the stream, is as large as a run may be, or has stopped growing.
-    /// `None` once the link is closed and empty.
+    /// `None` once the link is closed and empty. Whoever asks is done with the one before.
     pub async fn next_run(&self, span_ms: u64) -> Option<Run> {
+        self.queue().in_hand_ms = None;
+        self.moved.notify_waiters();
         loop {
             let changed = self.changed.notified();
             let look = self.queue().look(span_ms);
@@ -152,6 +171,8 @@ struct PictureQueue {
     /// Dropping, until a key frame comes.
     skipping: bool,
     closed: bool,
+    /// The earliest time of the run that the reader has, milliseconds.
+    in_hand_ms: Option<u64>,
 }
 
 impl PictureQueue {
@@ -203,12 +224,21 @@ impl PictureQueue {
             pictures.extend(self.pictures.pop_front().map(|(next, _)| next));
         }
         self.bytes -= pictures.iter().map(|picture| picture.data.len()).sum::<usize>();
+        self.in_hand_ms = pictures.iter().map(|picture| picture.t_ms).min();
         Some(Run { pictures, after_gap })
+    }
+
+    /// The earliest time that waits or is with the reader. Pictures that come out of order are not far from it.
+    fn oldest_ms(&self) -> Option<u64> {
+        self.in_hand_ms
+            .or_else(|| self.pictures.front().map(|(first, _)| first.t_ms))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn picture(t_ms: u64, is_key: bool, bytes: usize) -> Picture {
@@ -275,6 +305,22 @@ mod tests {
         link.push(picture(4, true, 4));
         let run = link.next_run(0).await.expect("what came afterwards");
         assert_eq!((times(&run), run.after_gap), (vec![4], true));
+    }
+
+    #[tokio::test]
+    async fn a_time_has_passed_once_its_pictures_are_neither_waiting_nor_with_the_reader() {
+        let link = PacketLink::default();
+        link.passed(u64::MAX).await;
+        link.push(picture(10, true, 1));
+        link.push(picture(20, false, 1));
+        link.passed(10).await;
+        let passed = link.passed(30);
+        tokio::pin!(passed);
+        assert!(passed.as_mut().now_or_never().is_none(), "they wait");
+        assert!(link.next_run(0).await.is_some());
+        assert!(passed.as_mut().now_or_never().is_none(), "they are being decoded");
+        assert!(link.next_run(10_000).now_or_never().is_none());
+        passed.await;
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use retina::client::{
     Credentials as RetinaCredentials, Demuxed, Described, InitialTimestampPolicy, PlayOptions, Session, SessionGroup,
     SessionOptions, SetupOptions, TcpTransportOptions, Transport, UdpTransportOptions,
 };
-use retina::codec::{CodecItem, FrameFormat};
+use retina::codec::{CodecItem, FrameFormat, ParametersRef};
 use url::Url;
 use zoetrope_shared::stream_source::Credentials;
 use zoetrope_shared::tasks::stream_ingest::StreamTransport;
@@ -60,7 +60,7 @@ pub struct RtspPlaying {
     pub codec: Codec,
     /// The sound that comes beside them: AAC or G.711, if it was asked for and is there.
     pub track: Option<SoundTrack>,
-    /// Width and height, pixels, where the description says them.
+    /// Width and height, pixels, as the newest parameters say them; unknown as long as none have come.
     pub size: Option<(u32, u32)>,
     /// Whether packets come over the connection itself.
     pub over_tcp: bool,
@@ -163,6 +163,9 @@ impl RtspPlaying {
             match item.map_err(|error| down("read", &error))? {
                 CodecItem::VideoFrame(frame) if frame.stream_id() == self.video => {
                     let (told_key, lost) = (frame.is_random_access_point(), frame.loss());
+                    if frame.has_new_parameters() {
+                        self.size = size_of(self.demuxed.streams()[self.video].parameters());
+                    }
                     let media_s = frame.timestamp().elapsed_secs();
                     let mut data = frame.into_data();
                     // The library counts only IDR pictures of H.265, and puts parameter sets before those alone;
@@ -210,7 +213,7 @@ impl RtspPlaying {
     /// What a decoder has to know before the first picture, Annex B.
     fn parameter_sets(&self) -> Vec<u8> {
         match self.demuxed.streams()[self.video].parameters() {
-            Some(retina::codec::ParametersRef::Video(video)) => video.extra_data().to_vec(),
+            Some(ParametersRef::Video(video)) => video.extra_data().to_vec(),
             _ => Vec::new(),
         }
     }
@@ -252,10 +255,7 @@ fn first_video(session: &Session<Described>) -> Result<Video, SourceDown> {
                 continue;
             }
         };
-        let size = match stream.parameters() {
-            Some(retina::codec::ParametersRef::Video(video)) => Some(video.pixel_dimensions()),
-            _ => None,
-        };
+        let size = size_of(stream.parameters());
         return Ok(Video { index, codec, size });
     }
     let detail = if others.is_empty() {
@@ -266,13 +266,21 @@ fn first_video(session: &Session<Described>) -> Result<Video, SourceDown> {
     Err(SourceDown::new(Cause::Codec, detail))
 }
 
+/// Width and height, pixels.
+fn size_of(parameters: Option<ParametersRef<'_>>) -> Option<(u32, u32)> {
+    match parameters {
+        Some(ParametersRef::Video(video)) => Some(video.pixel_dimensions()),
+        _ => None,
+    }
+}
+
 /// The first track of AAC, as far as a file can hold it, or of G.711.
 fn first_sound(session: &Session<Described>) -> Option<(usize, SoundTrack)> {
     let tracks = session.streams().iter().enumerate();
     tracks
         .filter(|(_, stream)| stream.media() == "audio")
         .find_map(|(index, stream)| {
-            let Some(retina::codec::ParametersRef::Audio(audio)) = stream.parameters() else {
+            let Some(ParametersRef::Audio(audio)) = stream.parameters() else {
                 return None;
             };
             let law = match stream.encoding_name() {

@@ -98,9 +98,13 @@ impl<'a> Scribe<'a> {
             if let (Some(desk), Some(jpeg)) = (&mut self.desk, frame.picture.clone()) {
                 desk.saw(Shot { t_ms: frame.t_ms, jpeg });
             }
+            let late = u64::from(self.windows.is_late(frame.t_ms));
             let dropped = self.windows.push(frame) as u64;
-            if dropped > 0 {
-                self.status.count(|counts| counts.drops.describer_behind += dropped);
+            if dropped + late > 0 {
+                self.status.count(|counts| {
+                    counts.drops.describer_behind += dropped;
+                    counts.drops.late += late;
+                });
             }
         }
     }

@@ -92,7 +92,7 @@ pub struct Standing {
     pub phase: Phase,
     /// Why its source is away, in a sentence.
     pub detail: Option<String>,
-    /// What the source says, as of the newest connection.
+    /// What the source says of the pictures that came last.
     pub video: Option<Video>,
     /// What was counted so far.
     pub counts: StreamCounts,
@@ -136,6 +136,11 @@ impl Status {
         (inner.detail, inner.video) = (None, Some(video));
         inner.phase = Phase::Live;
         self.tell(&mut inner);
+    }
+
+    /// What plays shows this from here on.
+    pub fn shows(&self, video: Video) {
+        self.inner().video = Some(video);
     }
 
     /// The source is away.

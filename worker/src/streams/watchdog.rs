@@ -35,8 +35,8 @@ impl Watchdog {
         }
     }
 
-    /// Something came. The answer is how long nothing had.
-    pub fn seen(&mut self, now: Instant) -> Duration {
+    /// Something came.
+    pub fn seen(&mut self, now: Instant) {
         let gap = now.saturating_duration_since(self.last);
         self.last = now;
         if self.gaps.len() < REMEMBERED {
@@ -48,17 +48,6 @@ impl Watchdog {
         if self.next.is_multiple_of(RECKON_EVERY) {
             self.usual = p99(&self.gaps);
         }
-        gap
-    }
-
-    /// How long nothing has come.
-    pub fn quiet(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.last)
-    }
-
-    /// The time that does not count: whoever should have delivered was held up by us.
-    pub fn excuse(&mut self, now: Instant) {
-        self.last = now;
     }
 
     /// When it is stalled unless something comes.

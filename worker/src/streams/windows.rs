@@ -166,6 +166,12 @@ impl Windows {
         dropped
     }
 
+    /// Whether every window that this time lies in was given out: a frame of it comes too late to be described.
+    pub fn is_late(&self, t_ms: u64) -> bool {
+        let windows = self.shape.windows_at(t_ms);
+        !windows.is_empty() && *windows.end() < self.from
+    }
+
     /// The windows that end at or before this time of the stream, oldest first.
     pub fn close_until(&mut self, t_ms: u64) -> Vec<Window> {
         let shape = self.shape;
@@ -332,6 +338,7 @@ mod tests {
         assert_eq!(windows.close_until(1_000).len(), 1);
         windows.push(&frame(200));
         assert_eq!(windows.close_all(), []);
+        assert!(windows.is_late(200) && !windows.is_late(1_000));
     }
 
     /// Windows that are closed at each of these frames.

@@ -46,6 +46,38 @@ fn parameter_sets_say_size_and_order() {
     }
 }
 
+#[test]
+fn the_last_picture_after_a_pause_is_not_taken_to_last_as_long_as_the_pause() {
+    // Of x264 without B pictures, so that pictures are decoded when they are shown.
+    let sets = ["6742c00ada0a11f97011000003000100000300148f1226a0", "68ce0fc8"].map(unhex);
+    let key = [
+        &[0, 0, 0, 1][..],
+        &sets[0],
+        &[0, 0, 0, 1],
+        &sets[1],
+        &[0, 0, 0, 1, 0x65, 0x88],
+    ]
+    .concat();
+    let (mut muxer, mut pieces) = (Muxer::default(), Vec::new());
+    for (place, ms) in [0, 100, 200, 5_800].into_iter().enumerate() {
+        let picture = Picture {
+            data: if place == 0 {
+                key.clone()
+            } else {
+                vec![0, 0, 1, 0x41, 0x9a]
+            }
+            .into(),
+            codec: Codec::H264,
+            is_key: place == 0,
+            ticks: ms * 90,
+            wall_ms: 1_000_000,
+        };
+        muxer.push(&picture, &mut pieces).expect("the parameter sets read");
+    }
+    muxer.break_off(&mut pieces);
+    assert_eq!(pieces.last(), Some(&Piece::End { duration_ms: 5_900 }));
+}
+
 fn pictures() -> impl Strategy<Value = Vec<Picture>> {
     // Steps of a usual stream, back and forth, with now and then a leap of any length.
     let step = prop_oneof![

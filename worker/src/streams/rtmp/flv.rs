@@ -2,6 +2,7 @@
 //! both as Chinese encoders number it and as "Enhanced RTMP 1" names it. What comes out is Annex B.
 
 use crate::protocol_streams::Codec;
+use crate::recording::parameters::ParameterSets;
 use crate::streams::length_prefixed::Units;
 
 /// What a tag holds.
@@ -38,6 +39,13 @@ impl VideoReader {
     /// How pictures are coded; not known before the parameters came.
     pub(super) fn codec(&self) -> Option<Codec> {
         self.parameters.as_ref().map(|(codec, _)| *codec)
+    }
+
+    /// Width and height, pixels, as the parameters say them.
+    pub(super) fn size(&self) -> Option<(u32, u32)> {
+        let (codec, units) = self.parameters.as_ref()?;
+        let facts = ParameterSets::within(*codec, &units.sets)?.facts().ok()?;
+        Some((facts.width, facts.height))
     }
 
     /// Reads a tag.

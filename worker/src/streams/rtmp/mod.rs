@@ -356,10 +356,13 @@ impl RtmpPlaying {
     }
 
     fn take_video(&mut self, time: u32, tag: &[u8]) -> Result<(), SourceDown> {
-        let read = self
-            .video
-            .read(tag)
-            .map_err(|detail| SourceDown::new(Cause::Codec, detail))?;
+        // What played until now and cannot be read any more is damaged; a codec that is not taken shows at the beginning.
+        let played = self.clock.last.is_some();
+        let cause = if played { Cause::Network } else { Cause::Codec };
+        let read = self.video.read(tag).map_err(|detail| SourceDown::new(cause, detail))?;
+        if read == Tag::Parameters {
+            self.size = self.video.size().or(self.size);
+        }
         let Tag::Picture {
             data,
             is_key,

@@ -203,6 +203,63 @@ async fn sound_that_is_asked_for_comes_with_the_pictures_and_counts_from_the_fir
     assert_eq!(told, ["picture", "sound [2] at 0", "track of 48000"]);
 }
 
+/// A configuration record of H.264 with one parameter set of each sort, in its tag.
+fn parameters(sps: &[u8]) -> Vec<u8> {
+    let pps = [104, 206, 15, 200];
+    let head = [
+        0x17,
+        0,
+        0,
+        0,
+        0,
+        1,
+        sps[1],
+        sps[2],
+        sps[3],
+        0xff,
+        0xe1,
+        0,
+        sps.len() as u8,
+    ];
+    [&head[..], sps, &[1, 0, 4], &pps].concat()
+}
+
+#[tokio::test]
+async fn other_parameters_in_mid_stream_are_another_size_and_damage_is_no_codec() {
+    // By x264, of 160 x 120 and of 320 x 240 pixels.
+    let small = [
+        103, 66, 192, 10, 218, 10, 17, 249, 112, 17, 0, 0, 3, 0, 1, 0, 0, 3, 0, 20, 143, 18, 38, 160,
+    ];
+    let large = [
+        103, 66, 192, 11, 218, 5, 7, 236, 4, 64, 0, 0, 3, 0, 64, 0, 0, 5, 35, 197, 10, 168,
+    ];
+    let (listener, address) = listening().await;
+    let serve = async {
+        let mut server = Server::accept(&listener).await;
+        server.until_play().await;
+        for sps in [&small[..], &large] {
+            server.send(kind::VIDEO, 5, &parameters(sps)).await;
+            server.send(kind::VIDEO, 5, &KEY).await;
+        }
+        // A codec that nobody has heard of.
+        server.send(kind::VIDEO, 5, &[0x1f, 1, 0, 0, 0]).await;
+        server
+    };
+    let play = async {
+        let mut playing = camera().play(address).await.expect("it plays");
+        let mut sizes = Vec::new();
+        loop {
+            match playing.next().await {
+                Ok(_) => sizes.push(playing.size),
+                Err(down) => break (sizes, down.cause),
+            }
+        }
+    };
+    let (_server, (sizes, cause)) = tokio::join!(serve, play);
+    assert_eq!(sizes, [Some((160, 120)), Some((320, 240))]);
+    assert_eq!(cause, Cause::Network, "it would not be tried again for half a minute");
+}
+
 /// What a server that answers `play` in this way brings about.
 async fn down_after(answer: impl AsyncFn(&mut Server)) -> SourceDown {
     let (listener, address) = listening().await;
