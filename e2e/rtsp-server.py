@@ -8,7 +8,8 @@ Mounts:
     /h264 /h265         video alone
     /h264aac /h264pcmu  with audio beside it
     /still              H.264, nothing moves
-    /slow               H.264, one picture a second
+    /slow               H.264, one picture a second, a key frame every --slow-gop of them
+    /camera             --camera: one path whose pictures are others when the server is started again
     /file               --file, once for every client
     /replay             --file without end, shared
     /<video>-<sound>-<name>
@@ -41,6 +42,8 @@ def arguments():
     parser.add_argument("--size", default="640x360")
     parser.add_argument("--fps", type=int, default=15)
     parser.add_argument("--gop", type=int, default=15, help="pictures from one key frame to the next")
+    parser.add_argument("--slow-gop", type=int, default=1, help="the same of /slow")
+    parser.add_argument("--camera", choices=["h264", "h265"], default="h264", help="how /camera is compressed")
     return parser.parse_args()
 
 
@@ -56,6 +59,7 @@ def launches(args):
         return f"{encoder} ! video/x-h264,profile=baseline ! rtph264pay name=pay0 pt=96 config-interval=1"
 
     h265 = f"x265enc tune=zerolatency speed-preset=ultrafast key-int-max={args.gop} ! rtph265pay name=pay0 pt=96 config-interval=1"
+    thrifty = h265.replace("x265enc ", 'x265enc option-string="pools=none:frame-threads=1" ')
     aac = " audiotestsrc is-live=true ! audio/x-raw,rate=44100,channels=2 ! avenc_aac ! rtpmp4gpay name=pay1 pt=97"
     pcmu = " audiotestsrc is-live=true ! audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay name=pay1 pt=0"
     still = f"videotestsrc is-live=true pattern=smpte75 ! video/x-raw,width={width},height={height},framerate={args.fps}/1 ! "
@@ -65,13 +69,14 @@ def launches(args):
         "/h264aac": raw("ball", args.fps) + h264(args.gop) + aac,
         "/h264pcmu": raw("ball", args.fps) + h264(args.gop) + pcmu,
         "/still": still + h264(args.gop),
-        "/slow": raw("ball", 1) + h264(1),
+        "/slow": raw("ball", 1) + h264(args.slow_gop),
+        "/camera": raw("ball", args.fps) + {"h264": h264(args.gop), "h265": thrifty}[args.camera],
     }
     videos = {
         "h264": h264(args.gop),
         "h264b": f"x264enc speed-preset=superfast bframes=2 b-adapt=false key-int-max={args.gop} bitrate=500 threads=1 rc-lookahead=0"
         " ! video/x-h264,profile=main ! rtph264pay name=pay0 pt=96 config-interval=1",
-        "h265": h265.replace("x265enc ", 'x265enc option-string="pools=none:frame-threads=1" '),
+        "h265": thrifty,
     }
     for video, encoder in videos.items():
         for sound, more in {"none": "", "aac": aac, "pcmu": pcmu}.items():

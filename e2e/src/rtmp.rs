@@ -10,9 +10,10 @@ use tokio::task::JoinSet;
 use crate::ports::free_port;
 
 const ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
+/// What its film is as long as nobody asks for another.
+const SIZE: &str = "320x240";
 /// Ten seconds of H.264 with B-frames and a key frame a second, and AAC.
-const FILM: &str = "-f lavfi -i testsrc2=size=320x240:rate=15 -f lavfi -i sine -t 10 -c:v libx264 -preset veryfast -g 15 -bf 2 \
-    -pix_fmt yuv420p -c:a aac -f flv";
+const FILM: &str = "-f lavfi -i sine -t 10 -c:v libx264 -preset veryfast -g 15 -bf 2 -pix_fmt yuv420p -c:a aac -f flv";
 
 /// A server of one film, which it repeats. Killed when dropped.
 #[derive(Debug)]
@@ -28,19 +29,20 @@ impl RtmpServer {
 
     /// Makes the film in this folder, and serves it.
     pub async fn start(folder: &Path) -> Self {
-        let film = folder.join("film.flv");
-        let made = ffmpeg(FILM).arg(&film).status().await;
-        assert!(
-            made.is_ok_and(|status| status.success()),
-            "ffmpeg should make a film: `make setup`"
-        );
         let mut server = Self {
-            film,
+            film: make(folder, SIZE).await,
             port: free_port(),
             serving: JoinSet::new(),
         };
         server.restart();
         server
+    }
+
+    /// Kills it, and serves a film in pictures of another size on the same port.
+    pub async fn become_another(&mut self, folder: &Path, size: &str) {
+        self.film = make(folder, size).await;
+        self.kill().await;
+        self.restart();
     }
 
     /// The URL of the one stream.
@@ -68,6 +70,18 @@ impl RtmpServer {
             }
         });
     }
+}
+
+/// Makes a film in a folder.
+async fn make(folder: &Path, size: &str) -> PathBuf {
+    let film = folder.join(format!("film-{size}.flv"));
+    let pictures = format!("-f lavfi -i smptebars=size={size}:rate=15 {FILM}");
+    let made = ffmpeg(&pictures).arg(&film).status().await;
+    assert!(
+        made.is_ok_and(|status| status.success()),
+        "ffmpeg should make a film: `make setup`"
+    );
+    film
 }
 
 fn ffmpeg(words: &str) -> Command {

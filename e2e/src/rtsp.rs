@@ -91,6 +91,13 @@ impl RtspServer {
         self.deaths
     }
 
+    /// Kills it, and starts it again on the same port with other arguments.
+    pub async fn become_another(&mut self, args: &[&str]) {
+        self.kill().await;
+        self.args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        self.restart().await;
+    }
+
     fn signal(&self, signal: Signal) {
         let id = self.child.id().expect("the server should be running");
         let pid = Pid::from_raw(id.cast_signed()).expect("process ids should not be 0");

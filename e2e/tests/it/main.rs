@@ -9,6 +9,7 @@ mod contract;
 mod drain;
 mod every_kind;
 mod failures;
+mod faulty;
 mod following;
 mod live_readers;
 mod live_redis;

@@ -44,14 +44,14 @@ fn complaints(input: &str) -> Output {
         .expect("`make setup` installs ffmpeg")
 }
 
-fn decodes(input: &str) {
+pub(crate) fn decodes(input: &str) {
     let output = complaints(input);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.is_empty(), "{input}: {said}");
 }
 
 /// Show times of a file's pictures, seconds.
-fn pictures(file: &Path) -> Vec<f64> {
+pub(crate) fn pictures(file: &Path) -> Vec<f64> {
     let arguments = [
         "-v",
         "error",

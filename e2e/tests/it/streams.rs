@@ -11,7 +11,7 @@ use zoetrope_e2e::{RtspServer, Stage, StageBuilder, descendants_of, free_port, o
 const KEYS: &str = "SECRETS_KEYS";
 const KEY: &str = "test:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 /// What a worker holds of a media child: its socket, its standard error, its process.
-const FILES_A_CHILD: usize = 3;
+pub(crate) const FILES_A_CHILD: usize = 3;
 /// Longest wait for a cause to be shown. The promise is 10 s, 15 s for a frozen server; a busy machine gets more.
 const CAUSE_LIMIT: Duration = Duration::from_secs(60);
 
@@ -309,7 +309,7 @@ async fn a_video_is_read_to_its_end_from_a_form_and_from_an_upload() {
 }
 
 /// Descriptors and processes of a worker once they have stopped becoming fewer: sessions are ended in the background.
-async fn settled(worker: rustix::process::Pid) -> (usize, usize) {
+pub(crate) async fn settled(worker: rustix::process::Pid) -> (usize, usize) {
     let look = || (open_files(worker), descendants_of(worker).len());
     let mut ticks = tokio::time::interval(Duration::from_millis(500));
     let mut last = look();
