@@ -207,6 +207,7 @@ impl Work<'_> {
             services: self.services,
             source,
             recorder,
+            began_ms,
             from_ms: began_ms + self.last.map_or(0, |scene| scene.start_ms),
             status,
             stop: stop.clone(),

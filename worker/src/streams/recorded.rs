@@ -30,6 +30,8 @@ pub struct RecordedApart<'a> {
     pub source: Source,
     /// Who writes it down.
     pub recorder: Recorder<'a>,
+    /// Unix milliseconds of the stream's time 0.
+    pub began_ms: u64,
     /// Nothing is older than this, Unix milliseconds.
     pub from_ms: u64,
     /// Counts, and how this source is.
@@ -48,14 +50,14 @@ struct Reader {
 }
 
 impl RecordedApart<'_> {
-    /// Records until it has to stop.
+    /// Records until it has to stop, or the source has come to its end.
     pub async fn run(&self) -> Result<(), Failure> {
         let spool = Spool::default();
         let read = async {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => {}
-                never = self.read(&spool) => match never {},
+                () = self.read(&spool) => {}
             }
             spool.close();
             Ok(())
@@ -65,7 +67,7 @@ impl RecordedApart<'_> {
     }
 
     /// Reads one connection after the other.
-    async fn read(&self, spool: &Spool) -> std::convert::Infallible {
+    async fn read(&self, spool: &Spool) {
         let mut reader = Reader {
             backoff: Backoff::default(),
             newest_ms: self.from_ms,
@@ -74,7 +76,10 @@ impl RecordedApart<'_> {
             has_played: false,
         };
         loop {
-            let connected = self.source.play(self.services, reader.connections).await;
+            let connected = self
+                .source
+                .play(self.services, reader.connections, self.elapsed(&reader))
+                .await;
             reader.connections += 1;
             let mut lived = Duration::ZERO;
             // What may not be connected to now is away: the source that is watched goes on.
@@ -89,6 +94,7 @@ impl RecordedApart<'_> {
                     spool.set_sound(playing.track());
                     let down = self.watch(&mut playing, &mut reader, spool).await;
                     playing.leave().await;
+                    let Some(down) = down else { return };
                     lived = since.elapsed();
                     down
                 }
@@ -106,6 +112,13 @@ impl RecordedApart<'_> {
         }
     }
 
+    /// How much of a source that has an end is over: nothing of one that has not played yet.
+    fn elapsed(&self, reader: &Reader) -> Duration {
+        let began = reader.has_played || self.from_ms > self.began_ms;
+        let now_ms = if began { self.services.clock.now_ms() } else { 0 };
+        Duration::from_millis(now_ms.saturating_sub(self.began_ms))
+    }
+
     fn plays(&self, playing: &Playing) {
         let url = &self.source.checked;
         tracing::info!(%url, codec = ?playing.codec(), size = ?playing.size(), "the source that is recorded plays");
@@ -115,10 +128,11 @@ impl RecordedApart<'_> {
         });
     }
 
-    /// Reads one connection until it ends. Nobody looks at its pictures, so they are taken together.
-    async fn watch(&self, playing: &mut Playing, reader: &mut Reader, spool: &Spool) -> SourceDown {
+    /// Reads one connection until it ends: why it is down, `None` if the source has come to its end. Nobody looks at its pictures,
+    /// so they are taken together.
+    async fn watch(&self, playing: &mut Playing, reader: &mut Reader, spool: &Spool) -> Option<SourceDown> {
         let mut clock = StreamClock::new(reader.newest_ms);
-        let mut dog = Watchdog::new(reader.expected_gap, Instant::now());
+        let mut dog = Watchdog::new(reader.expected_gap.max(playing.usual_gap()), Instant::now());
         let (mut pictures, mut rested) = (0_u64, true);
         loop {
             let item = tokio::select! {
@@ -133,12 +147,17 @@ impl RecordedApart<'_> {
                     if pictures > 0 {
                         reader.expected_gap = (reader.expected_gap * 2).clamp(SLOW_SOURCE, SLOWEST_SOURCE);
                     }
-                    return SourceDown::new(Cause::Timeout, "no pictures arrive any more");
+                    return Some(SourceDown::new(Cause::Timeout, "no pictures arrive any more"));
                 }
             };
             rested = !playing.waits_for_us();
             match item {
-                Err(down) => return down,
+                Err(down) => return Some(down),
+                Ok(Item::End) => return None,
+                Ok(Item::Gap) => {
+                    spool.break_off(GapCause::Source);
+                    self.status.count(|counts| counts.drops.network_loss += 1);
+                }
                 Ok(Item::Track(track)) => spool.set_sound(Some(track)),
                 Ok(Item::Sound(frame)) => spool.push_sound(frame),
                 Ok(Item::Report { media_s, sender_s }) => clock.report(media_s, sender_s),

@@ -63,7 +63,6 @@ impl Place {
 }
 
 /// Reads one connection.
-#[derive(Debug)]
 pub(super) struct Reader {
     pub(super) fetcher: Fetcher,
     pub(super) pool: MediaPool,
@@ -75,8 +74,8 @@ pub(super) struct Reader {
     pub(super) kept: Kept,
 }
 
-/// What many segments have in common.
-#[derive(Debug, Default)]
+/// What many segments have in common. Holds a key, so it is not to be shown.
+#[derive(Default)]
 pub(super) struct Kept {
     key: Option<(Url, [u8; KEY_BYTES])>,
     map: Option<(Url, Option<BytePart>, Bytes)>,
