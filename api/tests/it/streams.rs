@@ -126,7 +126,7 @@ async fn what_does_not_fit_is_refused_at_its_place() {
         (json!({}), "invalid_input", "/url"),
         (json!({"url": 5}), "invalid_input", "/url"),
         (json!({"url": "camera"}), "url_forbidden", "/url"),
-        (json!({"url": "http://camera.example.com/"}), "url_forbidden", "/url"),
+        (json!({"url": "ftp://camera.example.com/"}), "url_forbidden", "/url"),
         (json!({"url": "rtsp://127.0.0.1/live"}), "url_forbidden", "/url"),
         (
             json!({"url": CAMERA, "detect_url": "rtsp://10.0.0.1/"}),

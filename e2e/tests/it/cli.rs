@@ -180,7 +180,7 @@ async fn what_is_no_stream_is_neither_started_nor_watched_nor_stopped() {
         "{task}"
     );
 
-    for url in ["https://camera.example.com/live", "rtsp://10.0.0.1/live", "camera"] {
+    for url in ["ftp://camera.example.com/live", "rtsp://10.0.0.1/live", "camera"] {
         let ran = zoetrope(&stage, &["stream", "start", url]).await;
         assert!(ran.code == Some(2) && ran.stderr.contains("/url"), "{url}: {ran:?}");
     }

@@ -436,7 +436,7 @@ mod tests {
         let url = "rtsp://camera.example.com/a";
         let cases = [
             (json!({}), "/url"),
-            (json!({"url": "http://camera.example.com/a"}), "/url"),
+            (json!({"url": "ftp://camera.example.com/a"}), "/url"),
             (json!({"url": "rtsp://169.254.169.254/"}), "/url"),
             (json!({"url": url, "detect_url": "rtsp://127.0.0.1/"}), "/detect_url"),
             (json!({"url": url, "media_types": ["audio"]}), "/media_types"),
