@@ -164,7 +164,7 @@ impl RtspPlaying {
                 CodecItem::VideoFrame(frame) if frame.stream_id() == self.video => {
                     let (told_key, lost) = (frame.is_random_access_point(), frame.loss());
                     if frame.has_new_parameters() {
-                        self.size = size_of(self.demuxed.streams()[self.video].parameters());
+                        self.size = size_of(&self.demuxed.streams()[self.video]);
                     }
                     let media_s = frame.timestamp().elapsed_secs();
                     let mut data = frame.into_data();
@@ -255,7 +255,7 @@ fn first_video(session: &Session<Described>) -> Result<Video, SourceDown> {
                 continue;
             }
         };
-        let size = size_of(stream.parameters());
+        let size = size_of(stream);
         return Ok(Video { index, codec, size });
     }
     let detail = if others.is_empty() {
@@ -267,8 +267,8 @@ fn first_video(session: &Session<Described>) -> Result<Video, SourceDown> {
 }
 
 /// Width and height, pixels.
-fn size_of(parameters: Option<ParametersRef<'_>>) -> Option<(u32, u32)> {
-    match parameters {
+fn size_of(stream: &retina::client::Stream) -> Option<(u32, u32)> {
+    match stream.parameters() {
         Some(ParametersRef::Video(video)) => Some(video.pixel_dimensions()),
         _ => None,
     }

@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use zoetrope_e2e::{Compression, Footage, RtmpServer, RtspServer, Sender, Stage};
 
-use super::{Beside, assert_recovered_in_time, assert_untouched, count, plays_on, reconnects, reconnects_for, started};
+use super::{Beside, assert_recovered, assert_untouched, count, plays_on, reconnects, reconnects_for, started};
 use crate::recordings::{check_export, decodes, list, number, recordings, text};
 use crate::stream_records::{steer, until};
 
@@ -99,7 +99,7 @@ async fn another_codec_than_was_described(stage: &Stage, camera: Sender, then: &
     );
     steer(stage, &id, "stop").await;
     check_sides(stage, &id, &sides).await;
-    assert_recovered_in_time(stage, &camera.url());
+    assert_recovered(stage, &camera.url());
 }
 
 /// `GStreamer`'s server goes, and comes back with another codec and another size under the same URL.
@@ -119,7 +119,7 @@ async fn another_rtsp_server(stage: &Stage) {
     assert_reconnected_to_a_server_that_was_away(&status);
     steer(stage, &id, "stop").await;
     check_sides(stage, &id, &sides).await;
-    assert_recovered_in_time(stage, &url);
+    assert_recovered(stage, &url);
 }
 
 /// FFmpeg's server goes, and comes back with pictures of another size.
@@ -140,7 +140,7 @@ async fn another_rtmp_server(stage: &Stage) {
     assert_reconnected_to_a_server_that_was_away(&status);
     steer(stage, &id, "stop").await;
     check_sides(stage, &id, &sides).await;
-    assert_recovered_in_time(stage, &url);
+    assert_recovered(stage, &url);
 }
 
 fn assert_reconnected_to_a_server_that_was_away(status: &Value) {
