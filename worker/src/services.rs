@@ -37,6 +37,8 @@ use crate::writing::templates::Templates;
 
 /// One that reads text, one that decodes meanwhile.
 const LEAST_LIVE_CHILDREN: usize = 2;
+/// Films that are read in real time at once: they take little time and hold a media child each.
+const PACED_FILMS: usize = 16;
 /// ONNX Runtime where no setting names it: whichever the system's loader finds.
 const USUAL_ONNXRUNTIME: &str = "libonnxruntime.so";
 /// Of a folder's name; each is one of 62.
@@ -75,6 +77,8 @@ pub struct Services {
     pub wants: Wants,
     /// Films that are read at a time.
     pub film_slots: Arc<Semaphore>,
+    /// Whose turn it is to read a film in real time.
+    pub paced_film_slots: Arc<Semaphore>,
     /// Providers of AI services.
     pub providers: Providers,
     /// The operator's own detector, which runs in media children.
@@ -155,6 +159,7 @@ impl Services {
             live: LiveLink::at(settings.live_redis()),
             wants: Wants::default(),
             film_slots: Arc::new(Semaphore::new(settings.max_workers as usize)),
+            paced_film_slots: Arc::new(Semaphore::new(PACED_FILMS)),
             providers,
             detector: detector.map(Arc::new),
             whisper: whisper.map(Arc::from),

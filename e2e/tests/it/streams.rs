@@ -6,6 +6,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 use zoetrope_e2e::{RtspServer, Stage, StageBuilder, descendants_of, free_port, open_files};
+use zoetrope_shared::wire::parse_rfc3339_ms;
 
 /// A key of 32 bytes, for tests only.
 const KEYS: &str = "SECRETS_KEYS";
@@ -306,6 +307,32 @@ async fn a_video_is_read_to_its_end_from_a_form_and_from_an_upload() {
         (&json!(8), &json!(4)),
         "{task}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_video_in_real_time_has_each_scene_no_sooner_than_its_time_in_it() {
+    let stage = stage().start().await;
+    let upload = stage
+        .http
+        .post_file("/api/v1/uploads", "film.mp4", film(stage.dir()))
+        .await;
+    let input =
+        json!({"media": {"artifact": upload.body["artifact"]}, "realtime": true, "fps": 5, "window": {"size_s": 1}});
+    let id = stage.http.submit("stream_ingest", &json!({"input": input})).await;
+    let task = stage.http.until_ended(&id).await;
+    assert_eq!(task["result"]["ended_by"], "end_of_file", "{task}");
+    let page = stage.http.get(&format!("/api/v1/tasks/{id}/scenes")).await.body;
+    let scenes = page["items"].as_array().expect("a list of scenes");
+    assert_eq!(scenes.len(), 6, "{page}");
+    let ms = |time: &Value| {
+        let time = time.as_str().expect("a time");
+        parse_rfc3339_ms(time).expect("it is RFC 3339")
+    };
+    let started_ms = ms(&task["started_at"]);
+    for scene in scenes {
+        let end_ms = scene["end_ms"].as_u64().expect("a time of the film");
+        assert!(ms(&scene["wall_start"]) >= started_ms + end_ms, "{scene}");
+    }
 }
 
 /// Descriptors and processes of a worker once they have stopped becoming fewer: sessions are ended in the background.

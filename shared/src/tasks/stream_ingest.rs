@@ -55,10 +55,15 @@ pub struct StreamIngestInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 8192)]
     pub url: Option<String>,
-    /// A video: MP4, MOV, Matroska, ``WebM`` or AVI, at most 500 MB. It is read as fast as it decodes.
+    /// A video: MP4, MOV, Matroska, ``WebM`` or AVI, at most 500 MB. It is read as fast as it decodes, or in `realtime`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = MediaRef, required = false)]
     pub media: Option<MediaRef>,
+    /// Whether `media` is read no faster than it plays, as if it were live: for demonstrations and tests, and where each
+    /// scene is to come when its time in the video does. A `url` is always read in real time.
+    #[serde(default)]
+    #[schema(default = false)]
+    pub realtime: bool,
     /// How a live stream's packets travel: `tcp` inside the RTSP connection, or `udp` beside it. RTMP and HLS have `tcp` alone.
     #[serde(default)]
     #[schema(default = "tcp")]
@@ -360,6 +365,13 @@ fn check(input: &Value) -> Result<(), Vec<FieldError>> {
             "/store",
             FieldCode::Invalid,
             "belongs to a live stream, `url`: a video is there already",
+        );
+    }
+    if typed.realtime && typed.media.is_none() {
+        wrong(
+            "/realtime",
+            FieldCode::Invalid,
+            "belongs to `media`: a live stream is read in real time by itself",
         );
     }
     if typed.retention.is_some() && !typed.store {

@@ -220,6 +220,7 @@ fn a_stream_has_one_source_and_what_belongs_to_a_model_needs_one() {
         "belongs to `url`",
     );
     one(json!({"url": url, "password": "a"}), "/password", "needs `username`");
+    one(json!({"url": url, "realtime": true}), "/realtime", "belongs to `media`");
     one(json!({"url": url, "fps": 31}), "/fps", "from 0.02 to 30");
     one(
         json!({"url": url, "window": {"size_s": 60, "hop_s": 1}}),

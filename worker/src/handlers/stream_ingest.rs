@@ -256,7 +256,9 @@ impl Work<'_> {
 
     async fn film(&self, input: &StreamIngestInput, media: &MediaRef) -> Result<StreamIngestOutput, Failure> {
         let tenant = super::tenant_of(self.attempt)?;
-        let narrator = Narrator::of(self.services, input, None, self.last)?;
+        // In real time a model may fall behind, as with a live stream; else the film waits for it.
+        let hop = input.realtime.then(|| Duration::from_millis(self.shape.hop_ms));
+        let narrator = Narrator::of(self.services, input, hop, self.last)?;
         let began_ms = self.services.clock.now_ms();
         let status = self.status(Phase::Waiting);
         let stop = self.attempt.stop_token();
@@ -267,6 +269,7 @@ impl Work<'_> {
             media,
             fps: self.shape.least_fps(input.fps),
             shape: self.shape,
+            realtime: input.realtime,
             duration: input.duration.map(Duration::from_secs_f64),
             last: self.last,
             status: &status,

@@ -1,10 +1,11 @@
-//! A film: fetched to a private file, and read piece by piece by a media child of its own, as fast as it decodes.
-//! Nothing is dropped, and a worker that takes over goes on where the last scene ended.
+//! A film: fetched to a private file, and read piece by piece by a media child of its own, as fast as it decodes or in real
+//! time. Nothing is dropped, and a worker that takes over goes on where the last scene ended.
 
 use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::{Instant, sleep_until};
 use zoetrope_queue::Failure;
 use zoetrope_shared::media::{MAX_VIDEO_BYTES, MediaRef};
 use zoetrope_shared::tasks::stream_ingest::{Scene, StreamEnd};
@@ -22,6 +23,8 @@ use crate::services::Services;
 
 /// Frames of one piece.
 const PIECE_FRAMES: u32 = 16;
+/// In real time frames come no later than this after their time, at so many pieces a second.
+const PIECES_A_SECOND: f64 = 5.0;
 /// Crashes at one place of a film after which it is given up.
 const MAX_CRASHES: u32 = 2;
 
@@ -39,6 +42,8 @@ pub struct Film<'a> {
     pub fps: f64,
     /// Its windows.
     pub shape: WindowShape,
+    /// Whether it is read no faster than it plays.
+    pub realtime: bool,
     /// How much of it.
     pub duration: Option<Duration>,
     /// The last scene that was written before this attempt.
@@ -53,7 +58,11 @@ impl Film<'_> {
     /// Reads it to the end. The answer is why it ended, and the time of the last frame, ms.
     pub async fn run(&self, mut scribe: Scribe<'_>) -> Result<(StreamEnd, u64), Failure> {
         self.status.phase(Phase::Waiting);
-        let slot = self.services.film_slots.acquire().await;
+        let slots = match self.realtime {
+            true => &self.services.paced_film_slots,
+            false => &self.services.film_slots,
+        };
+        let slot = slots.acquire().await;
         let _slot = slot.map_err(|_| Failure::retryable("media_unavailable", "the worker is stopping"))?;
         self.status.phase(Phase::Fetching);
         let folder = media_file::folder(self.services)?;
@@ -73,6 +82,10 @@ impl Film<'_> {
         let mut gate: Option<GateState> = None;
         let mut shutter = self.shutter;
         let mut crashes = 0;
+        let timetable = self.realtime.then(|| Timetable {
+            began: Instant::now(),
+            from_ms,
+        });
         while from_ms < until_ms {
             let input = self.piece(path, from_ms, gate.clone(), shutter);
             let mut roll = Roll::default();
@@ -102,16 +115,21 @@ impl Film<'_> {
                 self.status
                     .share(next_ms as f64 / length_ms.min(until_ms).max(1) as f64);
             }
+            if let (Some(timetable), Some(last)) = (&timetable, sampled.frames.last()) {
+                timetable.wait(last.t_ms, scribe).await?;
+            }
             scribe.take(&sampled.frames);
-            scribe.write_until(next_ms.min(until_ms)).await?;
+            let read_ms = next_ms.min(until_ms);
+            if let Some(timetable) = &timetable {
+                timetable.wait(read_ms, scribe).await?;
+            }
+            scribe.write_until(read_ms).await?;
             if end {
                 // One piece may reach past the time that was asked for, and to the end of the film.
-                let reached_ms = next_ms.max(video.duration_ms.unwrap_or(0));
-                let in_full = reached_ms < until_ms;
-                return Ok(if in_full {
-                    StreamEnd::EndOfFile
-                } else {
-                    StreamEnd::Duration
+                let in_full = next_ms.max(video.duration_ms.unwrap_or(0)) < until_ms;
+                return Ok(match in_full {
+                    true => StreamEnd::EndOfFile,
+                    false => StreamEnd::Duration,
                 });
             }
             if next_ms <= from_ms {
@@ -131,7 +149,7 @@ impl Film<'_> {
             path: path.display().to_string(),
             from_ms,
             fps: self.fps,
-            max_frames: PIECE_FRAMES,
+            max_frames: self.piece_frames(),
             gate,
             analyse: Analyse {
                 texts: PIECE_FRAMES,
@@ -139,6 +157,34 @@ impl Film<'_> {
                 pictures: shutter.wish(),
                 ..Analyse::default()
             },
+        }
+    }
+
+    fn piece_frames(&self) -> u32 {
+        match self.realtime {
+            true => ((self.fps / PIECES_A_SECOND) as u32).clamp(1, PIECE_FRAMES),
+            false => PIECE_FRAMES,
+        }
+    }
+}
+
+/// When what of a film is due that is read in real time.
+struct Timetable {
+    began: Instant,
+    /// Time of the film at which it began, milliseconds.
+    from_ms: u64,
+}
+
+impl Timetable {
+    /// Waits for a time of the film, and writes what a model says meanwhile.
+    async fn wait(&self, t_ms: u64, scribe: &mut Scribe<'_>) -> Result<(), Failure> {
+        let due = self.began + Duration::from_millis(t_ms.saturating_sub(self.from_ms));
+        loop {
+            tokio::select! {
+                biased;
+                () = scribe.told() => scribe.write_told().await?,
+                () = sleep_until(due) => return Ok(()),
+            }
         }
     }
 }
