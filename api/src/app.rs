@@ -44,7 +44,7 @@ use crate::limits::{
 use crate::link::{Link, Plain};
 use crate::live::{events, process_frame, scenes, socket};
 use crate::recordings::grant::GrantKey;
-use crate::recordings::{export, media, overview, player, playlist};
+use crate::recordings::{export, media, overview, player, playlist, still};
 use crate::service::metrics::Metrics;
 use crate::service::{
     backlog, docs, health, hello, kinds, metrics, providers, queue_status, rules, spend, usage, voices, workers,
@@ -300,7 +300,7 @@ fn cors(allowed_origins: &[String]) -> CorsLayer {
             named("ratelimit-policy"),
             idempotency::REPLAYED,
             idempotency::EXISTING,
-            streams::snapshot::FRAME_AT,
+            still::FRAME_AT,
             request_id::HEADER,
         ])
 }

@@ -15,8 +15,8 @@ use zoetrope_shared::tasks::{self, KINDS, Kind, Slot};
 use zoetrope_shared::telemetry::{self, Span};
 
 use crate::handlers::{
-    self, content_generation, echo, image_analysis, ocr, scene_description, step_detection, stream_ingest, stream_test,
-    transcription, voice_synthesis, voices,
+    self, content_generation, echo, image_analysis, ocr, recording_snapshot, scene_description, step_detection,
+    stream_ingest, stream_test, transcription, voice_synthesis, voices,
 };
 use crate::providers::fault::{LIMIT_REACHED, NO_SEAT};
 use crate::services::Services;
@@ -82,6 +82,10 @@ pub static HANDLERS: &[Row] = &[
     Row {
         kind: "stream_test",
         run: |services, attempt| Box::pin(stream_test::run(services, attempt)),
+    },
+    Row {
+        kind: "recording_snapshot",
+        run: |services, attempt| Box::pin(recording_snapshot::run(services, attempt)),
     },
 ];
 

@@ -20,6 +20,7 @@ pub mod protocol_audio;
 pub mod protocol_images;
 pub mod protocol_sources;
 pub mod protocol_steps;
+pub mod protocol_stills;
 pub mod protocol_streams;
 pub mod protocol_view;
 

@@ -104,6 +104,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> anyhow::Res
         services.media.close();
         services.live_media.close();
         services.segments.close();
+        services.stills.close();
         NOTHING_LEFT
     };
     way_out.step("end media children", SHORT_STEP, end_children).await;

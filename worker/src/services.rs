@@ -39,6 +39,8 @@ use crate::writing::templates::Templates;
 const LEAST_LIVE_CHILDREN: usize = 2;
 /// Films that are read in real time at once: they take little time and hold a media child each.
 const PACED_FILMS: usize = 16;
+/// Pictures that are taken out of recordings at a time: each may hold as many bytes as a child takes.
+const STILLS_AT_ONCE: usize = 2;
 /// ONNX Runtime where no setting names it: whichever the system's loader finds.
 const USUAL_ONNXRUNTIME: &str = "libonnxruntime.so";
 /// Of a folder's name; each is one of 62.
@@ -65,6 +67,10 @@ pub struct Services {
     pub live_media: MediaPool,
     /// Children that take segments of HLS apart: what is recorded waits for no text that is read in a picture.
     pub segments: MediaPool,
+    /// Children that take pictures out of recordings: whoever looks back holds up nothing that goes on now, nor waits for it.
+    pub stills: MediaPool,
+    /// Whose turn it is to have one taken.
+    pub still_slots: Arc<Semaphore>,
     /// Decoders of streams that need more than key frames.
     pub decoders: DecoderGroups,
     /// What live streams run on.
@@ -141,6 +147,10 @@ impl Services {
             readable: Vec::new(),
             ..live_children.clone()
         };
+        let still_children = MediaPoolConfig {
+            max_children: STILLS_AT_ONCE,
+            ..segment_children.clone()
+        };
         let live_media = MediaPool::new(live_children, metrics.clone());
         let artifacts = Artifacts::open(&settings.artifacts_url, clock.clone())?;
         Ok(Self {
@@ -154,6 +164,8 @@ impl Services {
             decoders: DecoderGroups::new(live_media.clone()),
             live_media,
             segments: MediaPool::new(segment_children, metrics.clone()),
+            stills: MediaPool::new(still_children, metrics.clone()),
+            still_slots: Arc::new(Semaphore::new(STILLS_AT_ONCE)),
             live_thread: LiveThread::start().context("start the thread of live streams")?,
             reading,
             live: LiveLink::at(settings.live_redis()),

@@ -82,7 +82,7 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/streams/{id}/stop", STREAMS),
     ("POST", "/api/v1/streams/{id}/test", STREAMS),
     ("GET", "/api/v1/streams/{id}/status", SCENES),
-    ("GET", "/api/v1/streams/{id}/snapshot", SCENES),
+    ("GET", "/api/v1/streams/{id}/snapshot", Access::Media(RECORDED)),
     ("GET", "/api/v1/streams/{id}/recordings", Access::AnyOf(RECORDED)),
     ("GET", "/api/v1/streams/{id}/playlist.m3u8", Access::Media(RECORDED)),
     ("GET", "/api/v1/streams/{id}/segments/{name}", Access::Media(RECORDED)),

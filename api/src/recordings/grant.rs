@@ -27,6 +27,9 @@ const PURPOSE: &str = "zoetrope recording v1";
 /// Path of the recordings, and what of them grants are for.
 const PREFIX: &str = "/api/v1/streams/";
 const GRANTED: [&str; 4] = ["playlist.m3u8", "segments", "init", "export"];
+/// Pictures are recorded ones at a time; without it, what is going on now.
+const PICTURES: &str = "snapshot";
+const TIME: &str = "at";
 
 /// What a grant allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,14 +151,20 @@ pub(crate) fn shown(app: &App, uri: &Uri) -> Option<Result<(Identity, Allowed), 
 pub(crate) fn is_granted(method: &Method, uri: &Uri) -> bool {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     let what = uri.path().strip_prefix(PREFIX).and_then(|rest| rest.split('/').nth(1));
-    reads && what.is_some_and(|what| GRANTED.contains(&what)) && grant_in(uri).is_some()
+    let has_time = || value_in(uri, TIME).is_some_and(|time| !time.is_empty());
+    let is_media = |what| GRANTED.contains(&what) || (what == PICTURES && has_time());
+    reads && what.is_some_and(is_media) && grant_in(uri).is_some()
 }
 
 fn grant_in(uri: &Uri) -> Option<String> {
+    value_in(uri, PARAMETER)
+}
+
+fn value_in(uri: &Uri, parameter: &str) -> Option<String> {
     let mut parameters = form_urlencoded::parse(uri.query()?.as_bytes());
     parameters
-        .find(|(name, _)| name == PARAMETER)
-        .map(|(_, grant)| grant.into_owned())
+        .find(|(name, _)| name == parameter)
+        .map(|(_, value)| value.into_owned())
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
@@ -220,6 +229,8 @@ mod tests {
         assert!(granted(Method::GET, "/api/v1/streams/cam/playlist.m3u8?grant=g"));
         assert!(granted(Method::HEAD, "/api/v1/streams/cam/segments/x.m4s?grant=g"));
         assert!(!granted(Method::GET, "/api/v1/streams/cam/playlist.m3u8?start=1"));
+        assert!(granted(Method::GET, "/api/v1/streams/cam/snapshot?at=5&grant=g"));
+        assert!(!granted(Method::GET, "/api/v1/streams/cam/snapshot?grant=g"));
         assert!(!granted(Method::POST, "/api/v1/streams/cam/export?grant=g"));
         assert!(!granted(Method::GET, "/api/v1/streams/cam/recordings?grant=g"));
         assert!(!granted(Method::GET, "/api/v1/tasks/playlist.m3u8?grant=g"));

@@ -55,6 +55,8 @@ pub(crate) struct RecordedRange {
     player: String,
     /// One MP4 of it; of at most 24 h.
     export: String,
+    /// Its first picture; `at` may be any time of it.
+    snapshot: String,
 }
 
 /// Not recorded.
@@ -164,6 +166,7 @@ impl Urls<'_> {
             playlist: self.part("playlist.m3u8", range),
             player: self.part("player", range),
             export: self.part("export", range),
+            snapshot: self.picture(range),
         }
     }
 
@@ -171,6 +174,15 @@ impl Urls<'_> {
         let (start, end) = (seconds(range.start_ms), seconds(range.end_ms));
         let grant = self.grant(range).replacen('?', "&", 1);
         format!("/api/v1/streams/{}/{what}?start={start}&end={end}{grant}", self.stream)
+    }
+
+    fn picture(&self, range: Range) -> String {
+        let grant = self.grant(range).replacen('?', "&", 1);
+        format!(
+            "/api/v1/streams/{}/snapshot?at={}{grant}",
+            self.stream,
+            seconds(range.start_ms)
+        )
     }
 
     fn live(&self, what: &str) -> String {

@@ -49,7 +49,7 @@ impl Range {
 }
 
 /// Unix seconds, with a fraction if need be.
-fn millis(text: &str) -> Result<u64, String> {
+pub(crate) fn millis(text: &str) -> Result<u64, String> {
     let seconds: Option<f64> = text.parse().ok();
     let seconds = seconds.filter(|seconds| (0.0..=LATEST_S).contains(seconds));
     let seconds = seconds.ok_or_else(|| "use Unix seconds, such as 1767225600 or 1767225600.5".to_owned())?;

@@ -1,9 +1,9 @@
 //! `GET /api/v1/streams/{id}/snapshot`. The worker that watches the stream makes a picture of its newest key frame when it is
-//! asked for one, and says so in its next report.
+//! asked for one, and says so in its next report. With `at` it is a picture of the recording: `recordings::still`.
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderName, HeaderValue, Uri, header};
+use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use tokio::time::{Instant, timeout_at};
 use utoipa_axum::router::OpenApiRouter;
@@ -16,40 +16,55 @@ use zoetrope_shared::wire::{Problem, ProblemCode, rfc3339_ms};
 use super::standing::{self, task_of};
 use crate::app::App;
 use crate::http::problem::Refusal;
-use crate::http::query::Query;
+use crate::http::query::{Query, pointer};
 use crate::limits::{MAX_SNAPSHOT_BYTES, SNAPSHOT_TIMEOUT};
+use crate::recordings::grant::{self, Allowed};
+use crate::recordings::still::{self, Asked, FRAME_AT};
 use crate::tenant::Caller;
-
-/// When the picture arrived, RFC 3339 with milliseconds.
-pub(crate) const FRAME_AT: HeaderName = HeaderName::from_static("frame-at");
 
 /// The route of this module.
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(stream_snapshot))
 }
 
-/// The newest picture
+/// A picture
 ///
 /// A JPEG of the newest key frame, its long side at most 1920 pixels. While the source is away it is the last one that came;
 /// `Frame-At` says when. Answered within ten seconds.
+///
+/// With `at`, of what was recorded then, also of a stream that is stopped: the last picture that was shown at or before that
+/// time, whether or not it is a key frame.
 #[utoipa::path(get, path = "/api/v1/streams/{id}/snapshot", tag = "streams",
-    params(("id" = String, Path, description = "The stream")),
+    params(
+        ("id" = String, Path, description = "The stream; with `at`, or the `stream_ingest` task that recorded by itself"),
+        ("at" = Option<f64>, Query, description = "Unix seconds: a picture of the recording. Left out: the newest one"),
+        ("width" = Option<u32>, Query, minimum = 16, maximum = 1920, description = "With `at`: pixels from left to right at most, 16 to 1920"),
+        ("grant" = Option<String>, Query, description = "With `at`: of a signed URL, instead of a key"),
+    ),
     responses(
         (status = 200, description = "The picture", content_type = "image/jpeg", body = Vec<u8>, headers(
-            ("Frame-At" = String, description = "When the picture arrived"),
+            ("Frame-At" = String, description = "When the picture arrived, or was shown first"),
         )),
-        (status = 404, description = "No such stream, or no picture has come yet", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such stream, no picture has come yet, or nothing is recorded at that time", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It is not started: `stream_stopped`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Redis or the store is away, or too many wait", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Redis, the store or the workers are away, or too many wait", body = Problem, content_type = "application/problem+json"),
     ))]
 async fn stream_snapshot(
     State(app): State<App>,
     Caller(tenant): Caller,
+    allowed: Allowed,
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, Refusal> {
-    Query::of(&uri, &[])?;
+    let query = Query::of(&uri, &["at", "width", grant::PARAMETER])?;
+    if let Some(asked) = Asked::of(&query)? {
+        return still::show(&app, &tenant, &allowed, &id, asked).await;
+    }
+    if query.get(grant::PARAMETER).is_some() {
+        let detail = "is missing: a signed URL shows what is recorded, and not what is going on now";
+        return Err(Refusal::invalid(pointer("at"), detail));
+    }
     let listed = super::known(&app, &tenant, &id).await?;
     let task = task_of(&app, &tenant, &listed.record).await?;
     let task = task.filter(|task| listed.record.started && !task.state.is_terminal());

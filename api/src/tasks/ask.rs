@@ -38,6 +38,9 @@ pub(crate) async fn outcome<T: DeserializeOwned>(
         Some(Task { error: Some(error), .. }) if error.code == ProblemCode::UrlForbidden.as_str() => {
             Err(Refusal::new(ProblemCode::UrlForbidden, error.message))
         }
+        Some(Task { error: Some(error), .. }) if error.code == ProblemCode::NotFound.as_str() => {
+            Err(Refusal::new(ProblemCode::NotFound, error.message))
+        }
         Some(Task { error: Some(error), .. }) => Err(Refusal::overloaded(error.message)),
         _ => Err(Refusal::overloaded("no worker has answered in time")),
     }

@@ -18,6 +18,7 @@ mod live_stage;
 mod openapi;
 mod outage;
 mod pictures;
+mod recorded_pictures;
 mod redis_server;
 mod rules;
 mod service;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use zoetrope_shared::wire::parse_rfc3339_ms;
 
 pub(crate) use self::operations::{
     BacklogArgs, FsckArgs, KeyCommand, KeyCreateArgs, LimitArgs, QueueCommand, Rated, WhomArgs, WorkerCommand,
@@ -311,6 +312,15 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("`{text}` is too long"))
 }
 
+/// Reads Unix seconds or RFC 3339, as Unix seconds.
+fn parse_time(text: &str) -> Result<f64, String> {
+    let written = || parse_rfc3339_ms(text).map(|ms| ms as f64 / 1_000.0);
+    let seconds = text.parse().ok().filter(|seconds: &f64| seconds.is_finite());
+    seconds
+        .or_else(written)
+        .ok_or_else(|| format!("`{text}` is no time; write Unix seconds, or such as 2026-11-22T09:30:00Z"))
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -320,6 +330,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_seconds_or_dates_with_a_zone() {
+        let read = |text| parse_time(text).ok();
+        assert_eq!(read("1795165200.007"), Some(1_795_165_200.007));
+        assert_eq!(read("2026-11-20T10:00:00.007+01:00"), Some(1_795_165_200.007));
+        for text in ["", "now", "inf", "NaN", "2026-11-20", "2026-11-20T10:00:00"] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 
     #[test]

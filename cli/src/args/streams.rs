@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::parse_duration;
+use super::{parse_duration, parse_time};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StreamCommand {
@@ -44,7 +44,8 @@ pub(crate) enum StreamCommand {
     ///
     /// Ends with 1 if it cannot be watched.
     Test(StreamTestArgs),
-    /// Write a stream's newest picture as a JPEG
+    /// Write a picture of a stream as a JPEG: the newest one, or one that was recorded
+    #[command(after_help = "Example: zoetrope stream snapshot st_01k8x3q0 --at 2026-11-22T09:30:00Z --out door.jpg")]
     Snapshot(StreamSnapshotArgs),
 }
 
@@ -203,8 +204,14 @@ pub(crate) struct StreamTestArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct StreamSnapshotArgs {
-    /// Id of the stream
+    /// Id of the stream; with --at, or of a `stream_ingest` task that recorded by itself
     pub(crate) id: String,
+    /// What was recorded at this time: Unix seconds, or such as 2026-11-22T09:30:00.5Z [default: the newest picture]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) at: Option<f64>,
+    /// Pixels from left to right at most, 16 to 1920
+    #[arg(long, value_name = "PIXELS", requires = "at")]
+    pub(crate) width: Option<u32>,
     /// Where to write it [default: the stream's id and .jpg]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

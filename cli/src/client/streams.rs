@@ -6,7 +6,7 @@ use zoetrope_shared::tasks::stream_test::StreamTestOutput;
 use zoetrope_shared::wire::{StreamPage, StreamStatusView, StreamView};
 
 use super::{ANSWER_LIMIT, Client, body};
-use crate::args::StreamListArgs;
+use crate::args::{StreamListArgs, StreamSnapshotArgs};
 use crate::exit::CliError;
 
 /// A picture of a stream.
@@ -14,7 +14,7 @@ use crate::exit::CliError;
 pub(crate) struct Picture {
     /// The JPEG.
     pub(crate) jpeg: Vec<u8>,
-    /// When it arrived.
+    /// When it arrived, or was shown first.
     pub(crate) taken_at: String,
 }
 
@@ -91,9 +91,19 @@ impl Client {
         body(self.send(request.timeout(ANSWER_LIMIT * 2)).await?).await
     }
 
-    /// A stream's newest picture.
-    pub(crate) async fn snapshot(&self, id: &str) -> Result<Picture, CliError> {
-        let request = self.http.get(self.url(&["api", "v1", "streams", id, "snapshot"]));
+    /// A picture of a stream: the newest one, or one that was recorded.
+    pub(crate) async fn snapshot(&self, wanted: &StreamSnapshotArgs) -> Result<Picture, CliError> {
+        let mut url = self.url(&["api", "v1", "streams", &wanted.id, "snapshot"]);
+        let asked = [
+            ("at", wanted.at.map(|at| at.to_string())),
+            ("width", wanted.width.map(|width| width.to_string())),
+        ];
+        for (name, value) in asked {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, &value);
+            }
+        }
+        let request = self.http.get(url);
         let response = self.send(request.timeout(ANSWER_LIMIT)).await?;
         let at = response.headers().get("frame-at").and_then(|at| at.to_str().ok());
         let taken_at = at.unwrap_or_default().to_owned();

@@ -3,10 +3,11 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use zoetrope_e2e::{SCREENSHOT, Stage, recording};
+use zoetrope_e2e::{RtspServer, SCREENSHOT, Stage, recording};
 use zoetrope_shared::tasks::KINDS;
 
 use crate::cli::zoetrope;
+use crate::recordings::{list, recordings};
 
 /// What is submitted of a kind, and the engines that its result names: a field each, and what stands there.
 struct Trial {
@@ -16,7 +17,7 @@ struct Trial {
     engines: &'static [(&'static str, &'static str)],
 }
 
-fn trials(frame: &str) -> Vec<Trial> {
+fn trials(frame: &str, recorded: Value) -> Vec<Trial> {
     let trial = |kind, file, input, engines| Trial {
         kind,
         file,
@@ -87,6 +88,8 @@ fn trials(frame: &str) -> Vec<Trial> {
             json!({"url": "rtsp://127.0.0.2:1/live"}),
             &[("/cause", "refused")],
         ),
+        // Decoded, and nothing made up.
+        trial("recording_snapshot", None, recorded, &[]),
     ]
 }
 
@@ -99,16 +102,32 @@ fn spoken(stage: &Stage) {
     assert!(said.expect("flite should be installed: `make setup`").success());
 }
 
+/// Some seconds of a camera, and a time of them.
+async fn recorded(stage: &Stage) -> Value {
+    let camera = RtspServer::start(&[]).await;
+    let input = json!({"url": camera.url("/h264"), "store": true, "duration": 5});
+    let id = stage.http.submit("stream_ingest", &json!({"input": input})).await;
+    stage.http.until_ended(&id).await;
+    let found = stage.http.get(&recordings(&id)).await.body;
+    json!({"stream": id, "at": list(&found, "ranges")[0]["start"], "width": 320})
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_runs_without_a_key_and_names_its_engine() {
-    let stage = Stage::builder().start().await;
+    // However full the disk of the tests is.
+    let stage = Stage::builder()
+        .env("RECORDING_MAX_DISK_PERCENT", "101")
+        .env("NETGUARD_ALLOW_CIDRS", "127.0.0.1/32,127.0.0.2/32")
+        .start()
+        .await;
     let film = recording::scrolled_and_typed(stage.dir());
     for (name, bytes) in [("shot.png", SCREENSHOT), ("film.mp4", &film)] {
         std::fs::write(stage.dir().join(name), bytes).expect("there should be room for a file");
     }
     spoken(&stage);
     let upload = stage.http.post_file("/api/v1/uploads", "shot.png", SCREENSHOT).await;
-    let trials = trials(upload.body["artifact"].as_str().expect("an upload is an artifact"));
+    let frame = upload.body["artifact"].as_str().expect("an upload is an artifact");
+    let trials = trials(frame, recorded(&stage).await);
     let tried: Vec<&str> = trials.iter().map(|trial| trial.kind).collect();
     for kind in KINDS {
         assert!(tried.contains(&kind.name), "`{}` should be tried here, too", kind.name);

@@ -23,6 +23,7 @@ mod provider_secrets;
 mod provider_ways;
 mod providers;
 mod readme;
+mod recorded_pictures;
 mod recordings;
 mod recordings_kept;
 mod steps;

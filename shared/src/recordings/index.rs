@@ -111,10 +111,26 @@ impl Recording<'_> {
         // What is shown at the start may have begun in the hour before.
         let before = pages.range(..start_ms / HOUR_MS).next_back().map(|(page, _)| *page);
         let first = before.unwrap_or(start_ms / HOUR_MS);
-        let wanted: Vec<u64> = pages
-            .range(first..=(end_ms / HOUR_MS).max(first))
-            .map(|(page, _)| *page)
-            .collect();
+        let wanted = pages.range(first..=(end_ms / HOUR_MS).max(first));
+        self.rows_of(wanted.map(|(page, _)| *page)).await
+    }
+
+    /// The rows of the hour that a time is in, and of the last hour before and the first hour after it that have any, oldest
+    /// first.
+    ///
+    /// # Errors
+    /// When the queue or the store does not answer.
+    pub async fn rows_around(&self, at_ms: u64) -> Result<Vec<Row>, RecordingError> {
+        let pages = self.queue.journal_pages(self.tenant.as_str(), self.stream).await?;
+        let hour = at_ms / HOUR_MS;
+        let before = pages.range(..hour).next_back();
+        let after = pages.range(hour + 1..).next();
+        let wanted = before.into_iter().chain(pages.get_key_value(&hour)).chain(after);
+        self.rows_of(wanted.map(|(page, _)| *page)).await
+    }
+
+    async fn rows_of(&self, pages: impl Iterator<Item = u64>) -> Result<Vec<Row>, RecordingError> {
+        let wanted: Vec<u64> = pages.collect();
         let pages: Vec<Page> = futures_util::stream::iter(wanted)
             .map(|page| self.page(page))
             .buffered(READS_AT_ONCE)

@@ -10,6 +10,7 @@ mod check;
 mod fragments;
 mod index;
 mod keep;
+mod moment;
 mod name;
 mod open_segment;
 mod pin;
@@ -25,6 +26,7 @@ pub use check::{MAX_SHOWN, RecordingFault, RecordingFinding, RecordingsReport, c
 pub use fragments::{FragmentError, Fragments, SOUND_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, timescales};
 pub use index::{HOUR_MS, Recording, RecordingError, StoredRecording, adopted_hours};
 pub use keep::{Keep, forget_if_empty, keep_within};
+pub use moment::{Moment, Unrecorded};
 pub use name::{InitName, SegmentName};
 pub use open_segment::OpenSegment;
 pub use pin::Pin;

@@ -7,6 +7,7 @@ pub mod content_generation;
 pub mod echo;
 pub mod image_analysis;
 pub mod ocr;
+pub mod recording_snapshot;
 pub mod scene_description;
 pub mod step_detection;
 pub mod stream_ingest;
@@ -37,6 +38,7 @@ pub static KINDS: &[Kind] = &[
     step_detection::KIND,
     stream_ingest::KIND,
     stream_test::KIND,
+    recording_snapshot::KIND,
 ];
 
 /// The kind of that wire name; dashes are read as underscores.

@@ -127,7 +127,7 @@ fn a_bad_value_names_its_setting_its_origin_and_what_is_allowed() {
         (
             "WORKER_KINDS",
             "ocr,magic",
-            "WORKER_KINDS (from the environment): `magic` is no kind; there are echo, ocr, image_analysis, scene_description, content_generation, voice_synthesis, transcription, voices, step_detection, stream_ingest, stream_test",
+            "WORKER_KINDS (from the environment): `magic` is no kind; there are echo, ocr, image_analysis, scene_description, content_generation, voice_synthesis, transcription, voices, step_detection, stream_ingest, stream_test, recording_snapshot",
         ),
         (
             "HOST",

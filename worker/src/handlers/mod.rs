@@ -5,6 +5,7 @@ pub mod echo;
 pub mod image_analysis;
 pub mod in_child;
 pub mod ocr;
+pub mod recording_snapshot;
 pub mod scene_description;
 pub mod step_detection;
 pub mod stream_ingest;

@@ -9,6 +9,7 @@ use anyhow::Context;
 use rustix::process::{Signal, getpid, kill_process};
 use zoetrope_worker::protocol::{self, Frame, MAX_MEDIA_BYTES, ProtocolError, Reply, Request};
 use zoetrope_worker::protocol_steps::STEPS;
+use zoetrope_worker::protocol_stills::STILL;
 use zoetrope_worker::{
     protocol_audio, protocol_images, protocol_sources as sources, protocol_streams as stream, protocol_view,
 };
@@ -125,6 +126,7 @@ fn work(engines: &mut Engines, frame: Frame, progress: &Progress<'_>) -> Result<
         stream::PACKETS => to_json(&streams::packets(engines, &parse(&request)?, &frame.body, progress)?),
         protocol_view::VIEW => to_json(&streams::view(engines, &parse(&request)?, &frame.body, progress)?),
         stream::FILE => to_json(&streams::file(engines, &parse(&request)?, progress)?),
+        STILL => to_json(&streams::still(engines, &parse(&request)?, frame.body, progress)?),
         sources::SOUND => streams::sound(&parse(&request)?, &frame.body),
         sources::DEMUX => streams::demux(&parse(&request)?, frame.body),
         stream::CLOSE => to_json(&streams::close(engines, &parse(&request)?)),

@@ -1,5 +1,6 @@
 //! Recording: compressed pictures of a live stream, as they came, written down as fragmented MP4. What needs no clock, no
-//! network and no disk is pure and has its tests in a file of its own; `recorder` does the input and output around it.
+//! network and no disk is pure and has its tests in a file of its own; `recorder` does the input and output around it, and
+//! `still` reads it again for a picture.
 //!
 //! ```text
 //! Source -pictures-> spool -> encoding -> muxer: units, parameters, order -> fragments -> parts of a segment -> rows of the index
@@ -26,3 +27,4 @@ mod disk;
 pub mod encoding;
 pub mod recorder;
 pub mod spool;
+pub mod still;

@@ -189,7 +189,7 @@ pub(crate) fn request(kind: &str, input: &impl Serialize) -> Result<Request, Med
 }
 
 /// A child's answer. One that was taken over by what it decodes can at most answer a false one of the right shape.
-pub(super) fn parse<Answer: DeserializeOwned>(answer: &[u8]) -> Result<Answer, MediaError> {
+pub(crate) fn parse<Answer: DeserializeOwned>(answer: &[u8]) -> Result<Answer, MediaError> {
     serde_json::from_slice(answer).map_err(|error| MediaError::Crashed(format!("answered nonsense ({error})")))
 }
 

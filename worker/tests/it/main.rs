@@ -21,6 +21,7 @@ mod pixels;
 mod process;
 mod provider_reports;
 mod providers;
+mod recorded_pictures;
 mod recording_files;
 mod recording_properties;
 mod recording_sound;

@@ -142,12 +142,17 @@ async fn test(client: &Client, args: &StreamTestArgs, output: Output) -> Result<
 
 /// The data is where the picture was written: a terminal takes no JPEG.
 async fn snapshot(client: &Client, args: &StreamSnapshotArgs, output: Output) -> Result<(), CliError> {
-    let picture = client.snapshot(&args.id).await?;
+    let picture = client.snapshot(args).await?;
     let usual = || PathBuf::from(format!("{}.jpg", args.id));
     let path = args.out.clone().unwrap_or_else(usual);
     let written = tokio::fs::write(&path, picture.jpeg).await;
     written.map_err(|error| CliError::usage(format!("{} cannot be written: {error}", path.display())))?;
-    out::note(&format!("zoetrope: it arrived at {}", plain(&picture.taken_at)));
+    let what = if args.at.is_some() {
+        "is shown from"
+    } else {
+        "arrived at"
+    };
+    out::note(&format!("zoetrope: it {what} {}", plain(&picture.taken_at)));
     let shown = path.display().to_string();
     match output {
         Output::Json => out::json(&serde_json::json!({"file": shown, "taken_at": picture.taken_at})),

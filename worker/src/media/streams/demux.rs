@@ -45,7 +45,8 @@ pub(super) fn run(input: &DemuxInput, body: Vec<u8>) -> Result<Vec<u8>, Fault> {
     demuxing.finish()
 }
 
-fn open(container: Container, body: Vec<u8>, deadline_us: u64) -> Result<Input, Fault> {
+/// Opens bytes that are wrapped so, and nothing that they refer to. Reading fails once this thread has worked so long.
+pub(super) fn open(container: Container, body: Vec<u8>, deadline_us: u64) -> Result<Input, Fault> {
     let bytes = Segment {
         bytes: Cursor::new(body),
         deadline_us,

@@ -24,6 +24,7 @@ mod scaler;
 mod shrink;
 mod snapshot;
 mod sound;
+mod still;
 mod view;
 mod view_pace;
 
@@ -31,6 +32,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use zoetrope_worker::protocol_sources::{DemuxInput, SoundInput};
+use zoetrope_worker::protocol_stills::{Still, StillInput};
 use zoetrope_worker::protocol_streams::{
     Analyse, CloseInput, FileInput, FilePiece, KeyFrameInput, MAX_SESSION_NAME, MAX_SESSIONS, MAX_SIDE, PacketsInput,
     Sampled, SnapshotInput,
@@ -79,6 +81,16 @@ pub(crate) fn key_frame(
 /// `stream.snapshot`.
 pub(crate) fn snapshot(engines: &mut Engines, input: &SnapshotInput, body: &[u8]) -> Result<Vec<u8>, Fault> {
     snapshot::run(&mut engines.streams.scaler, input, body)
+}
+
+/// `recording.still`.
+pub(crate) fn still(
+    engines: &mut Engines,
+    input: &StillInput,
+    body: Vec<u8>,
+    progress: &Progress<'_>,
+) -> Result<Still, Fault> {
+    still::run(&mut engines.streams.scaler, input, body, progress)
 }
 
 /// `stream.sound`.

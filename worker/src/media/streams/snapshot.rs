@@ -1,11 +1,12 @@
 //! `stream.snapshot`: one key frame in, one JPEG out, nothing kept.
 
+use ffmpeg_next::util::frame;
 use image::codecs::jpeg::JpegEncoder;
 use zoetrope_worker::protocol_streams::{MAX_PACKET_BYTES, MAX_SNAPSHOT_SIDE, SnapshotInput};
 
 use super::colors;
 use super::decoder::Decoder;
-use super::scaler::Scaler;
+use super::scaler::{Scaler, fitted};
 use crate::fault::Fault;
 use crate::picture::QUALITY;
 
@@ -27,11 +28,13 @@ pub(super) fn run(scaler: &mut Scaler, input: &SnapshotInput, body: &[u8]) -> Re
     let (picture, _) = decoder
         .receive()
         .ok_or_else(|| Fault::media_invalid("the key frame does not decode"))?;
-    let (width, height) = (picture.width(), picture.height());
-    let long = width.max(height).max(1);
-    let shown = long.min(input.max_side);
-    let scaled = |side: u32| (u64::from(side) * u64::from(shown) / u64::from(long)).max(1) as u32;
-    let rgb = colors::rgb(picture, scaler.shown(picture, (scaled(width), scaled(height)))?)?;
+    let size = fitted((picture.width(), picture.height()), input.max_side);
+    jpeg(scaler, picture, size)
+}
+
+/// The picture in this size as a JPEG, for people.
+pub(super) fn jpeg(scaler: &mut Scaler, picture: &frame::Video, size: (u32, u32)) -> Result<Vec<u8>, Fault> {
+    let rgb = colors::rgb(picture, scaler.shown(picture, size)?)?;
     let mut jpeg = Vec::new();
     let encoded = JpegEncoder::new_with_quality(&mut jpeg, QUALITY).encode_image(&rgb);
     encoded.map_err(|error| Fault::engine_failed(format!("no JPEG can be made: {error}")))?;
