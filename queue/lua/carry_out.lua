@@ -1,5 +1,5 @@
--- Writes the plan: one command for each key that changes, one for all records. The largest batch writes 4,000 arguments
--- at once; `unpack` carries just under 8,000.
+-- Writes the plan: one command for each key that changes, one for the records of each span. The largest batch writes 2,000
+-- arguments at once; `unpack` carries just under 8,000.
 local function carry_out()
   settle_tallies()
   for key, count in pairs(heads) do redis.call('ZREMRANGEBYRANK', prefix .. key, 0, count - 1) end
@@ -18,13 +18,15 @@ local function carry_out()
     redis.call('RPUSH', prefix .. 'done:' .. moment, unpack(ids))
     redis.call('ZADD', prefix .. 'done', moment, moment)
   end
-  if #records > 0 then redis.call('MSET', unpack(records)) end
+  for key, list in pairs(written) do redis.call('HSET', key, unpack(list)) end
+  if #texts > 0 then redis.call('MSET', unpack(texts)) end
   if #held_on > 0 then
     if #held_on >= 32 then held_on[#held_on + 1], held_on[#held_on + 2], let_go[#let_go + 1] = LONG, LONG, LONG end
     redis.call('HSET', attempts_key, unpack(held_on))
   end
   if #let_go > 0 then redis.call('HDEL', attempts_key, unpack(let_go)) end
   for _, lapse in ipairs(lapses) do redis.call('PEXPIRE', lapse[1], lapse[2]) end
+  for key, ids in pairs(erased) do redis.call('HDEL', key, unpack(ids)) end
   if #gone > 0 then redis.call('UNLINK', unpack(gone)) end
   -- One entry a script, and few entries: hints only shorten waits, readers that fall behind read the task itself.
   if #hints > 0 then

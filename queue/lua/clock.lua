@@ -1,4 +1,4 @@
--- Binds `prefix`, what every key of this shard starts with, `task_key`, what the keys of records start with,
+-- Binds `prefix`, what every key of this shard starts with, `task_key`, what the hashes of records start with,
 -- `attempts_key`, the hash of attempts, `now`, Unix milliseconds, `ruled`, whether any limit or pause is in force, and `bounded`,
 -- whether some tenant may have another number of tasks in the queue than is usual.
 -- KEYS[1] is the shard's `meta` hash. The clock is Redis' own and never goes back: `meta.now` keeps the highest

@@ -42,7 +42,7 @@ local function add_group(group)
     if found[group.first + i] or not free then answer = answer_for(group, i, added, bytes) end
     local id, body = ARGV[group.at + 2 * i - 1], ARGV[group.at + 2 * i]
     if not answer then
-      set(task_key .. id, group.head .. body)
+      write(id, group.head .. body)
       added, bytes = added + 1, bytes + #group.head + #body
       if group.idem_key then seen_keys[group.idem_key] = id .. ' ' .. group.fingerprint end
       if group.unique_key then seen_keys[group.unique_key] = id end

@@ -1,21 +1,32 @@
--- The usual case, short: one group of plain tasks, due now, for the owner of its kind's queue, none of them there yet, no
+-- The usual case, short: one group of plain tasks, of one span, due now, for the owner of its kind's queue, none of them there yet, no
 -- rule and no bound set, and room for all. It does what the rest of this script would do, and ends it. Whatever else it is
 -- goes on below, which would cost a single task three times as much: every call of a script makes all its functions anew.
 -- How much a tenant may have in the queue unless it is set otherwise: tasks, and bytes of their records.
 local MOST_TASKS, MOST_BYTES = 1000000, 4294967296
 
+-- Whether none was there; only then they are written.
+local function add_records(span, ids, records)
+  if #ids == 1 then return redis.call('HSETNX', span, records[1], records[2]) == 1 end
+  local there = redis.call('HMGET', span, unpack(ids))
+  for i = 1, #there do
+    if there[i] then return false end
+  end
+  redis.call('HSET', span, unpack(records))
+  return true
+end
+
 do
-  local tenant, kind, tail, count = ARGV[2], ARGV[3], ARGV[7], tonumber(ARGV[11] or 0)
-  if count > 0 and #ARGV == 11 + 2 * count and not ruled and not bounded and ARGV[4] == '0' and ARGV[5] == '0' and ARGV[8] == ''
+  local tenant, kind, tail, count = ARGV[2], ARGV[3], ARGV[7], tonumber(ARGV[12] or 0)
+  if count > 0 and #ARGV == 12 + 2 * count and not ruled and not bounded and ARGV[4] == '0' and ARGV[5] == '0' and ARGV[8] == ''
     and not string.find(tail, ';', 1, true) and redis.call('HGET', prefix .. 'own', kind) == tenant .. ':' .. ARGV[10] then
     local created, score = string.format('%d', now), string.format('%d', now + ARGV[6])
     local head = 'Q|' .. created .. '||' .. tail .. '\n'
     local records, queued, ids, bytes = {}, {}, {}, 0
     for i = 1, count do
-      local id, body = ARGV[10 + 2 * i], ARGV[11 + 2 * i]
+      local id, body = ARGV[11 + 2 * i], ARGV[12 + 2 * i]
       local record = head .. body
       bytes = bytes + #record
-      records[2 * i - 1], records[2 * i] = task_key .. id, record
+      records[2 * i - 1], records[2 * i] = id, record
       queued[2 * i - 1], queued[2 * i] = score, id
       ids[i] = id
     end
@@ -23,7 +34,7 @@ do
     local has_tasks, has_bytes = string.match(redis.call('GET', tally) or '0|0', '^(%d+)|(%d+)')
     local tasks = has_tasks + count
     bytes = has_bytes + bytes
-    if tasks <= MOST_TASKS and bytes <= MOST_BYTES and redis.call('MSETNX', unpack(records)) == 1 then
+    if tasks <= MOST_TASKS and bytes <= MOST_BYTES and add_records(task_key .. ARGV[11], ids, records) then
       redis.call('SET', tally, string.format('%d|%d|', tasks, bytes) .. created)
       add(prefix .. 'q:' .. kind, queued)
       list_new(tenant, ids)

@@ -16,15 +16,6 @@ local function home_of(finished, header, state)
   return 'done:' .. string.format('%d', math.ceil((finished + header.ttl) / width) * width)
 end
 
--- Returns the header of the live record within, when it ended, and the letter of its state; or nothing.
-local function read_ended(id, line)
-  local finished, state, length = string.match(line, '^F|(%d+)|(%a)|.-|(%d+)\n')
-  if not finished then return nil end
-  local start = string.find(line, '\n', 1, true) + tonumber(length)
-  local header = parse_header(redis.call('GETRANGE', task_key .. id, start, start + HEADER_BYTES - 1))
-  return header, tonumber(finished), state
-end
-
 local function check_ended(id, header, finished, home)
   for _, name in ipairs(places_of(id, header)) do
     say('ended_in_index')

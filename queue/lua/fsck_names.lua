@@ -1,15 +1,18 @@
 -- Checks keys that name a task, and pages of a tenant's list.
+local function has_record(id)
+  return redis.call('HEXISTS', span_key(id), id) == 1
+end
 
 local function check_idempotency(key, fault)
   local known = redis.call('GET', key)
   if not known or redis.call('PTTL', key) ~= -1 then return '' end
-  if redis.call('EXISTS', task_key .. string.sub(known, 1, 20)) == 1 then return '' end
+  if has_record(string.sub(known, 1, 20)) then return '' end
   return fault('key_without_task', 'UNLINK', key)
 end
 
 local function check_holder(key, fault)
   local holder = redis.call('GET', key)
-  if not holder or redis.call('EXISTS', task_key .. holder) == 1 then return '' end
+  if not holder or has_record(holder) then return '' end
   return fault('unique_key_without_task', 'UNLINK', key)
 end
 

@@ -1,9 +1,9 @@
 -- Checks each task, answers what was found and carries out what was planned.
 local function check_task(id)
-  local line = redis.call('GETRANGE', task_key .. id, 0, HEADER_BYTES - 1)
-  if line == '' then return check_missing(id) end
-  local header, finished, state = parse_header(line)
-  if not header then header, finished, state = read_ended(id, line) end
+  local record = read_record(id)
+  if not record then return check_missing(id) end
+  local header, finished, state = parse_header(record)
+  if not header then header, finished, state = parse_ended(record) end
   if not header then return where == '' and say('unreadable_record') end
   local home = finished and home_of(finished, header, state)
   if suspect ~= '' then
@@ -15,7 +15,7 @@ local function check_task(id)
     check_listed(id, header)
   end
   if home then return home ~= 'dl' and 'r' end
-  return where == '' and 'l' .. header.tenant .. '/' .. redis.call('STRLEN', task_key .. id)
+  return where == '' and 'l' .. header.tenant .. '/' .. #record
 end
 
 local words = {}

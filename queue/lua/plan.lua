@@ -1,7 +1,8 @@
 -- The plan of a script: everything is read and decided first, then `carry_out` writes it all, variadically.
 -- Nothing here can fail after the first write.
 local puts, drops, heads = {}, {}, {}       -- key -> {score, member, ...}, {member, ...}, count taken off the front
-local records, gone = {}, {}                -- key, value, ...; keys to unlink, after the records are written
+local written, erased = {}, {}              -- hash of records -> id, record, ...; hash -> ids whose records go
+local texts, gone = {}, {}                  -- key, value, ...; keys to unlink, after all else is written
 local held_on, let_go = {}, {}              -- id, attempt, ...; ids whose attempts go, after those are written
 local hints, watched = {}, nil              -- id, letter, ..., while somebody watches
 local claimable, parked = {}, 0             -- kinds that gained claimable tasks, ids without a record
@@ -46,8 +47,8 @@ local function kept_until(ttl)
 end
 
 local function set(key, value)
-  local count = #records
-  records[count + 1], records[count + 2] = key, value
+  local count = #texts
+  texts[count + 1], texts[count + 2] = key, value
 end
 
 -- An id without a record is kept aside for fsck, never dropped: dropping it would hide the fault that caused it.

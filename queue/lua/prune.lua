@@ -1,18 +1,16 @@
 -- Plans the removal of ended tasks whose time is over, at most `limit`. Records carry no PEXPIRE of their own:
 -- lists by the moment at which results may go are cheaper, and listing entry and idempotency key go with the record.
 local IDEMPOTENCY_MS = 86400000
-local unlistings = {}  -- {tenant, created, id}
+local MOST_PRUNED = 4194304  -- bytes of records: with them a round is over, whatever its limit
+local unlistings, bytes_pruned = {}, 0  -- {tenant, created, id}
 
 local function plan_removal(id)
-  local key = task_key .. id
-  gone[#gone + 1] = key
+  local record = read_record(id) or ''
+  bytes_pruned = bytes_pruned + #record
+  erase(id)
   end_attempt(id)
   gone[#gone + 1] = prefix .. 'o:' .. id
-  local line = redis.call('GETRANGE', key, 0, HEADER_BYTES - 1)
-  local length = string.match(line, '^F|.-|(%d+)\n')
-  if not length then return end
-  local start = string.find(line, '\n', 1, true) + tonumber(length)
-  local header = parse_header(redis.call('GETRANGE', key, start, start + HEADER_BYTES - 1))
+  local header = parse_ended(record)
   if not header then return end
   unlistings[#unlistings + 1] = { header.tenant, header.created, id }
   if header.deadline then drop('exp', id) end
@@ -29,26 +27,33 @@ local function plan_removal(id)
 end
 
 -- Takes from the front of the lists whose moment has come.
+local function remove_some(ids)
+  for i, id in ipairs(ids) do
+    if bytes_pruned >= MOST_PRUNED then return i - 1 end
+    plan_removal(id)
+  end
+  return #ids
+end
+
 local function prune_results(limit)
   local count = 0
   for _, moment in ipairs(redis.call('ZRANGEBYSCORE', prefix .. 'done', '-inf', now, 'LIMIT', 0, limit)) do
     local key = prefix .. 'done:' .. moment
-    local ids = redis.call('LRANGE', key, 0, limit - count - 1)
-    for _, id in ipairs(ids) do plan_removal(id) end
-    count = count + #ids
-    trims[#trims + 1] = { key, #ids }
-    if redis.call('LLEN', key) == #ids then drop('done', moment) end
-    if count == limit then break end
+    local removed = remove_some(redis.call('LRANGE', key, 0, limit - count - 1))
+    count = count + removed
+    trims[#trims + 1] = { key, removed }
+    if redis.call('LLEN', key) == removed then drop('done', moment) end
+    if count == limit or bytes_pruned >= MOST_PRUNED then break end
   end
   return count
 end
 
+-- Returns how many go, and whether there may be more whose time is over.
 local function plan_prune(limit)
   local count = prune_results(limit)
   local over = redis.call('ZRANGEBYSCORE', prefix .. 'dl', '-inf', now, 'LIMIT', 0, limit - count)
-  for _, id in ipairs(over) do
-    plan_removal(id)
-    drop('dl', id)
-  end
-  return count + #over
+  local removed = remove_some(over)
+  for i = 1, removed do drop('dl', over[i]) end
+  count = count + removed
+  return count, count >= limit or bytes_pruned >= MOST_PRUNED
 end

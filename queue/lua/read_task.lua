@@ -2,7 +2,7 @@
 -- State: the record's own if it ended, else r running, d scheduled, q queued, w waiting, by the index that holds it.
 -- Place: due ms of a scheduled task, tasks ahead of a queued one.
 local function describe(id)
-  local record = redis.call('GET', task_key .. id)
+  local record = read_record(id)
   if not record then return false end
   local function answer(state, place) return { id, record, state, place, redis.call('HGET', attempts_key, id) } end
   local ended = string.match(record, '^F|%d+|(%a)|')
@@ -10,7 +10,7 @@ local function describe(id)
   if redis.call('ZSCORE', prefix .. 'lease', id) then return answer('r', false) end
   local due = redis.call('ZSCORE', prefix .. 'tm', id)
   if due then return answer('d', due) end
-  local header = parse_header(string.sub(record, 1, HEADER_BYTES))
+  local header = parse_header(record)
   if header then
     local lane = ':' .. header.tenant .. ':' .. header.key
     for _, queue in ipairs({ 'q:' .. header.kind, 'f:' .. header.kind .. lane, 'f:' .. header.kind .. '!' .. lane }) do

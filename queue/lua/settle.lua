@@ -24,12 +24,12 @@ end
 --   F|finished|state|reason|attempt|losses|started|worker|token|length\n<outcome><the live record>
 -- with finished in Unix ms, started in ms after it was created, and nothing for one attempt, no losses, never started.
 local function bury(id, state, reason, outcome, held)
-  local live = redis.call('GET', task_key .. id)
-  local header = parse_header(string.sub(live, 1, HEADER_BYTES))
+  local live = read_record(id)
+  local header = parse_header(live)
   local started = held.started and held.started - header.created or ''
   local used, losses = held.used ~= 1 and held.used or '', held.losses ~= 0 and held.losses or ''
   local line = { 'F', now, state, reason, used, losses, started, held.worker or '', '', #outcome }
-  set(task_key .. id, table.concat(line, '|') .. '\n' .. outcome .. live)
+  write(id, table.concat(line, '|') .. '\n' .. outcome .. live)
   count(header.tenant, -1, -#live)
   end_attempt(id)
   if state == 'f' then

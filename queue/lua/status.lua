@@ -1,7 +1,9 @@
 -- Counts. KEYS: meta. ARGV: largest sample. Queued tasks are counted exactly up to that many keys; running, scheduled, waiting and dead
--- ones are told apart by kind on a sample of their shared index, so a status never walks a long one.
+-- ones are told apart by kind on a sample of their shared index, so a status never walks a long one, nor reads many bytes.
 -- Returns now, a list of {kind, queued, oldest id or '', enqueued, finished, 1 if it is paused, {tenant:key, queued} of the
--- longest}, a list of {index, size, kind, sampled, ...}, and the registry of workers.
+-- longest}, a list of {index, size, looked at, kind, sampled, ...}, and the registry of workers.
+local MOST_SAMPLED = 2097152  -- bytes of records, of one index
+
 local function rate(field)
   local total = 0
   local slot = math.floor(now / 10000)
@@ -9,17 +11,23 @@ local function rate(field)
   return total
 end
 
-local function kind_of(id)
-  local line = redis.call('GETRANGE', task_key .. id, 0, 511)
-  return string.match(line, '^Q|%d+|%d*|([^|]*)|') or string.match(line, 'Q|%d+|%d*|([^|]*)|') or '?'
+local function kind_of(record)
+  local header = parse_header(record) or parse_ended(record)
+  return header and header.kind or '?'
 end
 
 local function by_kind(index)
-  local counts, row = {}, { index, redis.call('ZCARD', prefix .. index) }
+  local counts, looked, bytes = {}, 0, 0
   for _, id in ipairs(redis.call('ZRANGE', prefix .. index, 0, sample - 1)) do
-    local kind = not string.find(id, '/', 1, true) and kind_of(id)  -- timers of rules are no tasks
-    if kind then counts[kind] = (counts[kind] or 0) + 1 end
+    if bytes > MOST_SAMPLED then break end
+    looked = looked + 1
+    if not string.find(id, '/', 1, true) then  -- timers of rules are no tasks
+      local record = read_record(id) or ''
+      local kind = kind_of(record)
+      counts[kind], bytes = (counts[kind] or 0) + 1, bytes + #record
+    end
   end
+  local row = { index, redis.call('ZCARD', prefix .. index), looked }
   for kind, count in pairs(counts) do row[#row + 1] = kind row[#row + 1] = count end
   return row
 end

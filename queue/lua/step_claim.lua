@@ -29,7 +29,7 @@ local function plan_claim(position, id, row, visit, past)
     claims[position], found[position] = '-', false
     return park(id)
   end
-  local header = late and parse_header(string.sub(found[position], 1, HEADER_BYTES))
+  local header = late and parse_header(found[position])
   if header and is_over(header) then
     claims[position], found[position] = '-', false
     return touched[id] ~= 'ended' and bury_expired(id, parse_attempt(past))
@@ -51,9 +51,7 @@ local function plan_claim(position, id, row, visit, past)
 end
 
 if #picked > 0 then
-  local keys = {}
-  for i = 1, #picked do keys[i] = task_key .. picked[i] end
-  found = redis.call('MGET', unpack(keys))
+  found = read_records(picked)
   local pasts = read_attempts(picked)
   for i = 1, #picked do plan_claim(i, picked[i], rows[i], origins[i], pasts[i]) end
 end

@@ -24,7 +24,7 @@ local function plan_finishes()
     if way.ends then tenants[way.tenant] = true end
   end
   local attempts = read_attempts(ids)
-  read_with_tallies({}, tenants)
+  read_tallies(tenants)
   for i = 1, finish_count do
     at = finishes_at + 4 * i - 4
     local id = ARGV[at]
@@ -34,7 +34,7 @@ local function plan_finishes()
       local way = ways[ARGV[at + 2]]
       touched[id], acks[i], leases[#leases + 1] = 'ended', 'o', id
       if way.ends then
-        set(task_key .. id, ended .. ARGV[at + 3])
+        write(id, ended .. ARGV[at + 3])
         end_attempt(id)
         way.ended = way.ended + 1
         if way.moment then

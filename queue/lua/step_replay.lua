@@ -15,7 +15,7 @@ local function answer_again(before)
   local attempts = read_attempts(ids)
   for i, id in ipairs(ids) do
     local stands = holds(attempts[i], token .. '|')
-    found[i] = stands and redis.call('GET', task_key .. id)
+    found[i] = stands and read_record(id)
     if not stands then again[i] = '-' end
   end
   return { now, acks, renewed, tonumber(flags), table.concat(again, ' '), found }

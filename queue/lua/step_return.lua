@@ -2,8 +2,7 @@
 
 -- The winner may repeat itself: its record names the token that ended the task.
 local function answer_stale(id, token)
-  local line = redis.call('GETRANGE', task_key .. id, 0, 255)
-  local winner = string.match(line, '^F|%d+|%a|[^|]*|%d*|%d*|%d*|[^|]*|([^|]*)|')
+  local winner = string.match(read_record(id) or '', '^F|%d+|%a|[^|]*|%d*|%d*|%d*|[^|]*|([^|]*)|')
   return winner and winner ~= '' and winner == string.sub(token, 1, #winner) and 'o' or 's'
 end
 

@@ -25,8 +25,7 @@ local function oldest_solo()
 end
 
 if wanted > 0 and #kinds > 0 then
-  prepare_kinds()
-  local solo = solo_waits() and oldest_solo()
+  local solo = prepare_kinds() and solo_waits() and oldest_solo()
   if solo then
     local holder = redis.call('GET', prefix .. 'hold')
     hold = idle or not holder or holder == worker

@@ -35,14 +35,14 @@ local function pick_shared()
   end
 end
 
--- What the rules allow of each kind, and whether it has rings.
+-- What the rules allow of each kind, and whether it has rings. Returns false if none has, nor tasks to run alone.
 local function prepare_kinds()
-  local rings, fields = {}, {}
+  local places, fields = {}, {}
   for i, row in ipairs(kinds) do
-    rings[2 * i - 1], rings[2 * i] = prefix .. 'fl:' .. row.kind, prefix .. 'fl:' .. row.kind .. '!'
-    fields[i] = 'kind/' .. row.kind
+    places[3 * i - 2], places[3 * i - 1] = prefix .. 'fl:' .. row.kind, prefix .. 'fl:' .. row.kind .. '!'
+    places[3 * i], fields[i] = prefix .. 'solo:' .. row.kind, 'kind/' .. row.kind
   end
-  local any = redis.call('EXISTS', unpack(rings)) > 0
+  local any = redis.call('EXISTS', unpack(places)) > 0
   local texts = ruled and redis.call('HMGET', prefix .. 'rules', unpack(fields))
   for i, row in ipairs(kinds) do
     if texts and texts[i] then row.room = room_of(row.kind, fields[i], parse_rule(texts[i])) end
@@ -51,4 +51,5 @@ local function prepare_kinds()
       row.fair = has_room(row) and front_tenant(row) ~= nil
     end
   end
+  return any
 end

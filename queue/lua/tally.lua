@@ -11,18 +11,17 @@ local function count(tenant, tasks, bytes)
   end
 end
 
--- Reads these keys, and behind them what the tenants have.
-local function read_with_tallies(keys, tenants)
-  local wanted, names = #keys, {}
+local function read_tallies(tenants)
+  local keys, names = {}, {}
   for tenant in pairs(tenants) do
     if known_tallies[tenant] == nil then
       names[#names + 1] = tenant
-      keys[#keys + 1] = prefix .. 'n:' .. tenant
+      keys[#names] = prefix .. 'n:' .. tenant
     end
   end
-  local values = #keys > 0 and redis.call('MGET', unpack(keys)) or {}
-  for i, tenant in ipairs(names) do known_tallies[tenant] = values[wanted + i] end
-  return values
+  if #keys == 0 then return end
+  local values = redis.call('MGET', unpack(keys))
+  for i, tenant in ipairs(names) do known_tallies[tenant] = values[i] end
 end
 
 -- With what this script adds.
@@ -33,7 +32,7 @@ local function tally_of(tenant)
 end
 
 local function settle_tallies()
-  read_with_tallies({}, tallies)
+  read_tallies(tallies)
   for tenant in pairs(tallies) do
     local key, tasks, bytes = prefix .. 'n:' .. tenant, tally_of(tenant)
     if tasks > 0 then

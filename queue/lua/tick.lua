@@ -6,7 +6,8 @@ local tick_key = prefix .. 'tick'
 local holder = redis.call('GET', tick_key)
 if holder and holder ~= worker then return { 0 } end
 
-local expired, promoted, pruned = plan_expiries(64), plan_promotions(64), plan_prune(100)
+local expired, promoted = plan_expiries(64), plan_promotions(64)
+local pruned, prune_more = plan_prune(100)
 restore_freed()
 seat_all()
 carry_out()
@@ -31,5 +32,5 @@ for i = 1, #registry, 2 do
 end
 
 local timer = redis.call('ZRANGE', prefix .. 'tm', 0, 0, 'WITHSCORES')
-local more = (expired >= 64 or promoted >= 64 or pruned >= 100) and 1 or 0
+local more = (expired >= 64 or promoted >= 64 or prune_more) and 1 or 0
 return { 1, now, tonumber(timer[2] or 0), more, expired, promoted, pruned }

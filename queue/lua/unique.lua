@@ -6,5 +6,6 @@ local function unique_key(tenant, unique)
 end
 
 local function is_live(id)
-  return redis.call('GETRANGE', task_key .. id, 0, 0) == 'Q'
+  local record = read_record(id)
+  return record and string.byte(record) == 81  -- Q
 end

@@ -1,12 +1,7 @@
 -- Answers what `why.lua` finds.
 if not task then return false end
 local state, place = task[3], task[4]
-local line = string.sub(task[2], 1, HEADER_BYTES)
-if string.sub(line, 1, 1) == 'F' then
-  local start = string.find(line, '\n', 1, true) + tonumber(string.match(line, '|(%d+)\n'))
-  line = string.sub(task[2], start + 1, start + HEADER_BYTES)
-end
-local header = parse_header(line)
+local header = parse_header(task[2]) or parse_ended(task[2])
 if not header or header.tenant ~= ARGV[2] then return false end
 if header.deadline and (state == 'd' or state == 'q') then say('deadline', header.deadline) end
 if state == 'd' then

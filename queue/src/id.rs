@@ -11,6 +11,12 @@ const LENGTH: usize = 20;
 const TIME_CHARS: usize = 9;
 const SHARD_CHARS: usize = 2;
 const RANDOM_CHARS: usize = 9;
+/// How much time the records of one hash are from. Long enough that many tasks share one at the rates where its memory
+/// counts, short enough that at the highest its table fits into a processor's cache.
+const SPAN_MS: u64 = 256;
+/// Characters of a span's name; the last of an id's time tells less than it.
+const SPAN_CHARS: usize = TIME_CHARS - 1;
+const BITS_LEFT_OUT: u32 = 5;
 
 /// Identifies a task: 9 characters of milliseconds since 1970, 2 of the shard, 9 of randomness.
 ///
@@ -37,6 +43,20 @@ impl TaskId {
     pub(crate) fn shard(&self) -> u16 {
         let digits = read_base32(&self.0[TIME_CHARS..TIME_CHARS + SHARD_CHARS]);
         u16::try_from(digits.expect("ids hold only ASCII from ALPHABET")).expect("two digits are ten bits")
+    }
+
+    /// Whether both records are in one hash.
+    pub(crate) fn shares_span(&self, other: &Self) -> bool {
+        // Most are of the same few milliseconds.
+        self.0[..SPAN_CHARS] == other.0[..SPAN_CHARS] || self.made_at_ms() / SPAN_MS == other.made_at_ms() / SPAN_MS
+    }
+
+    /// The span of time in which the id was made, of `SPAN_MS` milliseconds: what names the hash that holds the task's record, for
+    /// whoever looks into Redis by hand. Seven characters of the id, and the eighth without its lower three bits.
+    pub fn span(&self) -> String {
+        let mut span = [0; SPAN_CHARS];
+        write_base32(&mut span, self.made_at_ms() / SPAN_MS * (SPAN_MS >> BITS_LEFT_OUT));
+        String::from_utf8_lossy(&span).into_owned()
     }
 
     /// Milliseconds since 1970 by the clock of the process that made the id.
@@ -109,6 +129,21 @@ mod tests {
         assert_eq!((id.shard(), id.made_at_ms()), (0, 1_763_635_490_123));
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(TaskId::new(1, 1023, 0).shard(), 1023);
+    }
+
+    #[test]
+    fn a_span_is_what_all_ids_of_its_time_begin_with() {
+        let begun = 1_763_635_490_123 / 256 * 256;
+        let span = TaskId::new(begun, 3, 1).span();
+        assert_eq!(span, TaskId::new(begun + 255, 5, u64::MAX).span());
+        assert!(TaskId::new(begun, 0, 0).shares_span(&TaskId::new(begun + 255, 1, 2)));
+        assert!(!TaskId::new(begun, 0, 0).shares_span(&TaskId::new(begun - 1, 0, 0)));
+        assert_eq!(span, TaskId::new(begun, 0, 0).as_str()[..8]);
+        assert_eq!(
+            TaskId::new(begun + 256, 0, 0).span(),
+            TaskId::new(begun + 256, 0, 0).as_str()[..8]
+        );
+        assert!(TaskId::new(begun - 1, 0, 0).span() < span);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! | `z:meta`, without a shard | HASH | how many shards the queue has |
 //! | `gate` | none | never there: what it is missing for tells that the shard's slot moves |
 //! | `meta` | HASH | highest clock reading, the server's where it is behind that, key schema version, whether any rule or bound is in force |
-//! | `t:<id>` | STRING | a task's record: header line, body; once ended also its outcome |
+//! | `t:<span>` | HASH | records of the tasks whose ids were made in the same 256 ms, by id: header line, body; once ended also the outcome |
 //! | `a` | HASH | of a task, while running or retried: token, limits it counts for, attempt, losses, start, lease, worker, cancel flag, progress |
 //! | `q:<kind>` `solo:<kind>` | ZSET | queued, by enqueue time + class offset; `solo` holds those to be claimed alone |
 //! | `own` | HASH | kind -> the one tenant and key whose tasks stand in `q:<kind>` |
@@ -42,7 +42,7 @@ use sha2::{Digest, Sha256};
 use crate::error::QueueError;
 
 /// Version of the layout above. A process refuses a Redis that holds another one.
-pub(crate) const SCHEMA_VERSION: u32 = 5;
+pub(crate) const SCHEMA_VERSION: u32 = 6;
 /// Most shards of a queue: two digits of a key.
 pub(crate) const MAX_SHARDS: u16 = 64;
 /// The first shard. What spans tenants is there.

@@ -1,4 +1,4 @@
-//! The packed form of a task, as `t:<id>` holds it. The scripts read the header line; only Rust reads the body.
+//! The packed form of a task, as its field in `t:<span>` holds it. The scripts read the header line; only Rust reads the body.
 //!
 //! Live: `Q|created|wait|kind|class|live|ttl|tenant:key|idem|length;exp;unique\n`, options as JSON of that length, and the input. Empty
 //! fields have their defaults; a task with all of them costs no more than its kind, its tenant and its input. `;exp;unique`

@@ -74,32 +74,32 @@ pub(crate) struct Scripts {
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            enqueue: script!("", "clock" "rate" "wake" "announce" "add" "listed" "enqueue_quick" "plan"; "tally" "deadlines" "lane" "seat"
+            enqueue: script!("", "clock" "rate" "wake" "announce" "add" "listed" "enqueue_quick" "plan" "records" "write"; "tally" "deadlines" "lane" "seat"
                 "carry_out"; "rule" "waits" "unique" "enqueue" "enqueue_bound" "enqueue_add" "enqueue_write"),
-            step: script!(" flags=allow-oom", "clock" "header" "plan" "attempt"; "tally" "lane" "seat" "release" "add" "carry_out";
+            step: script!(" flags=allow-oom", "clock" "records" "header" "plan" "write" "attempt"; "tally" "lane" "seat" "release" "add" "carry_out";
                 "settle" "withdraw" "overdue" "expire" "promote" "rate" "rule" "wake" "waits" "step_args" "step_replay"
                 "step_return" "step_finish" "step_renew" "step_due" "step_ring" "step_lane" "step_pick" "step_take" "step_solo"
                 "step_claim" "step_seat" "step_write"),
-            tick: script!(" flags=allow-oom", "clock" "header" "plan" "attempt"; "tally" "lane" "seat" "release" "add" "carry_out";
+            tick: script!(" flags=allow-oom", "clock" "records" "header" "ended" "plan" "write" "attempt"; "tally" "lane" "seat" "release" "add" "carry_out";
                 "settle" "withdraw" "overdue" "expire" "promote" "unique" "pages" "prune" "rule" "wake" "waits" "tick"),
-            cancel: script!(" flags=allow-oom", "clock" "header" "plan" "attempt" "tally" "lane" "add" "carry_out" "settle" "withdraw"
-                "cancel"),
-            read: script!(" flags=no-writes", "clock" "header" "read_task" "read"),
-            list: script!(" flags=no-writes", "clock" "header" "read_task" "list"),
-            status: script!(" flags=no-writes", "clock" "status_lanes" "status"),
+            cancel: script!(" flags=allow-oom", "clock" "records" "header" "ended" "plan" "write" "attempt" "tally" "lane" "add" "carry_out"
+                "settle" "withdraw" "cancel"),
+            read: script!(" flags=no-writes", "clock" "records" "header" "read_task" "read"),
+            list: script!(" flags=no-writes", "clock" "records" "header" "read_task" "list"),
+            status: script!(" flags=no-writes", "clock" "records" "header" "ended" "status_lanes" "status"),
             drain: script!(" flags=allow-oom", "clock" "drain"),
             leave: script!(" flags=allow-oom", "clock" "plan" "rule" "wake" "waits" "leave"),
             emit: script!("", "clock" "emit"),
-            output: script!(" flags=no-writes", "clock" "header" "output"),
+            output: script!(" flags=no-writes", "clock" "records" "header" "ended" "output"),
             watch: script!(" flags=allow-oom", "clock" "watch"),
-            fsck_tasks: script!(" flags=allow-oom", "clock" "header" "plan" "attempt" "tally" "deadlines" "lane" "seat" "release"
-                "add" "carry_out" "settle" "unique" "pages" "fsck_header" "fsck_live" "fsck_ended" "fsck_listed" "fsck_tasks" "fsck_write"),
-            fsck_keys: script!(" flags=allow-oom", "clock" "header" "plan" "fsck_turns" "fsck_names" "fsck_keys"),
+            fsck_tasks: script!(" flags=allow-oom", "clock" "records" "header" "ended" "plan" "write" "attempt" "tally" "deadlines" "lane" "seat"
+                "release" "add" "carry_out" "settle" "unique" "pages" "fsck_header" "fsck_live" "fsck_ended" "fsck_listed" "fsck_tasks" "fsck_write"),
+            fsck_keys: script!(" flags=allow-oom", "clock" "records" "header" "plan" "fsck_turns" "fsck_names" "fsck_keys"),
             set_rule: script!(" flags=allow-oom", "clock" "plan" "tally" "lane" "seat" "release" "add" "carry_out" "rule" "wake" "waits"
                 "set_rule"),
             fsck_tally: script!(" flags=allow-oom", "clock" "fsck_tally"),
             set_bound: script!(" flags=allow-oom", "clock" "set_bound"),
-            why: script!(" flags=no-writes", "clock" "header" "plan" "attempt" "rule" "read_task" "why" "why_answer"),
+            why: script!(" flags=no-writes", "clock" "records" "header" "ended" "plan" "attempt" "rule" "read_task" "why" "why_answer"),
             journal: script!("", "clock" "journal" "journal_keep" "journal_run"),
             journal_read: script!(" flags=no-writes", "clock" "journal_read"),
         }

@@ -14,7 +14,7 @@ use crate::error::QueueError;
 use crate::id::TaskId;
 use crate::reading::read;
 
-/// Entries of a shared index that are told apart by kind; larger indexes are scaled up from this sample.
+/// Entries of a shared index that are told apart by kind, fewer where records are large; larger indexes are scaled up from this sample.
 const SAMPLE: usize = 1_000;
 /// Seconds over which rates are averaged; the scripts count per 10 s.
 const RATE_SECONDS: f64 = 60.0;
@@ -171,7 +171,7 @@ fn key_status((lane, queued): (String, u64)) -> Option<KeyStatus> {
     })
 }
 
-/// Adds the running, scheduled, waiting and dead tasks: `{index, size, kind, sampled, kind, sampled, ...}`.
+/// Adds the running, scheduled, waiting and dead tasks: `{index, size, looked at, kind, sampled, kind, sampled, ...}`.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -179,11 +179,11 @@ fn key_status((lane, queued): (String, u64)) -> Option<KeyStatus> {
     reason = "an estimate"
 )]
 fn add_shared(kinds: &mut BTreeMap<String, KindStatus>, index: &[Value]) -> Result<(), QueueError> {
-    let [name, size, sampled @ ..] = index else {
+    let [name, size, looked_at, sampled @ ..] = index else {
         return Err(QueueError::Other("status answered an empty index".to_owned()));
     };
-    let (name, size): (String, u64) = (read(name)?, read(size)?);
-    let scale = (size as f64 / SAMPLE as f64).max(1.0);
+    let (name, size, looked_at): (String, u64, u64) = (read(name)?, read(size)?, read(looked_at)?);
+    let scale = (size as f64 / looked_at.max(1) as f64).max(1.0);
     for pair in sampled.chunks_exact(2) {
         let (kind, count): (String, u64) = (read(&pair[0])?, read(&pair[1])?);
         let count = (count as f64 * scale).round() as u64;

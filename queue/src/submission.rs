@@ -1,7 +1,6 @@
 //! Tasks on their way in: the wire form of `enqueue`, and single calls that travel together. The order of arguments is
 //! that of `lua/enqueue.lua`.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,8 +16,6 @@ use crate::{MAX_BATCH, MAX_SPEC_BYTES, limits};
 
 /// Most bytes of single calls that travel together; the task that reaches it is the last.
 const MAX_TOGETHER_BYTES: usize = 256 * 1024;
-/// Scripts of single calls under way at once: while Redis works on one, the next collects.
-const MAX_UNDER_WAY: usize = 2;
 
 /// A task that keeps within the limits, encoded as far as no other task matters.
 pub(crate) struct Prepared<'a> {
@@ -49,6 +46,8 @@ impl<'a> Prepared<'a> {
 /// What all tasks of a group have in common.
 #[derive(Debug)]
 struct Header {
+    /// Of the first; the records of all are in one hash.
+    id: TaskId,
     tenant: String,
     kind: String,
     fairness_key: Option<String>,
@@ -63,9 +62,10 @@ struct Header {
 }
 
 impl Header {
-    fn of(prepared: &Prepared<'_>) -> Self {
+    fn of(id: TaskId, prepared: &Prepared<'_>) -> Self {
         let task = prepared.task;
         Self {
+            id,
             tenant: task.tenant.clone(),
             kind: task.kind.clone(),
             fairness_key: task.fairness_key.clone(),
@@ -81,10 +81,11 @@ impl Header {
     }
 
     /// A key makes a task a group of its own.
-    fn covers(&self, prepared: &Prepared<'_>) -> bool {
+    fn covers(&self, id: TaskId, prepared: &Prepared<'_>) -> bool {
         let task = prepared.task;
         !self.keyed
             && !is_keyed(task)
+            && self.id.shares_span(&id)
             && self.tenant == task.tenant
             && self.kind == task.kind
             && self.fairness_key == task.fairness_key
@@ -103,7 +104,7 @@ fn is_keyed(task: &NewTask) -> bool {
     task.idempotency.is_some() || task.unique_key.is_some()
 }
 
-/// Tasks of one script. Those in a row that differ by id and body alone are one group.
+/// Tasks of one script. Those in a row that differ by id and body alone, and whose records are in one hash, are one group.
 #[derive(Debug, Default)]
 pub(crate) struct Submission {
     shard: u16,
@@ -136,8 +137,8 @@ impl Submission {
     }
 
     pub(crate) fn push(&mut self, id: TaskId, prepared: Prepared<'_>) {
-        if !self.header.as_ref().is_some_and(|header| header.covers(&prepared)) {
-            self.begin_group(&prepared);
+        if !self.header.as_ref().is_some_and(|header| header.covers(id, &prepared)) {
+            self.begin_group(id, &prepared);
         }
         self.size += 1;
         self.args[self.size_at] = self.size.to_string().into_bytes();
@@ -147,7 +148,7 @@ impl Submission {
         self.ids.push(id);
     }
 
-    fn begin_group(&mut self, prepared: &Prepared<'_>) {
+    fn begin_group(&mut self, id: TaskId, prepared: &Prepared<'_>) {
         if self.args.is_empty() {
             let mode: &[u8] = if self.whole { b"w" } else { b"" };
             self.args.push(mode.to_vec());
@@ -173,11 +174,12 @@ impl Submission {
             key,
             fingerprint,
             task.fairness_key.clone().unwrap_or_default(),
+            id.span(),
         ];
         self.args.extend(fields.map(String::into_bytes));
         (self.size_at, self.size) = (self.args.len(), 0);
         self.args.push(Vec::new());
-        self.header = Some(Header::of(prepared));
+        self.header = Some(Header::of(id, prepared));
     }
 
     fn is_full(&self) -> bool {
@@ -216,7 +218,7 @@ pub(crate) fn unanswered() -> QueueError {
 type Answers = Result<Arc<Vec<Result<Enqueued, QueueError>>>, QueueError>;
 type Sending = Shared<BoxFuture<'static, Answers>>;
 
-/// Single calls that travel together: group commit without a timer. What is under way is driven by whoever waits for
+/// Single calls that travel together: group commit without a timer. While Redis works on one script, the next collects. What is under way is driven by whoever waits for
 /// it, so a caller that gives up takes nobody with it.
 #[derive(Debug)]
 pub(crate) struct Gather {
@@ -229,9 +231,8 @@ type Collecting = Arc<Mutex<Option<Submission>>>;
 
 #[derive(Default)]
 struct State {
-    open: Option<(Collecting, Sending)>,
-    /// The newest before the open one and it, oldest first.
-    latest: VecDeque<Sending>,
+    /// The newest, which collects or is under way.
+    latest: Option<(Collecting, Sending)>,
 }
 
 impl std::fmt::Debug for State {
@@ -260,7 +261,7 @@ impl Gather {
     fn join(&self, link: &Arc<Link>, prepared: Prepared<'_>) -> (Sending, usize) {
         let id = link.new_id(self.shard);
         let mut state = self.state.lock().expect("no holder panics");
-        if let Some((collecting, sending)) = &state.open {
+        if let Some((collecting, sending)) = &state.latest {
             let mut collecting = collecting.lock().expect("no holder panics");
             if let Some(submission) = collecting.as_mut().filter(|submission| !submission.is_full()) {
                 submission.push(id, prepared);
@@ -270,17 +271,14 @@ impl Gather {
         let mut submission = Submission::to(self.shard);
         submission.push(id, prepared);
         let collecting = Arc::new(Mutex::new(Some(submission)));
-        let before = (state.latest.len() >= MAX_UNDER_WAY)
-            .then(|| state.latest.pop_front())
-            .flatten();
+        let before = state.latest.take().map(|(_, sending)| sending);
         let sending = send_in_turn(Arc::clone(link), before, Arc::clone(&collecting));
-        state.latest.push_back(sending.clone());
-        state.open = Some((collecting, sending.clone()));
+        state.latest = Some((collecting, sending.clone()));
         (sending, 0)
     }
 }
 
-/// Waits for the one two before, then sends what has collected.
+/// Waits for the one before, then sends what has collected.
 fn send_in_turn(link: Arc<Link>, before: Option<Sending>, collecting: Collecting) -> Sending {
     let sending = async move {
         if let Some(before) = before {

@@ -64,6 +64,10 @@ pub enum Fault {
     OutputWithoutRecord,
     /// A record that cannot be read.
     UnreadableRecord,
+    /// A key that should hold the records of a span of time holds something else: no script can read or add tasks of it.
+    UnreadableSpan,
+    /// What a span holds beside the records of its tasks: something that is no task, or a task of another span, where nobody looks for it.
+    NotOfSpan,
     /// A moment at which results may go, without results.
     MomentWithoutResults,
     /// Results whose moment is not known: they would never be pruned.
@@ -101,7 +105,12 @@ impl Fault {
     pub fn is_mendable(self) -> bool {
         !matches!(
             self,
-            Self::UnreadableRecord | Self::UnknownKey | Self::TaskWithoutKey | Self::NotUnique
+            Self::UnreadableRecord
+                | Self::UnreadableSpan
+                | Self::NotOfSpan
+                | Self::UnknownKey
+                | Self::TaskWithoutKey
+                | Self::NotUnique
         )
     }
 }

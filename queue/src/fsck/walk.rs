@@ -19,6 +19,8 @@ const SCANNED: usize = 500;
 const CHECKED: usize = 32;
 /// Entries of an index read at once.
 const ENTRIES: usize = 256;
+/// Records of a span read at once, of at most 130 KB each.
+const RECORDS: usize = 32;
 
 /// How often a kept task was found among the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +95,21 @@ impl Scan {
     }
 }
 
+/// Whether a hash of records may have this name: it begins ids of its span.
+fn is_span(name: &str) -> bool {
+    let first = format!("{name:0<20}").parse::<TaskId>();
+    first.is_ok_and(|id| id.span() == name)
+}
+
+fn unmendable(fault: Fault, subject: &str, index: Option<&str>) -> Finding {
+    Finding {
+        fault,
+        subject: subject.to_owned(),
+        index: index.map(str::to_owned),
+        mended: false,
+    }
+}
+
 /// What the scan leaves to be looked into.
 #[derive(Default)]
 struct Names {
@@ -146,13 +163,13 @@ impl Walk<'_> {
     }
 
     async fn some_keys(&mut self, found: &[String], names: &mut Names) -> Result<(), QueueError> {
-        let (mut tasks, mut outputs, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut spans, mut outputs, mut keys) = (Vec::new(), Vec::new(), Vec::new());
         for key in found {
             let name = &key[self.link.keys(self.shard).prefix().len()..];
             let (class, rest) = name.split_once(':').unwrap_or((name, ""));
             self.report.keys += 1;
             match class {
-                "t" => self.sort_in(rest, name, &mut tasks),
+                "t" if is_span(rest) => spans.push(name.to_owned()),
                 "o" => self.sort_in(rest, name, &mut outputs),
                 "n" => self.tallies.expect(rest),
                 "done" if !rest.is_empty() => drop(names.moments.insert(rest.to_owned())),
@@ -169,12 +186,44 @@ impl Walk<'_> {
                 _ => self.unknown(name),
             }
         }
-        // A scan may show a key twice.
-        tasks.retain(|id| !self.kept.contains_key(id));
-        self.report.tasks += tasks.len() as u64;
-        self.tasks("", "", &tasks).await?;
+        for name in &spans {
+            self.span(name).await?;
+        }
         self.tasks("o", "", &outputs).await?;
         self.keys(&keys).await
+    }
+
+    /// Checks every record of a span.
+    async fn span(&mut self, name: &str) -> Result<(), QueueError> {
+        let mut cursor = 0_u64;
+        loop {
+            let mut scan = redis::cmd("HSCAN");
+            scan.arg(self.key(name)).arg(cursor).arg("COUNT").arg(RECORDS);
+            let scanned = scan.query_async(&mut self.link.connection()).await;
+            let (next, fields): (u64, Vec<(String, redis::Value)>) = match scanned {
+                Ok(answer) => answer,
+                Err(error) if error.code() == Some("WRONGTYPE") => {
+                    self.report.add(unmendable(Fault::UnreadableSpan, name, None));
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let mut ids = Vec::new();
+            for (field, _) in fields {
+                match field.parse::<TaskId>() {
+                    Ok(id) if name.ends_with(&id.span()) => ids.push(id),
+                    _ => self.report.add(unmendable(Fault::NotOfSpan, &field, Some(name))),
+                }
+            }
+            // A scan may show a span, and a record in it, twice.
+            ids.retain(|id| !self.kept.contains_key(id));
+            self.report.tasks += ids.len() as u64;
+            self.tasks("", "", &ids).await?;
+            cursor = next;
+            if cursor == 0 {
+                return Ok(());
+            }
+        }
     }
 
     fn sort_in(&mut self, id: &str, name: &str, ids: &mut Vec<TaskId>) {
@@ -185,12 +234,7 @@ impl Walk<'_> {
     }
 
     fn unknown(&mut self, name: &str) {
-        self.report.add(Finding {
-            fault: Fault::UnknownKey,
-            subject: name.to_owned(),
-            index: None,
-            mended: false,
-        });
+        self.report.add(unmendable(Fault::UnknownKey, name, None));
     }
 
     /// Checks every task that an index names, or of which there is an attempt.

@@ -118,6 +118,9 @@ impl Found {
                         "a" => found
                             .records
                             .extend(fields.into_iter().map(|(id, text)| (format!("a:{id}"), text))),
+                        span if span.starts_with("t:") => found
+                            .records
+                            .extend(fields.into_iter().map(|(id, text)| (format!("{span}:{id}"), text))),
                         _ => found.registry = fields.into_keys().collect(),
                     }
                 }
@@ -152,8 +155,8 @@ enum Holds {
 
 fn kind_of_key(name: &str) -> Holds {
     match name.split(':').next().unwrap_or_default() {
-        "t" | "idem" | "u" | "n" | "r" | "hold" => Holds::Text,
-        "workers" | "own" | "rules" | "bounds" | "a" => Holds::Fields,
+        "idem" | "u" | "n" | "r" | "hold" => Holds::Text,
+        "t" | "workers" | "own" | "rules" | "bounds" | "a" => Holds::Fields,
         "w" => Holds::Mail,
         "done" if name.contains(':') => Holds::Results,
         "ix" if name.matches(':').count() > 1 => Holds::Page,
@@ -302,7 +305,7 @@ fn records(model: &Model) -> BTreeMap<String, String> {
     let tasks = model
         .tasks
         .iter()
-        .map(|(id, task)| (format!("t:{id}"), task.record.clone()));
+        .map(|(id, task)| (format!("t:{}:{id}", id.span()), task.record.clone()));
     let keys = model.keys.iter().map(|((tenant, hash), (id, fingerprint))| {
         let key = format!("idem:{tenant}:{hash}");
         (key, format!("{id} {fingerprint}"))

@@ -1,11 +1,20 @@
 //! The scripts at their limits: the largest step and the largest round of the ticker, compared like all others.
 
-use crate::MAX_BATCH;
+use std::time::Duration;
+
+use redis::AsyncCommands;
+
+use crate::client::Queue;
+use crate::connection::ConnectOptions;
+use crate::keys::SHARD;
 use crate::proof::audit;
 use crate::proof::op::{Op, Plan, Spec, Wait, Word};
 use crate::proof::redis_server::Redis;
 use crate::proof::sim::{KINDS, LARGE_SHAPE, Sim};
 use crate::proof::world::World;
+use crate::task::{Enqueued, NewTask};
+use crate::worker::ticker;
+use crate::{MAX_BATCH, MAX_SPEC_BYTES};
 
 const MAX_FINISHES: usize = 128;
 const LARGE: usize = 3;
@@ -75,4 +84,36 @@ async fn the_largest_step_and_the_largest_round_stay_within_their_limits() {
     )
     .await;
     assert!(world.model.kept.is_empty());
+}
+
+#[tokio::test]
+async fn a_round_removes_results_of_some_megabytes_and_the_next_goes_on() {
+    const RESULTS: u64 = 90;
+    let redis = Redis::start(&[]).await;
+    let queue = Queue::connect(ConnectOptions::new(redis.url())).await.unwrap();
+    let mut raw = redis.try_connection().await.unwrap();
+    let input = format!("\"{}\"", "x".repeat(MAX_SPEC_BYTES - 100));
+    let mut task = NewTask::new("acme", "a", serde_json::value::RawValue::from_string(input).unwrap());
+    task.result_ttl = Duration::ZERO;
+    for _ in 0..RESULTS {
+        let Ok(Enqueued::Created(id)) = queue.enqueue(task.clone()).await else {
+            panic!("it is new");
+        };
+        queue.cancel("acme", id).await.unwrap();
+    }
+    let (seconds, _): (u64, u64) = redis::cmd("TIME").query_async(&mut raw).await.unwrap();
+    let later = [
+        ("now", (seconds * 1_000 + 60_000).to_string()),
+        ("behind", "stopped".to_owned()),
+    ];
+    let (): () = raw.hset_multiple("z:{s00}:meta", &later).await.unwrap();
+
+    let first = ticker::run_once(&queue.link, SHARD, "w").await.unwrap();
+    let removed = first.pruned * MAX_SPEC_BYTES as u64;
+    assert!((4 << 20..5 << 20).contains(&removed), "{first:?}");
+    assert!(first.more, "{first:?}");
+    let second = ticker::run_once(&queue.link, SHARD, "w").await.unwrap();
+    assert_eq!((first.pruned + second.pruned, second.more), (RESULTS, false));
+    let left: Vec<String> = raw.keys("z:{s00}:t:*").await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
 }

@@ -11,19 +11,19 @@ use zoetrope_queue::{
 use crate::stage::{Does, Stage, TENANT, echoes, hangs, key, new_task};
 
 /// Says which task is broken and how Redis is told to break it.
-async fn run(stage: &mut Stage, words: &[&str]) {
+pub(crate) async fn run(stage: &mut Stage, words: &[&str]) {
     let mut command = redis::cmd(words[0]);
     command.arg(&words[1..]);
     let (): () = command.query_async(&mut stage.raw).await.unwrap();
 }
 
-async fn check(stage: &Stage) -> Vec<(Fault, String)> {
+pub(crate) async fn check(stage: &Stage) -> Vec<(Fault, String)> {
     let report = stage.queue.fsck(FsckMode::Check).await.unwrap();
     assert_eq!((report.found, report.mended), (report.findings.len() as u64, 0));
     faults(&report)
 }
 
-fn faults(report: &FsckReport) -> Vec<(Fault, String)> {
+pub(crate) fn faults(report: &FsckReport) -> Vec<(Fault, String)> {
     let mut faults: Vec<_> = report
         .findings
         .iter()
@@ -292,7 +292,7 @@ async fn what_is_left_of_a_task_without_a_record_goes() {
     run(&mut stage, &["ZADD", &key("park"), "5", id.as_str()]).await;
     run(&mut stage, &["RPUSH", &key("done:1000"), id.as_str()]).await;
     run(&mut stage, &["ZADD", &key("done"), "1000", "1000"]).await;
-    run(&mut stage, &["DEL", &key(&format!("t:{id}"))]).await;
+    run(&mut stage, &["HDEL", &key(&format!("t:{}", id.span())), id.as_str()]).await;
     stage.advance(Duration::from_secs(1)).await;
     let idem: Vec<String> = stage.raw.keys(key("idem:*")).await.unwrap();
     let idem = idem[0].strip_prefix(&key("")).unwrap();
@@ -471,7 +471,8 @@ async fn what_cannot_be_mended_is_named_and_left_alone() {
     let (keyless, odd) = (stage.enqueue_task(task).await, stage.enqueue("unserved").await);
     let idem: Vec<String> = stage.raw.keys(key("idem:*")).await.unwrap();
     run(&mut stage, &["DEL", &idem[0]]).await;
-    run(&mut stage, &["SET", &key(&format!("t:{odd}")), "Z|what is this"]).await;
+    let records = key(&format!("t:{}", odd.span()));
+    run(&mut stage, &["HSET", &records, odd.as_str(), "Z|what is this"]).await;
     run(&mut stage, &["SET", &key("surprise"), "x"]).await;
     // The tenant has one task less than it had.
     stage.advance(Duration::from_secs(1)).await;

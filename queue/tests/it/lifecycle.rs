@@ -247,7 +247,8 @@ async fn a_listing_goes_on_where_the_task_of_its_cursor_was_removed_meanwhile() 
             break;
         }
         // As it goes when its time is over.
-        let (): () = stage.raw.del(key(&format!("t:{last}"))).await.unwrap();
+        let records = key(&format!("t:{}", last.span()));
+        let (): () = stage.raw.hdel(records, last.as_str()).await.unwrap();
         for page in &pages {
             let (): () = stage.raw.lrem(page, 1, last.as_str()).await.unwrap();
         }

@@ -14,6 +14,7 @@ mod faults;
 mod following;
 mod forms;
 mod fsck;
+mod fsck_records;
 mod journal;
 mod journal_keep;
 mod lifecycle;

@@ -22,8 +22,8 @@ async fn keyed_task(stage: &Stage, ttl: Duration) -> TaskId {
 }
 
 async fn wait_until_pruned(stage: &mut Stage, id: TaskId) {
-    let mut record = redis::cmd("EXISTS");
-    record.arg(key(&format!("t:{id}")));
+    let mut record = redis::cmd("HEXISTS");
+    record.arg(key(&format!("t:{}", id.span()))).arg(id.as_str());
     stage.until(&record, |there: &bool| !there).await;
 }
 
@@ -75,7 +75,11 @@ async fn an_idempotency_key_outlives_a_short_result() {
 async fn an_id_without_a_record_is_kept_aside_instead_of_dropped() {
     let mut stage = Stage::new().await;
     let id = stage.enqueue("echo").await;
-    let (): () = stage.raw.del(key(&format!("t:{id}"))).await.unwrap();
+    let (): () = stage
+        .raw
+        .hdel(key(&format!("t:{}", id.span())), id.as_str())
+        .await
+        .unwrap();
     let worker = stage.worker("w1", &["echo"], 1, echoes());
     let sound = stage.enqueue("echo").await;
     stage.reaches(sound, State::Succeeded).await;

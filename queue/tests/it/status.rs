@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use zoetrope_queue::{Failure, Flow, KindStatus, MAX_KEYS_NAMED, Outcome, State, Subject};
 
-use crate::stage::{Does, Stage, hangs, new_task};
+use crate::stage::{Does, Stage, hangs, json, new_task};
 
 async fn kind(stage: &Stage, name: &str) -> KindStatus {
     let status = stage.queue.status().await.unwrap();
@@ -41,6 +41,19 @@ async fn every_task_is_counted_where_it_is() {
         ("w1", &["echo".to_owned()][..])
     );
     worker.kill().await;
+}
+
+#[tokio::test]
+async fn a_kind_with_large_inputs_is_counted_from_those_that_are_read() {
+    const TASKS: usize = 60;
+    let stage = Stage::new().await;
+    let mut large = new_task("echo");
+    large.input = json(&format!("\"{}\"", "x".repeat(60_000)));
+    large.delay = Some(Duration::from_secs(3_600));
+    for answer in stage.queue.enqueue_batch(vec![large; TASKS]).await.unwrap() {
+        answer.unwrap();
+    }
+    assert_eq!(kind(&stage, "echo").await.scheduled, TASKS as u64);
 }
 
 #[tokio::test]
