@@ -4,17 +4,6 @@
 -- How much a tenant may have in the queue unless it is set otherwise: tasks, and bytes of their records.
 local MOST_TASKS, MOST_BYTES = 1000000, 4294967296
 
--- Whether none was there; only then they are written.
-local function add_records(span, ids, records)
-  if #ids == 1 then return redis.call('HSETNX', span, records[1], records[2]) == 1 end
-  local there = redis.call('HMGET', span, unpack(ids))
-  for i = 1, #there do
-    if there[i] then return false end
-  end
-  redis.call('HSET', span, unpack(records))
-  return true
-end
-
 do
   local tenant, kind, tail, count = ARGV[2], ARGV[3], ARGV[7], tonumber(ARGV[12] or 0)
   if count > 0 and #ARGV == 12 + 2 * count and not ruled and not bounded and ARGV[4] == '0' and ARGV[5] == '0' and ARGV[8] == ''
@@ -34,7 +23,14 @@ do
     local has_tasks, has_bytes = string.match(redis.call('GET', tally) or '0|0', '^(%d+)|(%d+)')
     local tasks = has_tasks + count
     bytes = has_bytes + bytes
-    if tasks <= MOST_TASKS and bytes <= MOST_BYTES and add_records(task_key .. ARGV[11], ids, records) then
+    local span, new = task_key .. ARGV[11], tasks <= MOST_TASKS and bytes <= MOST_BYTES
+    if new and count == 1 then
+      new = redis.call('HSETNX', span, ids[1], records[2]) == 1
+    elseif new then
+      for _, known in ipairs(redis.call('HMGET', span, unpack(ids))) do new = new and not known end
+      if new then redis.call('HSET', span, unpack(records)) end
+    end
+    if new then
       redis.call('SET', tally, string.format('%d|%d|', tasks, bytes) .. created)
       add(prefix .. 'q:' .. kind, queued)
       list_new(tenant, ids)

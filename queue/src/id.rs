@@ -51,7 +51,7 @@ impl TaskId {
         self.0[..SPAN_CHARS] == other.0[..SPAN_CHARS] || self.made_at_ms() / SPAN_MS == other.made_at_ms() / SPAN_MS
     }
 
-    /// The span of time in which the id was made, of `SPAN_MS` milliseconds: what names the hash that holds the task's record, for
+    /// The span of time in which the id was made, of 256 ms: what names the hash that holds the task's record, for
     /// whoever looks into Redis by hand. Seven characters of the id, and the eighth without its lower three bits.
     pub fn span(&self) -> String {
         let mut span = [0; SPAN_CHARS];
