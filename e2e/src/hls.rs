@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
@@ -13,9 +12,10 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::task::JoinSet;
 
+use crate::ffmpeg::{ffmpeg, make};
 use crate::ports::free_port;
 
 const ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -256,27 +256,6 @@ async fn answer(State(seen): State<Arc<Seen>>, uri: Uri, headers: HeaderMap) -> 
     };
     let range = format!("bytes {first}-{last}/{}", bytes.len());
     (StatusCode::PARTIAL_CONTENT, [(CONTENT_RANGE, range)], part.to_vec()).into_response()
-}
-
-async fn make(words: &str, more: &[&str], file: &Path) {
-    let made = ffmpeg(words).args(more).arg(file).status().await;
-    assert!(
-        made.is_ok_and(|status| status.success()),
-        "ffmpeg should make {}: `make setup`",
-        file.display()
-    );
-}
-
-fn ffmpeg(words: &str) -> Command {
-    let mut command = Command::new("ffmpeg");
-    command
-        .args(["-nostdin", "-loglevel", "quiet", "-y"])
-        .args(words.split_whitespace())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true);
-    command
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -14,6 +14,7 @@ mod collector;
 mod cost;
 mod damage;
 mod events;
+mod ffmpeg;
 mod footage;
 mod hls;
 mod http;

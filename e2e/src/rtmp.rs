@@ -2,11 +2,10 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
-use tokio::process::Command;
 use tokio::task::JoinSet;
 
+use crate::ffmpeg::{ffmpeg, make};
 use crate::ports::free_port;
 
 const ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -30,7 +29,7 @@ impl RtmpServer {
     /// Makes the film in this folder, and serves it.
     pub async fn start(folder: &Path) -> Self {
         let mut server = Self {
-            film: make(folder, SIZE).await,
+            film: make_film(folder, SIZE).await,
             port: free_port(),
             serving: JoinSet::new(),
         };
@@ -40,7 +39,7 @@ impl RtmpServer {
 
     /// Kills it, and serves a film in pictures of another size on the same port.
     pub async fn become_another(&mut self, folder: &Path, size: &str) {
-        self.film = make(folder, size).await;
+        self.film = make_film(folder, size).await;
         self.kill().await;
         self.restart();
     }
@@ -73,25 +72,9 @@ impl RtmpServer {
 }
 
 /// Makes a film in a folder.
-async fn make(folder: &Path, size: &str) -> PathBuf {
+async fn make_film(folder: &Path, size: &str) -> PathBuf {
     let film = folder.join(format!("film-{size}.flv"));
     let pictures = format!("-f lavfi -i smptebars=size={size}:rate=15 {FILM}");
-    let made = ffmpeg(&pictures).arg(&film).status().await;
-    assert!(
-        made.is_ok_and(|status| status.success()),
-        "ffmpeg should make a film: `make setup`"
-    );
+    make(&pictures, &[], &film).await;
     film
-}
-
-fn ffmpeg(words: &str) -> Command {
-    let mut command = Command::new("ffmpeg");
-    command
-        .args(["-nostdin", "-loglevel", "quiet", "-y"])
-        .args(words.split_whitespace())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true);
-    command
 }

@@ -267,8 +267,21 @@ async fn after_a_worker_was_killed_what_it_wrote_plays_and_the_gap_says_so() {
 
 /// A part with a break in it is no file, but it plays.
 async fn check_break(http: &Http, id: &str, found: &Value) {
-    let [first, .., last] = list(found, "ranges") else {
-        panic!("two ranges: {found}")
+    assert!(list(found, "ranges").len() >= 2, "two ranges: {found}");
+    let (part, refused) = refused_whole(http, id, found).await;
+    let named = text(&refused["errors"][0]["detail"]);
+    let (status, ..) = http.bytes(&format!("/api/v1/streams/{id}/export?{named}"), &[]).await;
+    assert_eq!(status, StatusCode::OK, "{named}");
+    let playlist = format!("/api/v1/streams/{id}/playlist.m3u8?{part}");
+    assert_eq!(http.text(&playlist).await.matches("#EXT-X-DISCONTINUITY\n").count(), 1);
+    decodes(&format!("{}{playlist}", http.base()));
+}
+
+/// All of a recording with breaks in it, as a query has it, and why it is no file.
+pub(crate) async fn refused_whole(http: &Http, id: &str, found: &Value) -> (String, Value) {
+    let ranges = list(found, "ranges");
+    let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else {
+        panic!("{found}")
     };
     let part = format!("start={}&end={}", number(&first["start"]), number(&last["end"]));
     let answer = http.get(&format!("/api/v1/streams/{id}/export?{part}")).await;
@@ -278,12 +291,7 @@ async fn check_break(http: &Http, id: &str, found: &Value) {
         "{}",
         answer.body
     );
-    let named = text(&answer.body["errors"][0]["detail"]);
-    let (status, ..) = http.bytes(&format!("/api/v1/streams/{id}/export?{named}"), &[]).await;
-    assert_eq!(status, StatusCode::OK, "{named}");
-    let playlist = format!("/api/v1/streams/{id}/playlist.m3u8?{part}");
-    assert_eq!(http.text(&playlist).await.matches("#EXT-X-DISCONTINUITY\n").count(), 1);
-    decodes(&format!("{}{playlist}", http.base()));
+    (part, answer.body)
 }
 
 /// Where a stage keeps its media.

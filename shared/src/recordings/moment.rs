@@ -70,22 +70,9 @@ impl Timeline {
 
 #[cfg(test)]
 mod tests {
-    use super::super::name::InitName;
     use super::super::row::{Gap, GapCause, Row};
+    use super::super::timeline::tests::segment_at as segment;
     use super::*;
-
-    fn segment(start_ms: u64, new_stretch: bool, key: bool) -> Row {
-        Row::Segment(Segment {
-            start_ms,
-            duration_ms: 4_000,
-            bytes: 10,
-            epoch: 1,
-            seq: 0,
-            init: InitName::of(b"one"),
-            new_stretch,
-            starts_with_key: key,
-        })
-    }
 
     /// 100 to 112 s with a millisecond between the first two, 114 to 122 s, and from there on others.
     fn recorded() -> Timeline {

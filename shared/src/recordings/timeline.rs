@@ -108,14 +108,19 @@ impl Timeline {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::name::InitName;
     use super::super::row::GapCause;
     use super::*;
 
     fn segment(start_s: u64, new_stretch: bool, key: bool) -> Row {
+        segment_at(start_s * 1_000, new_stretch, key)
+    }
+
+    /// One of four seconds.
+    pub(crate) fn segment_at(start_ms: u64, new_stretch: bool, key: bool) -> Row {
         Row::Segment(Segment {
-            start_ms: start_s * 1_000,
+            start_ms,
             duration_ms: 4_000,
             bytes: 10,
             epoch: 1,

@@ -16,6 +16,16 @@ pub const SLOW_LONGEST: Duration = Duration::from_mins(5);
 /// A connection that lived this long was a good one: the next failure starts from the beginning.
 pub const HEALTHY_AFTER: Duration = Duration::from_secs(30);
 
+/// A number for [`Backoff::after`].
+///
+/// # Errors
+/// The system's random generator fails.
+pub fn random() -> Result<f64, getrandom::Error> {
+    let mut bytes = [0_u8; 4];
+    getrandom::fill(&mut bytes)?;
+    Ok(f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
+}
+
 /// Pauses between connections of one source.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Backoff {

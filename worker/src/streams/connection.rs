@@ -11,6 +11,7 @@ use super::cause::SourceDown;
 use super::hls::{HlsPlaying, HlsSource, Means};
 use super::rtmp::{RtmpPlaying, RtmpSource};
 use super::rtsp::{Item, RtspPlaying, RtspSource};
+use super::status::Video;
 use crate::protocol_streams::Codec;
 use crate::recording::sound::SoundTrack;
 
@@ -77,6 +78,14 @@ impl Playing {
             Self::Rtsp(playing) => playing.size,
             Self::Rtmp(playing) => playing.size,
             Self::Hls(_) => None,
+        }
+    }
+
+    /// What it says of its pictures.
+    pub fn video(&self) -> Video {
+        Video {
+            codec: self.codec(),
+            size: self.size(),
         }
     }
 

@@ -12,7 +12,7 @@ use zoetrope_queue::{Clock, Failure};
 use zoetrope_shared::recordings::{GapCause, VIDEO_TIMESCALE};
 use zoetrope_shared::tasks::stream_ingest::{Scene, StreamEnd};
 
-use super::backoff::{Backoff, HEALTHY_AFTER};
+use super::backoff::{self, Backoff, HEALTHY_AFTER};
 use super::cause::{Cause, SourceDown};
 use super::clocks::StreamClock;
 use super::connection::Playing;
@@ -25,19 +25,15 @@ use super::rtsp::Item;
 use super::sampler::{Decision, Mode, Sampler};
 use super::scribe::Scribe;
 use super::shutter::Shutter;
-use super::status::{Status, Video};
+use super::status::Status;
 use super::view::View;
-use super::watchdog::Watchdog;
+use super::watchdog::{self, Watchdog};
 use super::windows::LATENESS_MS;
 use crate::recording::muxer;
 use crate::recording::recorder::Recorder;
 use crate::recording::spool::Spool;
 use crate::services::Services;
 
-/// Longest gap between pictures that is learned from a source that sends few, after it was taken for frozen.
-pub(super) const SLOWEST_SOURCE: Duration = Duration::from_secs(30);
-/// What is learned from the first such mistake.
-pub(super) const SLOW_SOURCE: Duration = Duration::from_millis(2_500);
 /// While nothing but key frames is decoded, a connection is read this often: pictures that nobody looks at now are taken
 /// together. What waits meanwhile waits in the socket, so not over UDP, whose buffers are short.
 pub(super) const REST: Duration = Duration::from_millis(80);
@@ -266,15 +262,13 @@ impl Live<'_> {
     fn tell_connected(&self, playing: &Playing) {
         let url = &self.source.checked;
         tracing::info!(%url, codec = ?playing.codec(), size = ?playing.size(), "the stream plays");
-        self.status.plays(video_of(playing));
+        self.status.plays(playing.video());
     }
 
     fn went_down(&self, reader: &mut Reader, down: &SourceDown, lived: Duration) -> Result<Duration, Failure> {
-        let mut random = [0_u8; 4];
-        getrandom::fill(&mut random).map_err(|error| {
+        let random = backoff::random().map_err(|error| {
             Failure::retryable("no_random", format!("the system's random generator failed: {error}"))
         })?;
-        let random = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
         let pause = reader.backoff.after(down.cause, lived, random);
         let url = &self.source.checked;
         tracing::warn!(%url, cause = %down.cause, ?pause, "the stream is down: {}", down.detail);
@@ -340,7 +334,7 @@ impl Live<'_> {
                     dog.seen(Instant::now());
                     if is_key {
                         // Cameras change both without a word.
-                        self.status.shows(video_of(playing));
+                        self.status.shows(playing.video());
                     }
                     let wall_ms = clock.place(media_s, self.clock().now_ms());
                     reader.newest_ms = clock.newest_ms();
@@ -356,7 +350,7 @@ impl Live<'_> {
             }
         };
         if matches!(&end, End::Down(down) if down.cause == Cause::Timeout) && pictures > 0 {
-            reader.expected_gap = (reader.expected_gap * 2).clamp(SLOW_SOURCE, SLOWEST_SOURCE);
+            reader.expected_gap = watchdog::slower(reader.expected_gap);
         }
         end
     }
@@ -441,14 +435,6 @@ impl Live<'_> {
 
     fn clock(&self) -> &Arc<dyn Clock> {
         &self.services.clock
-    }
-}
-
-/// What a connection says of its pictures.
-fn video_of(playing: &Playing) -> Video {
-    Video {
-        codec: playing.codec(),
-        size: playing.size(),
     }
 }
 

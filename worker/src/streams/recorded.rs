@@ -8,15 +8,15 @@ use tokio_util::sync::CancellationToken;
 use zoetrope_queue::Failure;
 use zoetrope_shared::recordings::{GapCause, VIDEO_TIMESCALE};
 
-use super::backoff::{Backoff, HEALTHY_AFTER};
+use super::backoff::{self, Backoff, HEALTHY_AFTER};
 use super::cause::{Cause, SourceDown};
 use super::clocks::StreamClock;
 use super::connection::Playing;
-use super::live::{REST, SLOW_SOURCE, SLOWEST_SOURCE};
+use super::live::REST;
 use super::opening::Source;
 use super::rtsp::Item;
-use super::status::{Status, Video};
-use super::watchdog::Watchdog;
+use super::status::Status;
+use super::watchdog::{self, Watchdog};
 use crate::recording::muxer::Picture;
 use crate::recording::recorder::Recorder;
 use crate::recording::spool::Spool;
@@ -103,7 +103,9 @@ impl RecordedApart<'_> {
             if lived >= HEALTHY_AFTER {
                 reader.expected_gap = Duration::ZERO;
             }
-            let pause = reader.backoff.after(down.cause, lived, random());
+            // The longest pause where the system has no random number to give.
+            let random = backoff::random().unwrap_or(1.0);
+            let pause = reader.backoff.after(down.cause, lived, random);
             let url = &self.source.checked;
             tracing::warn!(%url, cause = %down.cause, ?pause, "the source that is recorded is down: {}", down.detail);
             self.status.recorded_down(&down);
@@ -122,10 +124,7 @@ impl RecordedApart<'_> {
     fn plays(&self, playing: &Playing) {
         let url = &self.source.checked;
         tracing::info!(%url, codec = ?playing.codec(), size = ?playing.size(), "the source that is recorded plays");
-        self.status.recorded_plays(Video {
-            codec: playing.codec(),
-            size: playing.size(),
-        });
+        self.status.recorded_plays(playing.video());
     }
 
     /// Reads one connection until it ends: why it is down, `None` if the source has come to its end. Nobody looks at its pictures,
@@ -145,7 +144,7 @@ impl RecordedApart<'_> {
                 }
                 () = tokio::time::sleep_until(dog.deadline()) => {
                     if pictures > 0 {
-                        reader.expected_gap = (reader.expected_gap * 2).clamp(SLOW_SOURCE, SLOWEST_SOURCE);
+                        reader.expected_gap = watchdog::slower(reader.expected_gap);
                     }
                     return Some(SourceDown::new(Cause::Timeout, "no pictures arrive any more"));
                 }
@@ -194,13 +193,4 @@ impl RecordedApart<'_> {
             counts.drops.recorder_behind += u64::from(!taken);
         });
     }
-}
-
-/// Uniform in 0..=1; the longest pause where the system has none to give.
-fn random() -> f64 {
-    let mut random = [0_u8; 4];
-    if getrandom::fill(&mut random).is_err() {
-        return 1.0;
-    }
-    f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX)
 }

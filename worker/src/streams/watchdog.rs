@@ -8,6 +8,10 @@ use tokio::time::Instant;
 pub const LEAST_PATIENCE: Duration = Duration::from_secs(5);
 /// Patience in multiples of the longest usual gap.
 const GAPS: u32 = 4;
+/// Longest gap between pictures that is learned from a source that sends few, after it was taken for frozen.
+pub const SLOWEST_SOURCE: Duration = Duration::from_secs(30);
+/// What is learned from the first such mistake.
+pub const SLOW_SOURCE: Duration = Duration::from_millis(2_500);
 /// Gaps that are remembered: the newest.
 const REMEMBERED: usize = 256;
 /// The usual gap is worked out anew after this many.
@@ -59,6 +63,11 @@ impl Watchdog {
     pub fn is_stalled(&self, now: Instant) -> bool {
         now >= self.deadline()
     }
+}
+
+/// The gap to expect of a source that was taken for frozen, although it may only send few.
+pub fn slower(expected: Duration) -> Duration {
+    (expected * 2).clamp(SLOW_SOURCE, SLOWEST_SOURCE)
 }
 
 fn p99(gaps: &[Duration]) -> Duration {

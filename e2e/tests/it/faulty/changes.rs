@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use zoetrope_e2e::{Compression, Footage, RtmpServer, RtspServer, Sender, Stage};
 
 use super::{Beside, assert_recovered, assert_untouched, count, plays_on, reconnects, reconnects_for, started};
-use crate::recordings::{check_export, decodes, list, number, recordings, text};
+use crate::recordings::{check_export, decodes, list, recordings, refused_whole, text};
 use crate::stream_records::{steer, until};
 
 /// How pictures are compressed, as `ffprobe` and a stream's status name it, and their size.
@@ -175,19 +175,9 @@ async fn check_sides(stage: &Stage, id: &str, sides: &[Side]) -> Value {
         "{found}"
     );
 
-    let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else {
-        panic!("{found}")
-    };
-    let part = format!("start={}&end={}", number(&first["start"]), number(&last["end"]));
-    let answer = http.get(&format!("/api/v1/streams/{id}/export?{part}")).await;
-    assert_eq!(
-        (answer.status, &answer.body["code"]),
-        (StatusCode::CONFLICT, &json!("recording_not_continuous")),
-        "{}",
-        answer.body
-    );
-    let named = list(&answer.body, "errors");
-    assert_eq!(named.len(), ranges.len(), "{}", answer.body);
+    let (part, refused) = refused_whole(http, id, &found).await;
+    let named = list(&refused, "errors");
+    assert_eq!(named.len(), ranges.len(), "{refused}");
     for range in named {
         let path = format!("/api/v1/streams/{id}/export?{}", text(&range["detail"]));
         assert_eq!(http.bytes(&path, &[]).await.0, StatusCode::OK, "{path}");
