@@ -6,6 +6,7 @@ mod demo;
 mod fleet;
 mod place;
 pub(crate) mod redis;
+mod redis_log;
 mod secrets;
 mod service;
 
@@ -176,6 +177,7 @@ fn ours(name: String, program: PathBuf, env: &[(&'static str, OsString)], grace:
         args: Vec::new(),
         env: env.to_vec(),
         when_orphaned: Signal::KILL,
+        log: None,
         grace,
         holds: None,
         scratch: None,

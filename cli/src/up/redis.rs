@@ -13,6 +13,7 @@ use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::redis_log::AppendOnlyLog;
 use super::service::Service;
 use crate::exit::CliError;
 
@@ -143,6 +144,7 @@ impl Private {
             args,
             env: Vec::new(),
             when_orphaned: Signal::TERM,
+            log: Some(AppendOnlyLog::of(program.name, &self.dir)),
             grace: GRACE,
             holds: Some(lock),
             scratch: self.short.take(),

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
+use super::redis_log::AppendOnlyLog;
 use crate::out;
 
 /// What to run and how to treat it.
@@ -31,6 +32,8 @@ pub(super) struct Service {
     pub(super) env: Vec<(&'static str, OsString)>,
     /// What the kernel sends it if this process dies.
     pub(super) when_orphaned: Signal,
+    /// What is put right before each start.
+    pub(super) log: Option<AppendOnlyLog>,
     /// How long it may take to end when asked to.
     pub(super) grace: Duration,
     /// A descriptor that it holds as long as it lives.
@@ -47,6 +50,11 @@ impl Service {
     pub(super) async fn run(self, stop: CancellationToken, deaths: watch::Sender<u32>) {
         let mut backoff = Backoff::default();
         loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = self.mend_log() => {}
+            }
             let started = Instant::now();
             let how = match self.spawn() {
                 Err(error) => format!("could not be started ({error})"),
@@ -68,6 +76,13 @@ impl Service {
                 () = stop.cancelled() => return,
                 () = sleep(pause) => {}
             }
+        }
+    }
+
+    async fn mend_log(&self) {
+        let Some(log) = &self.log else { return };
+        if let Some(told) = log.mend().await {
+            out::note(&format!("zoetrope: {told}"));
         }
     }
 

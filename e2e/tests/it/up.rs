@@ -151,6 +151,51 @@ async fn a_killed_up_takes_its_children_along_and_comes_back_with_its_tasks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_submit_of_which_redis_log_has_only_the_beginning_never_takes_place() {
+    let data = data_dir();
+    let mut up = Up::start(data.path(), &[]).await;
+    let http = Http::on_port(up.port);
+    let later = json!({"input": {"message": "later"}, "delay": "1h"});
+    let (whole, torn) = (http.submit("echo", &later).await, http.submit("echo", &later).await);
+    assert_eq!(up.end_with(Signal::TERM).await, Some(0));
+    cut_within_the_script_of(data.path(), &torn);
+
+    // The start after the next would carry out what is left of a script, behind what was written since.
+    for start in 1..=3 {
+        let mut up = Up::start(data.path(), &[]).await;
+        let http = Http::on_port(up.port);
+        let id = http.submit("echo", &json!({"input": {"message": "since"}})).await;
+        assert_eq!(http.until_ended(&id).await["state"], "succeeded", "start {start}");
+        let found = async |id: &str| http.get(&format!("/api/v1/tasks/{id}")).await.status.as_u16();
+        assert_eq!((found(&whole).await, found(&torn).await), (200, 404), "start {start}");
+        assert_eq!(up.end_with(Signal::TERM).await, Some(0));
+    }
+}
+
+/// Cuts the log of Redis in the middle of the transaction that made this task, as a death of Redis in the middle of its write does.
+fn cut_within_the_script_of(data_dir: &Path, task: &str) {
+    let folder = std::fs::read_dir(data_dir.join("redis/appendonlydir")).expect("redis has a log");
+    let log = folder
+        .flatten()
+        .find(|file| file.file_name().to_string_lossy().contains(".incr."));
+    let log = log.expect("redis has a log of changes").path();
+    let bytes = std::fs::read(&log).expect("the log should be readable");
+    let at = |word: &str, from: usize| {
+        let found = bytes[from..]
+            .windows(word.len())
+            .position(|part| part == word.as_bytes());
+        from + found.unwrap_or_else(|| panic!("{word} should be in the log"))
+    };
+    let end = at("\r\nEXEC\r\n", at(task, 0));
+    let log = std::fs::File::options()
+        .write(true)
+        .open(&log)
+        .expect("the log should be writable");
+    // The last command before the end is cut as well.
+    log.set_len(end as u64 - 20).expect("the log should be writable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_child_that_dies_is_started_again() {
     let data = data_dir();
     let mut up = Up::start(data.path(), &[]).await;

@@ -58,7 +58,10 @@ async fn c07(mut scene: Scene) -> Verdict {
     let mut total = Verdict::default();
     let kills = scene.scale.of(5, 1);
     for durability in tiers {
-        let mut arena = Arena::start(durability).await;
+        let mut arena = match durability {
+            Durability::EverySecond => Arena::on(Redis::start_in_memory(durability).await),
+            _ => Arena::start(durability).await,
+        };
         arena.settings.units = 16;
         arena.add_probes(4);
         let tasks = scene.scale.of(5_000, 500);
@@ -76,9 +79,10 @@ async fn c07(mut scene: Scene) -> Verdict {
             told.gap <= limit,
             format!(
                 "{durability:?}: longest time that a submitter had no acknowledgement, at most {limit:?}: {:?}; submits \
-                 repeated {}",
+                 repeated {}: {:?}",
                 told.gap,
-                told.repeats()
+                told.repeats(),
+                told.errors
             ),
         );
         total.absorb(verdict);
