@@ -106,7 +106,7 @@ fn gone(detail: impl Into<String>) -> Refusal {
     Refusal::new(ProblemCode::NotFound, detail)
 }
 
-/// Asks for a picture and waits for the report that has it. `None`: there is none, or no worker has answered in time.
+/// Asks for a picture and waits for the report that has it. `None`: no picture of this start has come.
 async fn made(app: &App, tenant: &Tenant, listed: &Listed, task: TaskId) -> Result<Option<Snapshot>, Refusal> {
     let _place = app
         .long_polls
@@ -117,21 +117,37 @@ async fn made(app: &App, tenant: &Tenant, listed: &Listed, task: TaskId) -> Resu
     };
     let give_up = Instant::now() + SNAPSHOT_TIMEOUT;
     let changes = app.link.watch()?.follow(task).await;
+    let mut pictures_came = false;
     loop {
         // Reports give no hint of their own: what the task says of its progress does, and every two seconds pass for one.
         let changed = changes.next();
         let read = app.streams.get(tenant, listed.id).await?.ok_or_else(super::missing)?;
         let report = read.report.filter(|report| report.run == listed.record.run);
-        if let Some(report) = report.filter(|report| report.answered >= wanted) {
-            return Ok(report.snapshot);
+        if let Some(report) = report {
+            pictures_came = report.last_frame_ms.is_some();
+            if report.answered >= wanted {
+                return report
+                    .snapshot
+                    .map_or_else(|| none(pictures_came), |made| Ok(Some(made)));
+            }
         }
         let waited = tokio::select! {
             biased;
-            () = app.stopping.cancelled() => return Ok(None),
+            () = app.stopping.cancelled() => return none(pictures_came),
             waited = timeout_at(give_up, changed) => waited,
         };
         if waited.is_err() {
-            return Ok(None);
+            return none(pictures_came);
         }
     }
+}
+
+/// Where pictures come and none was made of them, whoever should have made one has too much to do.
+fn none(pictures_came: bool) -> Result<Option<Snapshot>, Refusal> {
+    if pictures_came {
+        return Err(Refusal::overloaded(
+            "the worker of this stream made no picture in time: send the request again",
+        ));
+    }
+    Ok(None)
 }

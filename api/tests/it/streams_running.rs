@@ -389,9 +389,18 @@ async fn a_picture_is_made_when_it_is_asked_for() {
     let (leave, run) = (camera.reporting().await, camera.record().await.run);
     let store = format!("file://{}", camera.stage.artifacts_folder().display());
     let artifacts = Artifacts::open(&store, Arc::new(SystemClock)).expect("the api's store");
-    let (none, answered) = tokio::join!(camera.stage.get(&snapshot), answer(&leave, run, 0, None));
+    let (none, answered) = tokio::join!(
+        camera.stage.get(&snapshot),
+        answer(&leave, report(run, StreamState::Connected), 0, None)
+    );
     none.is_refused(StatusCode::NOT_FOUND, "not_found", "", "no picture has come");
     assert!(none.text("/detail").contains("connected"), "{none:?}");
+    let late = StreamReport {
+        last_frame_ms: Some(1_795_165_200_500),
+        ..report(run, StreamState::Connected)
+    };
+    let (late, answered) = tokio::join!(camera.stage.get(&snapshot), answer(&leave, late, answered, None));
+    late.is_refused(StatusCode::SERVICE_UNAVAILABLE, "internal", "", "no picture in time");
 
     let new = NewArtifact {
         content_type: "image/jpeg".to_owned(),
@@ -408,7 +417,7 @@ async fn a_picture_is_made_when_it_is_asked_for() {
     };
     let (made, _) = tokio::join!(
         camera.stage.get(&snapshot),
-        answer(&leave, run, answered, Some(picture))
+        answer(&leave, report(run, StreamState::Connected), answered, Some(picture))
     );
     assert_eq!(
         (made.status, made.header("content-type")),
@@ -423,8 +432,7 @@ async fn a_picture_is_made_when_it_is_asked_for() {
 }
 
 /// Answers the request after the one that was answered, with a picture or without, and tells its number.
-async fn answer(leave: &Reporting, run: u64, answered: u64, picture: Option<Snapshot>) -> u64 {
-    let mut said = report(run, StreamState::Connected);
+async fn answer(leave: &Reporting, mut said: StreamReport, answered: u64, picture: Option<Snapshot>) -> u64 {
     said.answered = answered;
     while said.answered == answered {
         tokio::task::yield_now().await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::FutureExt;
 use redis::AsyncCommands;
+use reqwest::StatusCode;
 use rustix::process::Pid;
 use serde_json::{Value, json};
 use tokio::time::{Instant, interval};
@@ -35,6 +36,8 @@ const LEAST_ROUNDS: usize = 8;
 const PLAYS: Duration = Duration::from_secs(12);
 /// After everything has stopped, until it is looked at.
 const SETTLES: Duration = Duration::from_secs(3);
+/// Longest that a picture may take on a machine that is busy.
+const PICTURE_LIMIT: Duration = Duration::from_secs(60);
 /// Descriptors that may be open or not: connections that are kept for the next request.
 const SLACK_FILES: usize = 8;
 /// Memory that may be held or not, share of what there is, and MiB.
@@ -128,9 +131,15 @@ async fn round(stage: &Stage, server: &mut RtspServer, ids: &[String], scale: Sc
     lasts(SETTLES).await;
 }
 
+/// A worker that has too much to do says so and is asked again.
 async fn pictures(stage: &Stage, ids: &[String]) {
     for id in ids {
-        let (status, _, picture) = stage.http.bytes(&format!("/api/v1/streams/{id}/snapshot"), &[]).await;
+        let path = format!("/api/v1/streams/{id}/snapshot");
+        let (mut status, _, mut picture) = stage.http.bytes(&path, &[]).await;
+        let give_up = Instant::now() + PICTURE_LIMIT;
+        while status == StatusCode::SERVICE_UNAVAILABLE && Instant::now() < give_up {
+            (status, _, picture) = stage.http.bytes(&path, &[]).await;
+        }
         assert!(status.is_success() && !picture.is_empty(), "{id}: no picture: {status}");
     }
 }
