@@ -7,10 +7,11 @@ use futures_util::future::try_join_all;
 
 use crate::connection::{ConnectOptions, Link};
 use crate::error::QueueError;
+use crate::gather::Gather;
 use crate::id::TaskId;
 use crate::keys::SHARD;
 use crate::record;
-use crate::submission::{Gather, Prepared, Submission, unanswered};
+use crate::submission::{Prepared, Submission, unanswered};
 use crate::task::{CancelOutcome, Enqueued, ListQuery, NewTask, Page, Task};
 use crate::watch::{self, Watch, Watcher};
 use crate::{MAX_BATCH, listing, reading};
@@ -20,11 +21,11 @@ use crate::{MAX_BATCH, listing, reading};
 pub struct Queue {
     pub(crate) link: Arc<Link>,
     /// By shard.
-    gathers: Arc<[Gather]>,
+    gathers: Arc<[Arc<Gather>]>,
 }
 
 impl Queue {
-    /// Connects, loads the scripts, and refuses a Redis that evicts keys, is older than 7.0, or holds a newer schema.
+    /// Connects, and refuses a Redis that evicts keys, is older than 7.0, or holds a newer schema.
     ///
     /// # Errors
     /// `Unavailable` if it cannot be reached, `Unsuitable` if it is refused.

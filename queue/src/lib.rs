@@ -8,6 +8,7 @@ mod durability;
 mod error;
 mod failure;
 mod fsck;
+mod gather;
 mod health;
 mod id;
 mod journal;

@@ -104,30 +104,4 @@ impl Scripts {
             journal_read: script!(" flags=no-writes", "clock" "journal_read"),
         }
     }
-
-    /// All of them, to load before the first pipeline.
-    pub(crate) fn all(&self) -> [&Script; 20] {
-        [
-            &self.enqueue,
-            &self.step,
-            &self.tick,
-            &self.cancel,
-            &self.read,
-            &self.list,
-            &self.status,
-            &self.drain,
-            &self.leave,
-            &self.emit,
-            &self.output,
-            &self.watch,
-            &self.fsck_tasks,
-            &self.fsck_keys,
-            &self.fsck_tally,
-            &self.set_rule,
-            &self.set_bound,
-            &self.why,
-            &self.journal,
-            &self.journal_read,
-        ]
-    }
 }

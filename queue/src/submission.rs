@@ -1,11 +1,6 @@
-//! Tasks on their way in: the wire form of `enqueue`, and single calls that travel together. The order of arguments is
-//! that of `lua/enqueue.lua`.
+//! Tasks on their way in: the wire form of `enqueue`. The order of arguments is that of `lua/enqueue.lua`.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
 
 use crate::connection::Link;
 use crate::error::QueueError;
@@ -182,7 +177,8 @@ impl Submission {
         self.header = Some(Header::of(id, prepared));
     }
 
-    fn is_full(&self) -> bool {
+    /// Whether single calls that travel together are enough for one script.
+    pub(crate) fn is_full(&self) -> bool {
         self.ids.len() >= MAX_BATCH || self.bytes >= MAX_TOGETHER_BYTES
     }
 
@@ -213,81 +209,4 @@ fn read_answer(id: TaskId, reply: &str) -> Result<Enqueued, QueueError> {
 /// The script answered fewer words than it was given tasks.
 pub(crate) fn unanswered() -> QueueError {
     QueueError::Other("enqueue left a task unanswered".to_owned())
-}
-
-type Answers = Result<Arc<Vec<Result<Enqueued, QueueError>>>, QueueError>;
-type Sending = Shared<BoxFuture<'static, Answers>>;
-
-/// Single calls that travel together: group commit without a timer. While Redis works on one script, the next collects. What is under way is driven by whoever waits for
-/// it, so a caller that gives up takes nobody with it.
-#[derive(Debug)]
-pub(crate) struct Gather {
-    shard: u16,
-    state: Mutex<State>,
-}
-
-/// Collects until its turn comes; then the tasks are taken out.
-type Collecting = Arc<Mutex<Option<Submission>>>;
-
-#[derive(Default)]
-struct State {
-    /// The newest, which collects or is under way.
-    latest: Option<(Collecting, Sending)>,
-}
-
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").finish_non_exhaustive()
-    }
-}
-
-impl Gather {
-    /// For the tenants of one shard.
-    pub(crate) fn new(shard: u16) -> Self {
-        Self {
-            shard,
-            state: Mutex::default(),
-        }
-    }
-
-    /// Adds one task with whatever else is on its way.
-    pub(crate) async fn enqueue(&self, link: &Arc<Link>, task: NewTask) -> Result<Enqueued, QueueError> {
-        let prepared = Prepared::new(&task)?;
-        let (sending, position) = self.join(link, prepared);
-        let answers = sending.await?;
-        answers.get(position).cloned().unwrap_or_else(|| Err(unanswered()))
-    }
-
-    fn join(&self, link: &Arc<Link>, prepared: Prepared<'_>) -> (Sending, usize) {
-        let id = link.new_id(self.shard);
-        let mut state = self.state.lock().expect("no holder panics");
-        if let Some((collecting, sending)) = &state.latest {
-            let mut collecting = collecting.lock().expect("no holder panics");
-            if let Some(submission) = collecting.as_mut().filter(|submission| !submission.is_full()) {
-                submission.push(id, prepared);
-                return (sending.clone(), submission.ids.len() - 1);
-            }
-        }
-        let mut submission = Submission::to(self.shard);
-        submission.push(id, prepared);
-        let collecting = Arc::new(Mutex::new(Some(submission)));
-        let before = state.latest.take().map(|(_, sending)| sending);
-        let sending = send_in_turn(Arc::clone(link), before, Arc::clone(&collecting));
-        state.latest = Some((collecting, sending.clone()));
-        (sending, 0)
-    }
-}
-
-/// Waits for the one before, then sends what has collected.
-fn send_in_turn(link: Arc<Link>, before: Option<Sending>, collecting: Collecting) -> Sending {
-    let sending = async move {
-        if let Some(before) = before {
-            // What became of it is for those who wait for it.
-            let _ = before.await;
-        }
-        let submission = collecting.lock().expect("no holder panics").take();
-        let answers = submission.unwrap_or_default().send(&link).await?;
-        Ok(Arc::new(answers))
-    };
-    sending.boxed().shared()
 }

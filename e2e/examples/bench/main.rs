@@ -32,7 +32,7 @@ const LARGE_BYTES: u64 = 300;
 const LONG_QUEUE: u64 = 1_000_000;
 const SHORT_QUEUE: u64 = 10_000;
 /// Seconds of the open loop at half the drain rate.
-const HALF_LOAD_SECONDS: u64 = 5;
+const HALF_LOAD_SECONDS: u64 = 10;
 /// Fairness: tasks of one tenant, tasks of another that come after them, slots, milliseconds that a task takes.
 const SHARE: [u64; 4] = [10_000, 10, 4, 10];
 /// Tasks of a key that stands at its limit.
@@ -62,8 +62,10 @@ struct Figures {
     far_per_s: Option<f64>,
     /// p95 of what the few tasks of a tenant wait: alone, and behind the many of another.
     share_ms: [Option<f64>; 2],
-    /// At half the drain rate: p50, p99, p99.9.
-    half_load_ms: [Option<f64>; 3],
+    /// At half the drain rate: p50, p99, p99.9, p99 of the median second.
+    half_load_ms: [Option<f64>; 4],
+    /// The longest that the machine let a thread wait meanwhile that could run.
+    half_load_stall_ms: Option<f64>,
     /// Drain with few and with many tasks behind those that are taken.
     length_per_s: [Option<f64>; 2],
 }

@@ -58,6 +58,8 @@ fn rows() -> Vec<Row> {
         row("due to start at half the drain rate, p50, ms", 2, |all| all.half_load_ms[0]),
         row("due to start at half the drain rate, p99, ms", 2, |all| all.half_load_ms[1]),
         row("due to start at half the drain rate, p99.9, ms", 2, |all| all.half_load_ms[2]),
+        row("the same, p99 of the median second, ms", 2, |all| all.half_load_ms[3]),
+        row("the machine's longest stall meanwhile, ms", 2, |all| all.half_load_stall_ms),
         row(&format!("wait of {} tasks of a tenant alone, p95, ms", SHARE[1]), 1, |all| all.share_ms[0]),
         row(&format!("wait of {} behind {} of another tenant, p95, ms", SHARE[1], SHARE[0]), 1, |all| all.share_ms[1]),
         row("Redis bytes a finished task, payload of 20 bytes", 0, |all| all.bytes_a_task[0]),

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 pub use judge::{Promise, Verdict};
-use pulse::Pulse;
+pub use pulse::Pulse;
 pub use random::Random;
 pub use report::{details, markdown};
 

@@ -11,13 +11,15 @@ use tokio::time::Instant;
 const BEAT: Duration = Duration::from_millis(5);
 
 /// A thread that does nothing but come back after a pause, and notes how late it is.
-pub(crate) struct Pulse {
+#[derive(Debug)]
+pub struct Pulse {
     stop: Arc<AtomicBool>,
     beating: JoinHandle<Duration>,
 }
 
 impl Pulse {
-    pub(crate) fn start() -> Self {
+    /// Begins to beat.
+    pub fn start() -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let beating = thread::spawn(move || {
@@ -33,7 +35,7 @@ impl Pulse {
     }
 
     /// The longest that it was late.
-    pub(crate) fn worst(self) -> Duration {
+    pub fn worst(self) -> Duration {
         self.stop.store(true, Ordering::Relaxed);
         self.beating.join().expect("it does not panic")
     }

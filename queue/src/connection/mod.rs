@@ -111,21 +111,7 @@ impl Link {
         for keys in &link.keys {
             link.check_schema(keys).await?;
         }
-        link.load_scripts().await?;
         Ok(link)
-    }
-
-    /// Sends the scripts that Redis does not have. All of them are some 200 kB: over a connection that is cut again and again
-    /// each attempt gets further than the one before.
-    async fn load_scripts(&self) -> Result<(), QueueError> {
-        let (scripts, mut connection) = (self.scripts.all(), self.connection());
-        let mut known = redis::cmd("SCRIPT");
-        known.arg("EXISTS").arg(scripts.map(redis::Script::get_hash).as_slice());
-        let known: Vec<bool> = known.query_async(&mut connection).await?;
-        for (script, _) in scripts.iter().zip(known).filter(|(_, known)| !known) {
-            script.prepare_invoke().load_async(&mut connection).await?;
-        }
-        Ok(())
     }
 
     /// All shards, the first first.
@@ -208,7 +194,7 @@ impl Link {
         invocation
     }
 
-    /// Runs a script on the shared connection.
+    /// Runs a script on the shared connection. One that Redis does not have is sent first.
     pub(crate) async fn call<T: redis::FromRedisValue>(
         &self,
         shard: u16,

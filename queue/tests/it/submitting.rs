@@ -1,9 +1,13 @@
 //! Single submits that come together travel together, and nobody notices but the clock.
 
 use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
 use futures_util::poll;
+use tokio::task::JoinSet;
 use zoetrope_queue::{Enqueued, Idempotency, ListQuery, NewTask, QueueError, TaskId};
 
 use crate::stage::{Stage, TENANT, json, new_task};
@@ -46,6 +50,29 @@ async fn submits_at_the_same_time_are_few_scripts_and_each_gets_its_own_answer()
 }
 
 #[tokio::test]
+async fn a_caller_is_woken_by_its_own_answer_however_many_wait() {
+    let stage = Stage::new().await;
+    let polls = Arc::new(AtomicUsize::new(0));
+    let mut callers = JoinSet::new();
+    // Enough for five scripts: were each of them to wake everybody, a pile that grew too high would never be worked off.
+    for n in 0..5_000 {
+        let (queue, polls) = (stage.queue.clone(), Arc::clone(&polls));
+        let mut submit = Box::pin(async move { queue.enqueue(numbered(n)).await });
+        callers.spawn(poll_fn(move |context| {
+            polls.fetch_add(1, Ordering::Relaxed);
+            submit.as_mut().poll(context)
+        }));
+    }
+    let answers = callers.join_all().await;
+    assert!(answers.iter().all(|answer| matches!(answer, Ok(Enqueued::Created(_)))));
+    assert_eq!(
+        polls.load(Ordering::Relaxed),
+        2 * 5_000,
+        "once to submit, and once for the answer"
+    );
+}
+
+#[tokio::test]
 async fn what_one_submit_meets_is_not_the_others_business() {
     let stage = Stage::new().await;
     let keyed = |fingerprint: &str| {
@@ -83,7 +110,6 @@ async fn a_caller_that_gives_up_takes_nobody_with_it() {
     for caller in &mut callers {
         assert!(poll!(caller).is_pending());
     }
-    // Those who came first would have driven the others.
     let rest = callers.split_off(20);
     drop(callers);
     for answer in join_all(rest).await {
