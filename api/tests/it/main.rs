@@ -8,6 +8,7 @@ mod bad_input;
 mod bad_media;
 mod bad_requests;
 mod batch;
+mod camera;
 mod cancel;
 mod front_door;
 mod idempotency;

@@ -171,7 +171,8 @@ impl Stage {
                 &serde_json::json!({"input": {"message": message}}),
             )
             .await;
-        assert_eq!(answer.status, 202, "{answer:?}");
+        // A worker may have been faster than the answer.
+        assert!([200, 202].contains(&answer.status), "{answer:?}");
         answer.text("/id")
     }
 

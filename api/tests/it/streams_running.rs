@@ -3,152 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
-use zoetrope_queue::{
-    Attempt, ConnectOptions, Handler, KindSlot, Outcome, SlotClass, SystemClock, Worker, WorkerConfig,
-};
+use zoetrope_queue::SystemClock;
 use zoetrope_shared::artifacts::{Artifacts, NewArtifact};
-use zoetrope_shared::redis_link::RedisLink;
-use zoetrope_shared::streams::{Replaced, Reporting, Snapshot, StreamId, StreamRecord, StreamReport, StreamStore};
-use zoetrope_shared::tenant::Tenant;
+use zoetrope_shared::streams::{Replaced, Reporting, Snapshot, StreamRecord, StreamReport};
 use zoetrope_shared::wire::{StreamCause, StreamState};
 
+use crate::camera::{Camera, report};
 use crate::stage::{Answer, Stage};
-use crate::streams::{created, patched};
-
-/// Watches nothing until it is stopped.
-struct Idle;
-
-impl Handler for Idle {
-    fn run(&self, attempt: Attempt) -> BoxFuture<'static, Outcome> {
-        async move {
-            attempt.stopped().await;
-            Outcome::Released
-        }
-        .boxed()
-    }
-}
-
-/// A stage with one stream.
-struct Camera {
-    stage: Stage,
-    path: String,
-    id: StreamId,
-    store: StreamStore,
-    tenant: Tenant,
-    worker: JoinSet<()>,
-}
-
-impl Camera {
-    async fn new() -> Self {
-        let stage = Stage::start().await;
-        let id = created(&stage, json!({"name": "gate", "url": "rtsp://camera.example.com/live"})).await;
-        let id = id.text("/id");
-        Self {
-            path: format!("/api/v1/streams/{id}"),
-            id: StreamId::parse(&id).expect("the api makes ids of streams"),
-            store: StreamStore::new(RedisLink::at(ConnectOptions::new(stage.redis_url()))),
-            tenant: Tenant::default_tenant(),
-            worker: JoinSet::new(),
-            stage,
-        }
-    }
-
-    /// A worker takes whatever is started.
-    async fn with_worker(mut self) -> Self {
-        let config = WorkerConfig {
-            name: "idle".to_owned(),
-            classes: vec![SlotClass {
-                name: "stream",
-                units: 8,
-                spread: false,
-            }],
-            kinds: vec![KindSlot {
-                kind: "stream_ingest".to_owned(),
-                class: 0,
-                cost: 1,
-                lease: Duration::from_secs(15),
-                claim_ahead: false,
-            }],
-            drain_grace: Duration::from_secs(1),
-            handlers_on: None,
-        };
-        let queue = self.stage.queue().await;
-        self.worker.spawn(async move {
-            let worker = Worker::new(queue, config, Arc::new(Idle));
-            worker
-                .run(CancellationToken::new())
-                .await
-                .expect("the worker should drain");
-        });
-        self
-    }
-
-    async fn start(&self) -> Answer {
-        self.stage.post(&format!("{}/start", self.path), &json!({})).await
-    }
-
-    async fn stop(&self) -> Answer {
-        self.stage.post(&format!("{}/stop", self.path), &json!({})).await
-    }
-
-    async fn state(&self) -> String {
-        self.stage.get(&self.path).await.text("/state")
-    }
-
-    /// Tasks of the tenant that have not ended.
-    async fn live_tasks(&self) -> Vec<String> {
-        let page = self.stage.get("/api/v1/tasks?kind=stream_ingest&limit=200").await;
-        let items = page.body["items"].as_array().expect("a page").clone();
-        let live = items.iter().filter(|task| task["finished_at"].is_null());
-        live.map(|task| task["id"].as_str().expect("an id").to_owned())
-            .collect()
-    }
-
-    async fn record(&self) -> StreamRecord {
-        let listed = self.store.get(&self.tenant, self.id).await.expect("Redis");
-        listed.expect("the stream is there").record
-    }
-
-    /// Leave to report as the worker of the newest run has it.
-    async fn reporting(&self) -> Reporting {
-        let run = self.record().await.run;
-        let leave = self.store.begin(&self.tenant, self.id, run).await.expect("Redis");
-        leave.expect("the run is wanted")
-    }
-
-    async fn until_running(&self, task: &str) {
-        let path = format!("/api/v1/tasks/{task}");
-        while self.stage.get(&path).await.text("/state") != "running" {
-            tokio::task::yield_now().await;
-        }
-    }
-}
-
-fn report(run: u64, state: StreamState) -> StreamReport {
-    StreamReport {
-        run,
-        state,
-        cause: None,
-        detail: None,
-        since_ms: 1_795_165_200_000,
-        sources: Vec::new(),
-        counts: Default::default(),
-        last_frame_ms: None,
-        live_fps: 0.0,
-        codec: None,
-        size: None,
-        answered: 0,
-        snapshot: None,
-        previous: None,
-        reported_ms: 1_795_165_201_000,
-    }
-}
+use crate::streams::patched;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn however_many_starts_race_there_is_one_task() {
