@@ -209,9 +209,9 @@ async fn work(queue: Queue, total: u64, slots: u64) -> serde_json::Value {
         .expect("the worker runs")
         .expect("no panic")
         .expect("redis should answer");
-    let mut latencies = std::mem::take(&mut *counter.latencies_us.lock().expect("no holder panics"));
+    let latencies = std::mem::take(&mut *counter.latencies_us.lock().expect("no holder panics"));
     let by_second = p99_of_the_median_second(&latencies);
-    let latencies = sorted(latencies.drain(..).map(|(_, waited)| waited));
+    let latencies = sorted(latencies.into_iter().map(|(_, waited)| waited));
     let at = |share| rank(&latencies, share);
     assert!(
         report.finished >= total,

@@ -1,14 +1,11 @@
 //! A stream of a stage, what happens to it, and what its worker says of it.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use zoetrope_queue::{Attempt, ConnectOptions, Handler, KindSlot, Outcome, SlotClass, Worker, WorkerConfig};
+use zoetrope_queue::{Attempt, ConnectOptions, Handler, Outcome};
 use zoetrope_shared::redis_link::RedisLink;
 use zoetrope_shared::streams::{Reporting, StreamId, StreamRecord, StreamReport, StreamStore};
 use zoetrope_shared::tenant::Tenant;
@@ -16,6 +13,7 @@ use zoetrope_shared::wire::StreamState;
 
 use crate::stage::{Answer, Stage};
 use crate::streams::created;
+use crate::worker;
 
 /// Watches nothing until it is stopped.
 struct Idle;
@@ -57,31 +55,8 @@ impl Camera {
 
     /// A worker takes whatever is started.
     pub(crate) async fn with_worker(mut self) -> Self {
-        let config = WorkerConfig {
-            name: "idle".to_owned(),
-            classes: vec![SlotClass {
-                name: "stream",
-                units: 8,
-                spread: false,
-            }],
-            kinds: vec![KindSlot {
-                kind: "stream_ingest".to_owned(),
-                class: 0,
-                cost: 1,
-                lease: Duration::from_secs(15),
-                claim_ahead: false,
-            }],
-            drain_grace: Duration::from_secs(1),
-            handlers_on: None,
-        };
-        let queue = self.stage.queue().await;
-        self.worker.spawn(async move {
-            let worker = Worker::new(queue, config, Arc::new(Idle));
-            worker
-                .run(CancellationToken::new())
-                .await
-                .expect("the worker should drain");
-        });
+        let served = ("idle", "stream", "stream_ingest");
+        self.worker = worker::run(self.stage.queue().await, served, Idle, CancellationToken::new());
         self
     }
 

@@ -11,13 +11,14 @@ use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use zoetrope_queue::{Attempt, Failure, Handler, KindSlot, Outcome, SlotClass, SystemClock, Worker, WorkerConfig};
+use zoetrope_queue::{Attempt, Failure, Handler, Outcome, SystemClock};
 use zoetrope_shared::artifacts::{Artifacts, NewArtifact};
 use zoetrope_shared::recordings::{Gap, GapCause, HOUR_MS, InitName, Keep, Row, Segment};
 use zoetrope_shared::tenant::Tenant;
 
 use crate::auth_keys::Keys;
 use crate::stage::{Answer, Stage, TENANT};
+use crate::worker;
 
 /// The first second that is recorded, and an hour later the first of what follows a gap.
 const BEGAN_S: u64 = 1_795_165_200;
@@ -93,35 +94,16 @@ async fn record(stage: &Stage, tenant: &str) {
     assert!(queue.restore_journal((tenant, "cam"), 1, &note).await.expect("Redis"));
 }
 
-async fn worker(stage: &Stage) -> JoinSet<()> {
+async fn developer(stage: &Stage) -> JoinSet<()> {
     let store = format!("file://{}", stage.artifacts_folder().display());
     let artifacts = Artifacts::open(&store, Arc::new(SystemClock)).expect("the api's store");
-    let config = WorkerConfig {
-        name: "darkroom".to_owned(),
-        classes: vec![SlotClass {
-            name: "io",
-            units: 8,
-            spread: false,
-        }],
-        kinds: vec![KindSlot {
-            kind: "recording_snapshot".to_owned(),
-            class: 0,
-            cost: 1,
-            lease: Duration::from_secs(15),
-            claim_ahead: false,
-        }],
-        drain_grace: Duration::from_secs(1),
-        handlers_on: None,
-    };
-    let (queue, mut running) = (stage.queue().await, JoinSet::new());
-    running.spawn(async move {
-        let worker = Worker::new(queue, config, Arc::new(Darkroom(artifacts)));
-        worker
-            .run(CancellationToken::new())
-            .await
-            .expect("the worker should drain");
-    });
-    running
+    let served = ("darkroom", "io", "recording_snapshot");
+    worker::run(
+        stage.queue().await,
+        served,
+        Darkroom(artifacts),
+        CancellationToken::new(),
+    )
 }
 
 fn path(query: &str) -> String {
@@ -132,7 +114,7 @@ fn path(query: &str) -> String {
 async fn a_picture_of_a_time_is_what_a_worker_makes_and_nothing_of_it_stays() {
     let stage = Stage::start().await;
     record(&stage, "default").await;
-    let _worker = worker(&stage).await;
+    let _worker = developer(&stage).await;
     let seen = stage.get(&path(&format!("at={}&width=320", BEGAN_S + 6))).await;
     assert_eq!(
         (seen.status, seen.header("content-type"), seen.header("frame-at")),
@@ -215,7 +197,7 @@ async fn where_nothing_is_recorded_the_nearest_times_are_named() {
     assert_eq!(foreign.text("/detail"), "no such recording");
     stage.nothing_is_left("a picture that is not there").await;
 
-    let _worker = worker(&stage).await;
+    let _worker = developer(&stage).await;
     let gone = stage.get(&path(&format!("at={GONE_S}"))).await;
     gone.is_refused(StatusCode::NOT_FOUND, "not_found", "", "the worker came too late");
     assert_eq!(gone.text("/detail"), "it is gone");
@@ -243,7 +225,7 @@ async fn without_a_worker_it_is_said_when_to_come_back_and_the_task_is_canceled(
 async fn a_grant_shows_its_own_time_to_any_page_and_never_what_goes_on_now() {
     let stage = Stage::start_with(&[KEY]).await;
     record(&stage, "default").await;
-    let _worker = worker(&stage).await;
+    let _worker = developer(&stage).await;
     let keys = Keys::first(&stage).await;
     let part = format!("/api/v1/streams/cam/recordings?start={BEGAN_S}&end={AGAIN_S}");
     let found = keys.get(&stage, &part).await;

@@ -19,6 +19,7 @@ use zoetrope_shared::streams::{Reporting, StreamId, StreamReport, StreamStore};
 use zoetrope_shared::tenant::Tenant;
 use zoetrope_shared::wire::{StreamCause, StreamState};
 
+use crate::camera::report;
 use crate::live_stage::{Held, Puppet, Ws, metric};
 use crate::stage::{Answer, Stage, TENANT};
 use crate::streams::created;
@@ -67,21 +68,9 @@ impl Camera {
     /// What its worker reports.
     async fn says(&self, state: StreamState, cause: Option<StreamCause>) {
         let report = StreamReport {
-            run: self.run,
-            state,
             cause,
-            detail: None,
-            since_ms: 1_795_165_200_000,
-            sources: Vec::new(),
-            counts: Default::default(),
-            last_frame_ms: None,
             live_fps: 15.0,
-            codec: None,
-            size: None,
-            answered: 0,
-            snapshot: None,
-            previous: None,
-            reported_ms: 1_795_165_201_000,
+            ..report(self.run, state)
         };
         let said = self.leave.report(&report).await.expect("Redis");
         assert!(said.is_some(), "the run is wanted");

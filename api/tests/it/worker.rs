@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use zoetrope_queue::{
     Attempt, Failure, Handler, KindSlot, Outcome, Queue, SlotClass, StopReason, Worker, WorkerConfig,
@@ -19,7 +20,7 @@ pub(crate) struct TestWorker {
     pub(crate) started: mpsc::Receiver<String>,
     release: Arc<Semaphore>,
     shutdown: CancellationToken,
-    running: tokio::task::JoinSet<()>,
+    running: JoinSet<()>,
 }
 
 struct Script {
@@ -41,31 +42,7 @@ impl TestWorker {
             },
             large_result,
         };
-        let config = WorkerConfig {
-            name: "test".to_owned(),
-            classes: vec![SlotClass {
-                name: "io",
-                units: 8,
-                spread: false,
-            }],
-            kinds: vec![KindSlot {
-                kind: "echo".to_owned(),
-                class: 0,
-                cost: 1,
-                lease: Duration::from_secs(15),
-                claim_ahead: false,
-            }],
-            drain_grace: Duration::from_secs(1),
-            handlers_on: None,
-        };
-        let mut running = tokio::task::JoinSet::new();
-        let until = shutdown.clone();
-        running.spawn(async move {
-            Worker::new(queue, config, Arc::new(handler))
-                .run(until)
-                .await
-                .expect("the worker should drain");
-        });
+        let running = run(queue, ("test", "io", "echo"), handler, shutdown.clone());
         Self {
             started,
             release,
@@ -96,6 +73,38 @@ impl TestWorker {
             ended.expect("the worker should not panic");
         }
     }
+}
+
+/// Runs a worker of this name, class of slots and kind, until it is told to drain.
+pub(crate) fn run(
+    queue: Queue,
+    (name, class, kind): (&str, &'static str, &str),
+    handler: impl Handler + 'static,
+    until: CancellationToken,
+) -> JoinSet<()> {
+    let config = WorkerConfig {
+        name: name.to_owned(),
+        classes: vec![SlotClass {
+            name: class,
+            units: 8,
+            spread: false,
+        }],
+        kinds: vec![KindSlot {
+            kind: kind.to_owned(),
+            class: 0,
+            cost: 1,
+            lease: Duration::from_secs(15),
+            claim_ahead: false,
+        }],
+        drain_grace: Duration::from_secs(1),
+        handlers_on: None,
+    };
+    let mut running = JoinSet::new();
+    running.spawn(async move {
+        let worker = Worker::new(queue, config, Arc::new(handler));
+        worker.run(until).await.expect("the worker should drain");
+    });
+    running
 }
 
 struct WithLarge {
