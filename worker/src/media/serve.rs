@@ -3,9 +3,10 @@
 use std::io::BufReader;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc;
 
 use anyhow::Context;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::process::{Signal, getpid, kill_process};
 use zoetrope_worker::protocol::{self, Frame, MAX_MEDIA_BYTES, ProtocolError, Reply, Request};
 use zoetrope_worker::protocol_steps::STEPS;
@@ -23,9 +24,6 @@ use crate::ocr;
 use crate::picture;
 use crate::steps;
 use crate::streams::{self, Streams};
-
-/// Requests waiting while one is worked on. The worker sends none before the answer, so one slot is plenty.
-const REQUESTS_WAITING: usize = 1;
 
 /// Read at a time, as far as it is there: lengths, header and, of a stream, most of the body in one call.
 const READ_AHEAD_BYTES: usize = 128 * 1024;
@@ -76,15 +74,16 @@ pub(crate) fn serve() -> anyhow::Result<()> {
         .try_clone_to_owned()
         .context("take the socket on standard input")?;
     let mut socket = UnixStream::from(socket);
-    let reader = socket.try_clone().context("clone the socket")?;
-    let (requests, next) = mpsc::sync_channel(REQUESTS_WAITING);
+    let watched = socket.try_clone().context("clone the socket")?;
     std::thread::Builder::new()
-        .name("socket".into())
-        .spawn(move || read_requests(reader, &requests))
-        .context("start the reader")?;
+        .name("watch".into())
+        .spawn(move || end_with_the_worker(&watched))
+        .context("start the watch")?;
+    let requests = socket.try_clone().context("clone the socket")?;
+    let mut requests = BufReader::with_capacity(READ_AHEAD_BYTES, requests);
     streams::be_quiet();
     let mut engines = Engines::default();
-    for frame in next {
+    while let Some(frame) = protocol::read(&mut requests, MAX_MEDIA_BYTES).context("read a request")? {
         match work(&mut engines, frame, &Progress(&socket)) {
             Ok(result) => protocol::write(&mut socket, &Reply::Done, &result),
             Err(fault) => protocol::write(&mut socket, &fault.into_reply(), &[]),
@@ -94,15 +93,12 @@ pub(crate) fn serve() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads ahead, so that the end of the worker is seen in the middle of a long recognition.
-fn read_requests(socket: UnixStream, requests: &mpsc::SyncSender<Frame>) {
-    let mut socket = BufReader::with_capacity(READ_AHEAD_BYTES, socket);
-    while let Ok(Some(frame)) = protocol::read(&mut socket, MAX_MEDIA_BYTES) {
-        if requests.send(frame).is_err() {
-            return;
-        }
-    }
-    // The worker is gone or talks nonsense: nobody wants the answer, and nothing here needs an orderly end.
+/// Sees the end of the worker in the middle of a long recognition. Sleeps until then: a request does not wake it.
+fn end_with_the_worker(socket: &UnixStream) {
+    // That the other end is closed is told unasked.
+    let mut sockets = [PollFd::new(socket, PollFlags::empty())];
+    while poll(&mut sockets, None) == Err(Errno::INTR) {}
+    // Nobody wants the answer, and nothing here needs an orderly end.
     let _ = kill_process(getpid(), Signal::KILL);
 }
 
