@@ -3,7 +3,7 @@
 //!
 //! | request | body down | result | state in the child |
 //! |---|---|---|---|
-//! | [`KEY_FRAME`] | parameter sets and one key frame, Annex B | [`Sampled`] | none: any child serves any stream |
+//! | [`KEY_FRAME`] | parameter sets and one key frame, Annex B | [`Sampled`] | none of a stream's: any child serves any |
 //! | [`SNAPSHOT`] | the same | a JPEG | none |
 //! | [`PACKETS`] | the packets' bytes in order, Annex B | [`Sampled`] | a decoder by `session`: the same child each time |
 //! | [`FILE`] | nothing | [`FilePiece`] | the open file by `session`, as a cache: another child opens it again |
@@ -17,6 +17,7 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use zoetrope_shared::tasks::image_analysis::Color;
 
 /// Kind of a request for one picture.
@@ -134,14 +135,25 @@ impl Default for Analyse {
 
 /// What the gate knows of a stream: background, noise and the last picture that passed. Opaque, below 120 KiB; hand
 /// the newest one to the next request of the stream. Without one the first picture passes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// It is kept as the JSON that it came as: nobody looks for what to escape in so much text with every picture.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct GateState(pub String);
+pub struct GateState(pub Box<RawValue>);
+
+impl PartialEq for GateState {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
 
 /// Input of [`KEY_FRAME`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyFrameInput {
+    /// Whose stream it is: the decoder is kept for this tenant's next picture. `None`: it is not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// The body's codec.
     pub codec: Codec,
     /// The picture's time in the stream, milliseconds; comes back in its report.

@@ -292,6 +292,7 @@ impl Decoding<'_> {
         roll: &mut Roll,
     ) -> Result<Sampled, MediaError> {
         let input = KeyFrameInput {
+            tenant: Some(self.tenant.to_owned()),
             codec: picture.codec,
             t_ms: picture.t_ms,
             gate,

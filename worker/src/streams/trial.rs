@@ -144,6 +144,7 @@ impl Times {
 /// Width and height of the picture, decoded.
 async fn size(services: &Services, codec: Codec, key: Bytes) -> Result<(u32, u32), MediaError> {
     let input = KeyFrameInput {
+        tenant: None,
         codec,
         t_ms: 0,
         gate: None,

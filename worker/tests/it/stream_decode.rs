@@ -27,6 +27,7 @@ pub(crate) async fn ask<Answer: DeserializeOwned>(
 
 pub(crate) fn key_frame_input(codec: Codec, t_ms: u64) -> KeyFrameInput {
     KeyFrameInput {
+        tenant: Some("acme".to_owned()),
         codec,
         t_ms,
         gate: None,
@@ -132,6 +133,45 @@ async fn key_frames_of_both_codecs_are_still_until_the_scene_is_cut() {
             "{codec:?}"
         );
         assert_ne!(frames[0].hash, frames[3].hash);
+    }
+}
+
+#[tokio::test]
+async fn a_key_frame_decodes_alike_whatever_its_child_has_decoded_before() {
+    let films = Films::new();
+    let small = films.make(
+        "small.mp4",
+        "-f lavfi -i testsrc=s=320x180:r=25:d=2 -c:v libx264 -preset veryfast -pix_fmt yuv420p",
+    );
+    let key_of = |film: &std::path::Path, codec| {
+        let packets = films.packets(film, codec);
+        let key = packets.into_iter().find(|packet| packet.key);
+        (codec, key.expect("a film begins with a key frame").bytes)
+    };
+    let cut264 = key_of(&still_then_cut(&films, Codec::H264), Codec::H264);
+    let cut265 = key_of(&still_then_cut(&films, Codec::H265), Codec::H265);
+    let damaged = (Codec::H264, cut264.1[..cut264.1.len() / 2].to_vec());
+    let pictures = [
+        &cut264,
+        &key_of(&small, Codec::H264),
+        &damaged,
+        &cut265,
+        &cut264,
+        &cut264,
+    ];
+
+    let (one, _) = pool();
+    for (number, (codec, bytes)) in pictures.into_iter().enumerate() {
+        let mut input = key_frame_input(*codec, 0);
+        let used: Sampled = ask(&one, KEY_FRAME, &input, bytes.clone())
+            .await
+            .expect("a child answers");
+        input.tenant = None;
+        let fresh: Sampled = ask(&pool().0, KEY_FRAME, &input, bytes.clone())
+            .await
+            .expect("a child answers");
+        let told = |sampled: Sampled| (sampled.frames, sampled.decoded, sampled.decode_errors);
+        assert_eq!(told(used), told(fresh), "picture {number}");
     }
 }
 

@@ -87,10 +87,11 @@ impl Decoder {
             .skip_frame(if skip { Discard::NonReference } else { Discard::Default });
     }
 
-    /// Leaves out what smooths the edges of blocks, from the next packet on: a sixth of the work of a key frame. Only for pictures
-    /// that no other is built on and that nobody reads or is shown.
-    pub(crate) fn skip_smoothing(&mut self) {
-        self.video.skip_loop_filter(Discard::All);
+    /// Whether what smooths the edges of blocks is left out from the next packet on: a sixth of the work of a key frame. Only for
+    /// pictures that no other is built on and that nobody reads or is shown.
+    pub(crate) fn skip_smoothing(&mut self, skip: bool) {
+        self.video
+            .skip_loop_filter(if skip { Discard::All } else { Discard::Default });
     }
 
     /// Hands over an access unit of a stream; false if the decoder refuses it.
@@ -136,7 +137,7 @@ impl Decoder {
         (&self.frame, damaged)
     }
 
-    /// Forgets everything but the parameters.
+    /// Forgets everything but the parameters, and that nothing was to follow.
     pub(crate) fn flush(&mut self) {
         self.video.flush();
     }

@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use image::GrayImage;
+use serde_json::value::RawValue;
 use zoetrope_worker::protocol_streams::GateState;
 
 use super::gate::{BLOCK, LUMA_HEIGHT};
@@ -55,11 +56,15 @@ impl Gate {
         bytes.extend_from_slice(&self.t_ms.to_le_bytes());
         bytes.extend_from_slice(&self.width.to_le_bytes());
         bytes.push(u8::from(self.passed.is_some()));
-        for mean in self.passed.iter().flatten().chain(&self.background) {
-            bytes.extend_from_slice(&mean.to_le_bytes());
+        if let Some(passed) = &self.passed {
+            add_levels(&mut bytes, passed);
         }
+        add_levels(&mut bytes, &self.background);
         bytes.extend(self.noise.iter().map(|noise| (noise * NOISE_STEPS).round() as u8));
-        Some(GateState(STANDARD.encode(bytes)))
+        // Nothing of base64 has to be escaped.
+        RawValue::from_string(format!("\"{}\"", STANDARD.encode(bytes)))
+            .ok()
+            .map(GateState)
     }
 
     /// From what the worker kept. What does not read is an empty gate: a stream goes on without its past.
@@ -68,7 +73,8 @@ impl Gate {
     }
 
     fn parse(state: &GateState) -> Option<Self> {
-        let bytes = STANDARD.decode(&state.0).ok()?;
+        let text = state.0.get().strip_prefix('"')?.strip_suffix('"')?;
+        let bytes = STANDARD.decode(text).ok()?;
         let (layout, rest) = bytes.split_first()?;
         let (t_ms, rest) = rest.split_first_chunk()?;
         let (width, rest) = rest.split_first_chunk()?;
@@ -98,6 +104,14 @@ fn blocks(width: u32) -> usize {
     (width / BLOCK * (LUMA_HEIGHT / BLOCK)) as usize
 }
 
+fn add_levels(bytes: &mut Vec<u8>, levels: &[u16]) {
+    let begin = bytes.len();
+    bytes.resize(begin + levels.len() * 2, 0);
+    for (pair, level) in bytes[begin..].chunks_exact_mut(2).zip(levels) {
+        pair.copy_from_slice(&level.to_le_bytes());
+    }
+}
+
 fn take_levels(bytes: &mut &[u8], count: usize) -> Option<Vec<u16>> {
     let (levels, rest) = bytes.split_at_checked(count.checked_mul(2)?)?;
     *bytes = rest;
@@ -112,6 +126,7 @@ fn take_levels(bytes: &mut &[u8], count: usize) -> Option<Vec<u16>> {
 #[cfg(test)]
 mod tests {
     use image::Luma;
+    use serde_json::value::to_raw_value;
 
     use super::*;
 
@@ -128,9 +143,10 @@ mod tests {
     #[test]
     fn what_is_no_state_is_an_empty_gate() {
         let luma = GrayImage::new(20, LUMA_HEIGHT);
-        let GateState(good) = Gate::beginning_with(&luma, 1)
+        let good = Gate::beginning_with(&luma, 1)
             .to_state()
             .expect("there is a background");
+        let good = good.0.get().trim_matches('"');
         for bad in [
             "",
             "!",
@@ -139,17 +155,14 @@ mod tests {
             &format!("{good}AAAA"),
             &good.replacen('A', "B", 1),
         ] {
-            assert_eq!(
-                Gate::from_state(Some(&GateState(bad.to_owned()))),
-                Gate::default(),
-                "{bad:.20}"
-            );
+            let state = GateState(to_raw_value(bad).expect("text is JSON"));
+            assert_eq!(Gate::from_state(Some(&state)), Gate::default(), "{bad:.20}");
         }
     }
 
     #[test]
     fn the_largest_state_stays_within_what_is_promised() {
         let state = Gate::beginning_with(&GrayImage::new(400, LUMA_HEIGHT), 1).to_state();
-        assert!(state.expect("there is a background").0.len() < 120 * 1024);
+        assert!(state.expect("there is a background").0.get().len() < 120 * 1024);
     }
 }

@@ -42,6 +42,7 @@ use zoetrope_worker::protocol_view::{ViewInput, Viewed};
 use crate::fault::Fault;
 use crate::serve::{Engines, Progress};
 use file::OpenFile;
+use key_frame::KeptDecoder;
 use packets::PacketSession;
 use reporter::Tools;
 use scaler::Scaler;
@@ -55,6 +56,7 @@ pub(crate) struct Streams {
     /// Newest last: few, so a list is enough.
     files: Vec<(String, OpenFile)>,
     scaler: Scaler,
+    kept_decoder: KeptDecoder,
 }
 
 /// Keeps FFmpeg from writing what it thinks of every damaged picture to the worker's log.
@@ -70,12 +72,15 @@ pub(crate) fn key_frame(
     progress: &Progress<'_>,
 ) -> Result<Sampled, Fault> {
     check_analyse(&input.analyse)?;
+    let Streams {
+        scaler, kept_decoder, ..
+    } = &mut engines.streams;
     let tools = Tools {
-        scaler: &mut engines.streams.scaler,
+        scaler,
         ocr: &mut engines.ocr,
         progress,
     };
-    key_frame::run(tools, input, body)
+    key_frame::run(tools, kept_decoder, input, body)
 }
 
 /// `stream.snapshot`.
