@@ -182,6 +182,11 @@ impl MediaPool {
         HeldChild::new(self.clone())
     }
 
+    /// Whether whoever comes now has to wait.
+    pub fn is_busy(&self) -> bool {
+        self.0.permits.available_permits() == 0
+    }
+
     /// Ends idle children and lets no new work in. Busy children end with the futures that wait for them.
     pub fn close(&self) {
         self.0.permits.close();

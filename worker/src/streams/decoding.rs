@@ -17,6 +17,7 @@ use super::reading::{Reading, Turn};
 use super::scribe::count_sampled;
 use super::shutter::{Roll, Shutter};
 use super::status::Status;
+use super::thread::LiveThread;
 use super::watchdog::LEAST_PATIENCE;
 use crate::media_pool::{MediaError, MediaPool};
 use crate::protocol_streams::{
@@ -132,6 +133,7 @@ impl Tried {
 pub(super) struct Decoding<'a> {
     pub(super) pool: &'a MediaPool,
     pub(super) groups: &'a DecoderGroups,
+    pub(super) thread: &'a LiveThread,
     pub(super) reading: &'a Reading,
     pub(super) tenant: &'a str,
     pub(super) session: &'a str,
@@ -182,7 +184,11 @@ impl Decoding<'_> {
             if run.after_gap {
                 memory.vain = Vain::default();
             }
-            match self.decode(&mut memory, run).await {
+            // Until the answer is read, its child has nothing to do, and somebody waits for one.
+            let hurry = self.pool.is_busy().then(|| self.thread.hurry());
+            let decoded = self.decode(&mut memory, run).await;
+            drop(hurry);
+            match decoded {
                 Ok(sampled) => self.pass_on(&mut memory, sampled, &tried),
                 Err(error) => self.recover(&mut memory, &error, tried.pictures).await,
             }

@@ -36,7 +36,7 @@ use crate::services::Services;
 
 /// While nothing but key frames is decoded, a connection is read this often: pictures that nobody looks at now are taken
 /// together. What waits meanwhile waits in the socket, so not over UDP, whose buffers are short.
-pub(super) const REST: Duration = Duration::from_millis(80);
+pub(super) const REST: Duration = Duration::from_millis(160);
 /// The same where a model waits for pictures.
 const ASKED_REST: Duration = Duration::from_millis(20);
 /// What is still decoded once a stream's time is over; one that came to its own end is decoded to it, however busy the worker is.
@@ -141,6 +141,7 @@ impl Live<'_> {
         let decoding = Decoding {
             pool: &self.services.live_media,
             groups: &self.services.decoders,
+            thread: &self.services.live_thread,
             reading: &self.services.reading,
             tenant: self.tenant,
             session: self.session,
@@ -287,10 +288,7 @@ impl Live<'_> {
         let mut clock = StreamClock::new(reader.newest_ms);
         let mut dog = Watchdog::new(reader.expected_gap.max(playing.usual_gap()), Instant::now());
         let (mut pictures, mut rested) = (0_u64, true);
-        let rest = match self.shutter.wish() {
-            Some(_) => ASKED_REST,
-            None => REST,
-        };
+        let mut hurry = self.services.live_thread.hurry();
         let end = loop {
             let look_at = dog.deadline().min(deadline);
             let item = tokio::select! {
@@ -298,7 +296,10 @@ impl Live<'_> {
                 down = health.broken() => break End::Down(down),
                 item = playing.next() => item,
                 () = std::future::ready(()), if !rested => {
-                    tokio::time::sleep(rest).await;
+                    match self.shutter.wish() {
+                        Some(_) => tokio::time::sleep(ASKED_REST).await,
+                        None => hurry = hurry.rest(REST).await,
+                    }
                     rested = true;
                     continue;
                 }

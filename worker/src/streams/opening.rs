@@ -71,6 +71,7 @@ impl Source {
         connections: usize,
         elapsed: Duration,
     ) -> Result<Result<Playing, SourceDown>, Failure> {
+        let _hurry = services.live_thread.hurry();
         let addresses = match services.netguard.resolve(&self.checked).await {
             Ok(addresses) => addresses,
             Err(FetchError::Forbidden(forbidden)) if !self.is_one_of_two => {

@@ -133,12 +133,13 @@ impl RecordedApart<'_> {
         let mut clock = StreamClock::new(reader.newest_ms);
         let mut dog = Watchdog::new(reader.expected_gap.max(playing.usual_gap()), Instant::now());
         let (mut pictures, mut rested) = (0_u64, true);
+        let mut hurry = self.services.live_thread.hurry();
         loop {
             let item = tokio::select! {
                 biased;
                 item = playing.next() => item,
                 () = std::future::ready(()), if !rested => {
-                    tokio::time::sleep(REST).await;
+                    hurry = hurry.rest(REST).await;
                     rested = true;
                     continue;
                 }

@@ -1,6 +1,6 @@
 //! What a running stream says of itself: one line in the task's progress, and its counts.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,7 +11,8 @@ use super::cause::{Cause, SourceDown};
 use super::describe::MODEL;
 use crate::protocol_streams::Codec;
 
-/// Counts are told this often at most: each telling wakes the engine, and a camera sends thirty pictures a second.
+/// Counts are told this often at most, and those of all streams together: each telling wakes the engine, and a camera sends
+/// thirty pictures a second.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// What a stream is doing.
@@ -51,8 +52,8 @@ struct Inner {
     author: (String, String),
     /// How the source is that is recorded, where another one is watched.
     recorded: Option<SourceIs>,
-    /// When the line was told last.
-    told: Instant,
+    /// In which span of [`TELL_EVERY`] the line was told last.
+    told: u128,
 }
 
 /// How a source is that is recorded and not watched.
@@ -123,7 +124,7 @@ impl Status {
                 model: None,
                 recorded: None,
                 author: author.unwrap_or_else(|| (LOCAL.to_owned(), MODEL.to_owned())),
-                told: Instant::now(),
+                told: span_now(),
             }),
         };
         status.tell(&mut status.inner());
@@ -207,7 +208,7 @@ impl Status {
         let mut inner = self.inner();
         let scenes = inner.counts.scenes;
         change(&mut inner.counts);
-        if inner.counts.scenes != scenes || inner.told.elapsed() >= TELL_EVERY {
+        if inner.counts.scenes != scenes || inner.told != span_now() {
             self.tell(&mut inner);
         }
     }
@@ -246,7 +247,7 @@ impl Status {
     }
 
     fn tell(&self, inner: &mut Inner) {
-        inner.told = Instant::now();
+        inner.told = span_now();
         let unrecorded = inner.recorded.as_ref().and_then(SourceIs::cause);
         let line = match unrecorded {
             Some(cause) if inner.phase == Phase::Live => unrecorded_line(cause, &inner.counts),
@@ -258,6 +259,12 @@ impl Status {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().expect("nothing that holds this lock panics")
     }
+}
+
+/// The same for all streams of a worker.
+fn span_now() -> u128 {
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    BEGAN.get_or_init(Instant::now).elapsed().as_millis() / TELL_EVERY.as_millis()
 }
 
 /// At most 56 bytes: what the queue takes. The state comes first, as it is what matters if something is cut off.
