@@ -11,8 +11,8 @@ use super::cause::{Cause, SourceDown};
 use super::describe::MODEL;
 use crate::protocol_streams::Codec;
 
-/// Counts are told this often at most, and those of all streams together: each telling wakes the engine, and a camera sends
-/// thirty pictures a second.
+/// Counts are told once in each span of this length, those of all streams at its beginning: each telling wakes the engine, and a
+/// camera sends thirty pictures a second.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// What a stream is doing.

@@ -2,8 +2,8 @@
 //!
 //! A camera sends a picture every few hundredths of a second, so sixty of them wake whoever waits for them two thousand times a
 //! second, and waking up costs more than what there is to do then. So this thread, before it sleeps, lets what arrives
-//! gather for a moment, and for a longer one where all connections rest and nothing is being decoded. Those that rest do it
-//! together, so that it wakes once for all of them. Nothing else of the worker runs on it.
+//! gather for a moment, and for a longer one where all connections rest and no stream waits for a media child. Those that rest
+//! do it together, so that it wakes once for all of them. Nothing else of the worker runs on it.
 
 use std::io;
 use std::sync::Arc;
