@@ -16,6 +16,9 @@ Mounts:
                         every video (h264, h264b, h265) with every sound (none, aac, pcmu), under any of the names tcp and
                         udp: GStreamer answers 503 when two clients ask at once for a mount that is just starting
 
+All but /file are one pipeline for all their clients, and stand still for all when two that come at once make GStreamer wait for
+itself; with --apart each client has its own.
+
 With --auth basic or digest every request needs alice and secret.
 """
 
@@ -43,6 +46,7 @@ def arguments():
     parser.add_argument("--fps", type=int, default=15)
     parser.add_argument("--gop", type=int, default=15, help="pictures from one key frame to the next")
     parser.add_argument("--slow-gop", type=int, default=1, help="the same of /slow")
+    parser.add_argument("--apart", action="store_true", help="a pipeline for each client")
     parser.add_argument("--camera", choices=["h264", "h265"], default="h264", help="how /camera is compressed")
     return parser.parse_args()
 
@@ -122,7 +126,7 @@ def main():
     server.set_service(str(args.port))
     mounts = server.get_mount_points()
     for path, launch in launches(args).items():
-        mounts.add_factory(path, factory(launch, path != "/file", args.auth))
+        mounts.add_factory(path, factory(launch, path != "/file" and not args.apart, args.auth))
     if args.auth != "none":
         guard(server, args.auth)
     if not server.attach(None):

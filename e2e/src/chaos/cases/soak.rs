@@ -60,7 +60,7 @@ struct Held {
 }
 
 async fn s1(scene: Scene) -> Verdict {
-    let mut server = RtspServer::start(&["--size", "320x180", "--fps", "8", "--gop", "8"]).await;
+    let mut server = RtspServer::start(&["--size", "320x180", "--fps", "8", "--gop", "8", "--apart"]).await;
     let stage = Stage::builder()
         .workers(WORKERS)
         .env("NETGUARD_ALLOW_CIDRS", RtspServer::ALLOWED)
