@@ -83,6 +83,20 @@ impl Redis {
         Self::start_on(&std::env::temp_dir(), Listen::Port(port), durability, Vec::new()).await
     }
 
+    /// The same, with about so much memory of the machine's already its own: a virtual machine is given a page when it is first
+    /// touched, and now and then only after tens of milliseconds.
+    pub async fn start_warm_on_port(port: u16, mib: u32) -> Self {
+        // Keeps what is freed, and takes small pieces of what was large.
+        let allocator = "MALLOC_CONF=dirty_decay_ms:-1,muzzy_decay_ms:-1,lg_extent_max_active_fit:30";
+        let launcher = ["env", allocator].map(str::to_owned).to_vec();
+        let below = std::env::temp_dir();
+        let redis = Self::start_on(&below, Listen::Port(port), Durability::None, launcher).await;
+        let fill = "for i = 1, ARGV[1] do redis.call('SET', i, string.rep('x', 65536)) end \
+            for i = 1, ARGV[1] do redis.call('DEL', i) end";
+        redis.run(&["EVAL", fill, "0", &(16 * mib).to_string()]).await;
+        redis
+    }
+
     async fn start_on(below: &Path, listen: Listen, durability: Durability, launcher: Vec<String>) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("zt-redis-")
@@ -121,7 +135,7 @@ impl Redis {
     }
 
     /// A connection that waits for its answers: those of a busy machine come late.
-    pub(crate) async fn connection(&self) -> MultiplexedConnection {
+    pub async fn connection(&self) -> MultiplexedConnection {
         let patient = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(Some(PATIENCE));
@@ -132,17 +146,29 @@ impl Redis {
 
     /// Memory that its data takes, bytes.
     pub async fn used_memory(&self) -> u64 {
+        let text = self.info("memory", "used_memory").await;
+        text.parse().expect("memory is a number")
+    }
+
+    /// Processor time that it has used so far.
+    pub async fn used_cpu(&self) -> Duration {
+        let mut seconds = 0.0;
+        for name in ["used_cpu_user", "used_cpu_sys"] {
+            seconds += self.info("cpu", name).await.parse::<f64>().expect("time is a number");
+        }
+        Duration::from_secs_f64(seconds)
+    }
+
+    async fn info(&self, section: &str, name: &str) -> String {
         let mut connection = self.connection().await;
         let info: String = redis::cmd("INFO")
-            .arg("memory")
+            .arg(section)
             .query_async(&mut connection)
             .await
             .expect("redis should answer");
-        let line = info
-            .lines()
-            .find_map(|line| line.strip_prefix("used_memory:"))
-            .expect("INFO should tell it");
-        line.trim().parse().expect("memory is a number")
+        let mut lines = info.lines().filter_map(|line| line.split_once(':'));
+        let (_, value) = lines.find(|(known, _)| *known == name).expect("INFO should tell it");
+        value.trim().to_owned()
     }
 
     /// The names of the keys that match a pattern.

@@ -6,6 +6,7 @@
 //! `BENCH_RUNS=3` measures everything three times, both sides in turns, and prints medians. `BENCH_QUICK=1` leaves out
 //! what takes long: the long queue, the open loop, the append-only file, the far Redis, fairness.
 
+mod bare;
 mod far;
 mod ours;
 mod peer;
@@ -33,6 +34,8 @@ const LONG_QUEUE: u64 = 1_000_000;
 const SHORT_QUEUE: u64 = 10_000;
 /// Seconds of the open loop at half the drain rate.
 const HALF_LOAD_SECONDS: u64 = 10;
+/// Memory that Redis has before it begins: more than it will use.
+const WARM_MIB: u32 = 600;
 /// Fairness: tasks of one tenant, tasks of another that come after them, slots, milliseconds that a task takes.
 const SHARE: [u64; 4] = [10_000, 10, 4, 10];
 /// Tasks of a key that stands at its limit.
@@ -66,6 +69,10 @@ struct Figures {
     half_load_ms: [Option<f64>; 4],
     /// The longest that the machine let a thread wait meanwhile that could run.
     half_load_stall_ms: Option<f64>,
+    /// Share of a core that Redis took meanwhile, percent.
+    half_load_busy: Option<f64>,
+    /// What a Redis as busy makes of calls that have nothing to do with us.
+    bare: bare::Lateness,
     /// Drain with few and with many tasks behind those that are taken.
     length_per_s: [Option<f64>; 2],
 }

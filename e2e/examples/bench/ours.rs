@@ -10,7 +10,7 @@ use zoetrope_e2e::{Durability, Redis, free_port};
 
 use crate::{
     BATCH, CALLERS, CONCURRENCIES, DURABLE, Figures, HALF_LOAD_SECONDS, HELD_TASKS, KEYS, LARGE_BYTES, LONG_QUEUE,
-    RATE_PER_S, RATE_TASKS, SHARE, SHORT_QUEUE, SINGLE_TASKS, TASKS, far, higher, text,
+    RATE_PER_S, RATE_TASKS, SHARE, SHORT_QUEUE, SINGLE_TASKS, TASKS, WARM_MIB, bare, far, higher, text,
 };
 
 /// What is measured beside a peer.
@@ -35,7 +35,8 @@ pub(crate) async fn measure(worker: &Path) -> Figures {
     let redis = fresh(Durability::None).await;
     let single = bench(worker, redis.url(), &["single", &text(SINGLE_TASKS), &text(CALLERS)]).await;
     best.callers_per_s = single["enqueue_per_s"].as_f64();
-    let worked = open_loop(worker, RATE_TASKS, RATE_PER_S, CONCURRENCIES[0]).await;
+    let redis = fresh(Durability::None).await;
+    let worked = open_loop(worker, &redis, RATE_TASKS, RATE_PER_S, CONCURRENCIES[0]).await;
     best.start_ms = ["p50", "p99"].map(|share| milliseconds(&worked, share));
     best
 }
@@ -66,13 +67,26 @@ pub(crate) async fn measure_more(worker: &Path, best: &mut Figures) {
         best.length_per_s[place] = drain["drain_per_s"].as_f64();
     }
 
+    half_load(worker, best).await;
+    fairness(worker, best).await;
+}
+
+/// Tasks at half the drain rate on a timetable, and what a Redis without us makes of a load as large.
+async fn half_load(worker: &Path, best: &mut Figures) {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate")]
     let half = (best.drain_per_s.unwrap_or_default() / 2.0) as u64;
+    let warm = || Redis::start_warm_on_port(free_port(), WARM_MIB);
+    let redis = warm().await;
+    let before = redis.used_cpu().await;
     let pulse = Pulse::start();
-    let worked = open_loop(worker, half * HALF_LOAD_SECONDS, half, most).await;
+    let worked = open_loop(worker, &redis, half * HALF_LOAD_SECONDS, half, CONCURRENCIES[2]).await;
     best.half_load_stall_ms = Some(pulse.worst().as_secs_f64() * 1e3);
     best.half_load_ms = ["p50", "p99", "p999", "p99_second"].map(|share| milliseconds(&worked, share));
-    fairness(worker, best).await;
+    #[expect(clippy::cast_precision_loss, reason = "a few seconds")]
+    let busy = redis.used_cpu().await.saturating_sub(before).as_secs_f64() / HALF_LOAD_SECONDS as f64;
+    best.half_load_busy = Some(100.0 * busy);
+    drop(redis);
+    best.bare = bare::measure(&warm().await, half, busy, HALF_LOAD_SECONDS).await;
 }
 
 /// What tenants and keys do to each other.
@@ -120,8 +134,7 @@ async fn bytes_a_task(redis: &Redis, before: u64) -> f64 {
 }
 
 /// A worker, and a process beside it that submits on a timetable.
-async fn open_loop(worker: &Path, tasks: u64, per_s: u64, slots: u64) -> Value {
-    let redis = fresh(Durability::None).await;
+async fn open_loop(worker: &Path, redis: &Redis, tasks: u64, per_s: u64, slots: u64) -> Value {
     let (tasks, per_s, slots) = (text(tasks), text(per_s), text(slots));
     let (work, rate) = (["work", &tasks, &slots], ["rate", &tasks, &per_s]);
     tokio::join!(bench(worker, redis.url(), &work), bench(worker, redis.url(), &rate)).0

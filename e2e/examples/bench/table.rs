@@ -31,7 +31,7 @@ pub(crate) fn print(runs: &[(Figures, Figures)]) -> String {
     text
 }
 
-fn median(figures: impl Iterator<Item = f64>) -> Option<f64> {
+pub(crate) fn median(figures: impl Iterator<Item = f64>) -> Option<f64> {
     let mut sorted: Vec<f64> = figures.collect();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied()
@@ -59,6 +59,10 @@ fn rows() -> Vec<Row> {
         row("due to start at half the drain rate, p99, ms", 2, |all| all.half_load_ms[1]),
         row("due to start at half the drain rate, p99.9, ms", 2, |all| all.half_load_ms[2]),
         row("the same, p99 of the median second, ms", 2, |all| all.half_load_ms[3]),
+        row("Redis busy meanwhile, % of a core", 0, |all| all.half_load_busy),
+        row("a Redis as busy without us, due to answered, p99, ms", 2, |all| all.bare.p99_ms),
+        row("the same, p99 of the median second, ms", 2, |all| all.bare.p99_second_ms),
+        row("its busy share, % of a core", 0, |all| all.bare.busy),
         row("the machine's longest stall meanwhile, ms", 2, |all| all.half_load_stall_ms),
         row(&format!("wait of {} tasks of a tenant alone, p95, ms", SHARE[1]), 1, |all| all.share_ms[0]),
         row(&format!("wait of {} behind {} of another tenant, p95, ms", SHARE[1], SHARE[0]), 1, |all| all.share_ms[1]),
