@@ -54,8 +54,8 @@ struct Held {
     processes: usize,
     /// Of the api and the workers.
     own_kib: u64,
-    /// Of the media children.
-    children_kib: u64,
+    /// Of the mean media child: how many there are is held by itself.
+    child_kib: u64,
     disk_bytes: u64,
 }
 
@@ -182,7 +182,7 @@ fn look(stage: &Stage) -> Held {
         files: own.iter().map(|pid| open_files(*pid)).sum(),
         processes: own.len() + children.len(),
         own_kib: kib(&own),
-        children_kib: kib(&children),
+        child_kib: kib(&children) / children.len().max(1) as u64,
         disk_bytes: bytes_below(&stage.dir().join("data")),
     }
 }
@@ -212,7 +212,7 @@ fn judge(held: &[Held], scale: Scale) -> Verdict {
     verdict.promise(processes[3] <= processes[1].max(most), text);
     for (what, of) in [
         ("api and workers, MiB", (|held| mib(held.own_kib)) as fn(&Held) -> f64),
-        ("media children, MiB", |held| mib(held.children_kib)),
+        ("a media child, MiB", |held| mib(held.child_kib)),
     ] {
         let (memory, text) = series(held, what, of);
         let most = memory[1] * (1.0 + SLACK_MEMORY.0) + SLACK_MEMORY.1;
@@ -262,5 +262,35 @@ async fn pruned(stage: &Stage) -> u64 {
         if moments == 0 || Instant::now() > give_up {
             return stage.redis.used_memory().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(children: usize, child_mib: u64) -> Held {
+        Held {
+            files: 76,
+            processes: 1 + WORKERS + children,
+            own_kib: 93 << 10,
+            child_kib: child_mib << 10,
+            disk_bytes: 6_000_000,
+        }
+    }
+
+    fn kept(rounds: &[Held]) -> bool {
+        judge(rounds, Scale::Full).holds(true)
+    }
+
+    #[test]
+    fn one_more_media_child_is_no_growth_and_larger_ones_are() {
+        let early = [held(3, 34); 6];
+        assert!(kept(&[&early[..], &[held(4, 30); 2]].concat()));
+        assert!(!kept(&[&early[..], &[held(3, 41); 2]].concat()));
+        assert!(
+            !kept(&[&early[..], &[held(5, 34); 2]].concat()),
+            "no more than two a worker"
+        );
     }
 }
