@@ -7,6 +7,7 @@
 //! what takes long: the long queue, the open loop, the append-only file, the far Redis, fairness.
 
 mod bare;
+mod fairness;
 mod far;
 mod ours;
 mod peer;
@@ -47,7 +48,9 @@ struct Figures {
     drain_per_s: Option<f64>,
     /// Of many fairness keys, each with a limit of concurrency; a peer's is its plain one, for it has no such thing.
     keyed_per_s: Option<f64>,
-    /// The same beside another key's tasks, which its limit holds back.
+    /// The same in turns with the next one.
+    keyed_alone_per_s: Option<f64>,
+    /// Beside another key's tasks, which its limit holds back.
     keyed_beside_per_s: Option<f64>,
     batch_per_s: Option<f64>,
     /// Of many callers.

@@ -9,8 +9,8 @@ use zoetrope_e2e::chaos::Pulse;
 use zoetrope_e2e::{Durability, Redis, free_port};
 
 use crate::{
-    BATCH, CALLERS, CONCURRENCIES, DURABLE, Figures, HALF_LOAD_SECONDS, HELD_TASKS, KEYS, LARGE_BYTES, LONG_QUEUE,
-    RATE_PER_S, RATE_TASKS, SHARE, SHORT_QUEUE, SINGLE_TASKS, TASKS, WARM_MIB, bare, far, higher, text,
+    BATCH, CALLERS, CONCURRENCIES, DURABLE, Figures, HALF_LOAD_SECONDS, KEYS, LARGE_BYTES, LONG_QUEUE, RATE_PER_S,
+    RATE_TASKS, SHORT_QUEUE, SINGLE_TASKS, TASKS, WARM_MIB, bare, fairness, far, higher, text,
 };
 
 /// What is measured beside a peer.
@@ -68,7 +68,7 @@ pub(crate) async fn measure_more(worker: &Path, best: &mut Figures) {
     }
 
     half_load(worker, best).await;
-    fairness(worker, best).await;
+    fairness::measure(worker, best).await;
 }
 
 /// Tasks at half the drain rate on a timetable, and what a Redis without us makes of a load as large.
@@ -89,21 +89,6 @@ async fn half_load(worker: &Path, best: &mut Figures) {
     best.bare = bare::measure(&warm().await, half, busy, HALF_LOAD_SECONDS).await;
 }
 
-/// What tenants and keys do to each other.
-async fn fairness(worker: &Path, best: &mut Figures) {
-    let redis = fresh(Durability::None).await;
-    let [many, few, slots, run] = SHARE.map(text);
-    let share = bench(worker, redis.url(), &["share", &many, &few, &slots, &run]).await;
-    best.share_ms = ["alone_p95_ms", "beside_p95_ms"].map(|name| share[name].as_f64());
-    for slots in CONCURRENCIES {
-        let redis = fresh(Durability::None).await;
-        bench(worker, redis.url(), &["held", &text(HELD_TASKS)]).await;
-        keyed(worker, &redis, TASKS, KEYS).await;
-        let drain = bench(worker, redis.url(), &["work", &text(TASKS), &text(slots)]).await;
-        best.keyed_beside_per_s = higher(best.keyed_beside_per_s, drain["drain_per_s"].as_f64());
-    }
-}
-
 /// A drain with a millisecond of network between the worker and Redis.
 async fn far_drain(worker: &Path, slots: u64) -> Option<f64> {
     let (near, port) = (free_port(), free_port());
@@ -114,7 +99,7 @@ async fn far_drain(worker: &Path, slots: u64) -> Option<f64> {
     bench(worker, url, &["work", &text(TASKS), &text(slots)]).await["drain_per_s"].as_f64()
 }
 
-async fn fresh(durability: Durability) -> Redis {
+pub(crate) async fn fresh(durability: Durability) -> Redis {
     Redis::start_on_port(free_port(), durability).await
 }
 
@@ -123,7 +108,7 @@ async fn enqueue(worker: &Path, redis: &Redis, tasks: u64, bytes: u64) -> Value 
     bench(worker, redis.url(), &arguments).await
 }
 
-async fn keyed(worker: &Path, redis: &Redis, tasks: u64, keys: u64) -> Value {
+pub(crate) async fn keyed(worker: &Path, redis: &Redis, tasks: u64, keys: u64) -> Value {
     let arguments = ["batch", &text(tasks), &text(BATCH), "1", "0", &text(keys)];
     bench(worker, redis.url(), &arguments).await
 }
@@ -145,7 +130,7 @@ fn milliseconds(worked: &Value, share: &str) -> Option<f64> {
 }
 
 /// Runs our worker program and reads its line.
-async fn bench(worker: &Path, url: String, arguments: &[&str]) -> Value {
+pub(crate) async fn bench(worker: &Path, url: String, arguments: &[&str]) -> Value {
     let output = Command::new(worker)
         .arg(url)
         .args(arguments)

@@ -43,7 +43,9 @@ fn rows() -> Vec<Row> {
     vec![
         row(&format!("drain, tasks/s ({TASKS}, results kept)"), 0, |all| all.drain_per_s),
         row(&format!("drain of {KEYS} fairness keys with a limit each"), 0, |all| all.keyed_per_s),
-        row(&format!("the same beside {HELD_TASKS} of a key at its limit"), 0, |all| all.keyed_beside_per_s),
+        row("the same at most slots, in turns with the next", 0, |all| all.keyed_alone_per_s),
+        row(&format!("beside {HELD_TASKS} tasks of a key at its limit"), 0, |all| all.keyed_beside_per_s),
+        row("of that, times the row before", 2, |all| Some(all.keyed_beside_per_s? / all.keyed_alone_per_s?)),
         row("drain, append-only file every second", 0, |all| all.durable_per_s[0]),
         row("drain, append-only file always", 0, |all| all.durable_per_s[1]),
         row("drain, 1 ms added to each round trip", 0, |all| all.far_per_s),
