@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use zoetrope_e2e::{Durability, Redis, free_port};
 
 use crate::peer::{SINGLES, one_by_one, target_of};
+use crate::table::median;
 use crate::{Figures, higher};
 
 /// Tasks of a turn.
@@ -31,10 +32,10 @@ pub(crate) async fn measure(worker: &Path, built: bool, (ours, peer): &mut (Figu
             rates.extend(rate(&mut one_by_one(&programs.join(program), words, TASKS, port)));
         }
     }
-    ours.single_per_s = median(near);
-    ours.socket_single_per_s = median(socket);
+    ours.single_per_s = median(near.into_iter());
+    ours.socket_single_per_s = median(socket.into_iter());
     for rates in peers {
-        peer.single_per_s = higher(peer.single_per_s, median(rates));
+        peer.single_per_s = higher(peer.single_per_s, median(rates.into_iter()));
     }
     peer.socket_single_per_s = peer.single_per_s;
 }
@@ -52,9 +53,4 @@ fn rate(command: &mut Command) -> Option<f64> {
     let begun = Instant::now();
     let ended = command.status().ok()?;
     ended.success().then(|| TASKS as f64 / begun.elapsed().as_secs_f64())
-}
-
-fn median(mut rates: Vec<f64>) -> Option<f64> {
-    rates.sort_by(f64::total_cmp);
-    rates.get(rates.len() / 2).copied()
 }
