@@ -33,6 +33,8 @@ const LARGE_BYTES: u64 = 300;
 /// A queue that is long before the measured tasks are taken.
 const LONG_QUEUE: u64 = 1_000_000;
 const SHORT_QUEUE: u64 = 10_000;
+/// Drains of the short queue and of as many of the long one: each takes a tenth of a second.
+const LENGTH_TURNS: usize = 7;
 /// Seconds of the open loop at half the drain rate.
 const HALF_LOAD_SECONDS: u64 = 10;
 /// Memory that Redis has before it begins: more than it will use.
@@ -76,7 +78,7 @@ struct Figures {
     half_load_busy: Option<f64>,
     /// What a Redis as busy makes of calls that have nothing to do with us.
     bare: bare::Lateness,
-    /// Drain with few and with many tasks behind those that are taken.
+    /// Drain with few and with many tasks behind those that are taken, in turns.
     length_per_s: [Option<f64>; 2],
 }
 

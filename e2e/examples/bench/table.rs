@@ -51,6 +51,7 @@ fn rows() -> Vec<Row> {
         row("drain, 1 ms added to each round trip", 0, |all| all.far_per_s),
         row(&format!("drain of {SHORT_QUEUE}"), 0, |all| all.length_per_s[0]),
         row(&format!("drain of {SHORT_QUEUE} of {LONG_QUEUE} queued"), 0, |all| all.length_per_s[1]),
+        row("of that, times the row before", 2, |all| Some(all.length_per_s[1]? / all.length_per_s[0]?)),
         row(&format!("enqueue in batches of {BATCH}, tasks/s"), 0, |all| all.batch_per_s),
         row(&format!("enqueue one by one, {CALLERS} callers, tasks/s"), 0, |all| all.callers_per_s),
         row("enqueue one by one, 1 caller, tasks/s", 0, |all| all.single_per_s),
