@@ -35,7 +35,9 @@ const LONG_QUEUE: u64 = 1_000_000;
 const SHORT_QUEUE: u64 = 10_000;
 /// Drains of the short queue and of as many of the long one: each takes a tenth of a second.
 const LENGTH_TURNS: usize = 7;
-/// Seconds of the open loop at half the drain rate.
+/// A drain that takes seconds.
+const SUSTAINED_TASKS: u64 = 500_000;
+/// Seconds of the open loop at half that rate.
 const HALF_LOAD_SECONDS: u64 = 10;
 /// Memory that Redis has before it begins: more than it will use.
 const WARM_MIB: u32 = 600;
@@ -70,7 +72,9 @@ struct Figures {
     far_per_s: Option<f64>,
     /// p95 of what the few tasks of a tenant wait: alone, and behind the many of another.
     share_ms: [Option<f64>; 2],
-    /// At half the drain rate: p50, p99, p99.9, p99 of the median second.
+    /// A drain that takes seconds.
+    sustained_per_s: Option<f64>,
+    /// At half that rate: p50, p99, p99.9, p99 of the median second.
     half_load_ms: [Option<f64>; 4],
     /// The longest that the machine let a thread wait meanwhile that could run.
     half_load_stall_ms: Option<f64>,

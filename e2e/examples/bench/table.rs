@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::{
-    BATCH, CALLERS, Figures, HELD_TASKS, KEYS, LARGE_BYTES, LONG_QUEUE, RATE_PER_S, SHARE, SHORT_QUEUE, TASKS,
+    BATCH, CALLERS, Figures, HELD_TASKS, KEYS, LARGE_BYTES, LONG_QUEUE, RATE_PER_S, SHARE, SHORT_QUEUE,
+    SUSTAINED_TASKS, TASKS,
 };
 
 struct Row {
@@ -58,6 +59,7 @@ fn rows() -> Vec<Row> {
         row("enqueue one by one, 1 caller on the unix socket, tasks/s", 0, |all| all.socket_single_per_s),
         row(&format!("submit to start at {RATE_PER_S}/s, p50, ms"), 2, |all| all.start_ms[0]),
         row(&format!("submit to start at {RATE_PER_S}/s, p99, ms"), 2, |all| all.start_ms[1]),
+        row(&format!("drain of {SUSTAINED_TASKS}, then at half that rate"), 0, |all| all.sustained_per_s),
         row("due to start at half the drain rate, p50, ms", 2, |all| all.half_load_ms[0]),
         row("due to start at half the drain rate, p99, ms", 2, |all| all.half_load_ms[1]),
         row("due to start at half the drain rate, p99.9, ms", 2, |all| all.half_load_ms[2]),
