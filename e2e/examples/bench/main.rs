@@ -21,6 +21,9 @@ use zoetrope_e2e::Durability;
 const TASKS: u64 = 50_000;
 const BATCH: u64 = 500;
 const CONCURRENCIES: [u64; 3] = [16, 64, 256];
+const MOST: u64 = CONCURRENCIES[CONCURRENCIES.len() - 1];
+/// Of each of two that are set beside each other; the median counts, for one drain is a fifth quicker than the next.
+const TURNS: usize = 7;
 /// Fairness keys that all have tasks.
 const KEYS: u64 = 500;
 const SINGLE_TASKS: u64 = 50_000;
@@ -33,8 +36,6 @@ const LARGE_BYTES: u64 = 300;
 /// A queue that is long before the measured tasks are taken.
 const LONG_QUEUE: u64 = 1_000_000;
 const SHORT_QUEUE: u64 = 10_000;
-/// Drains of the short queue and of as many of the long one: each takes a tenth of a second.
-const LENGTH_TURNS: usize = 7;
 /// A drain that takes seconds.
 const SUSTAINED_TASKS: u64 = 500_000;
 /// Seconds of the open loop at half that rate.

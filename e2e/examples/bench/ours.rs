@@ -10,9 +10,9 @@ use zoetrope_e2e::{Durability, Redis, free_port};
 
 use crate::table::median;
 use crate::{
-    BATCH, CALLERS, CONCURRENCIES, DURABLE, Figures, HALF_LOAD_SECONDS, KEYS, LARGE_BYTES, LENGTH_TURNS, LONG_QUEUE,
-    RATE_PER_S, RATE_TASKS, SHORT_QUEUE, SINGLE_TASKS, SUSTAINED_TASKS, TASKS, WARM_MIB, bare, fairness, far, higher,
-    text,
+    BATCH, CALLERS, CONCURRENCIES, DURABLE, Figures, HALF_LOAD_SECONDS, KEYS, LARGE_BYTES, LONG_QUEUE, MOST,
+    RATE_PER_S, RATE_TASKS, SHORT_QUEUE, SINGLE_TASKS, SUSTAINED_TASKS, TASKS, TURNS, WARM_MIB, bare, fairness, far,
+    higher, text,
 };
 
 /// What is measured beside a peer.
@@ -22,17 +22,16 @@ pub(crate) async fn measure(worker: &Path) -> Figures {
         let redis = fresh(Durability::None).await;
         let before = redis.used_memory().await;
         let batch = enqueue(worker, &redis, TASKS, 0).await;
-        let drain = bench(worker, redis.url(), &["work", &text(TASKS), &text(slots)]).await;
-        if drain["drain_per_s"].as_f64() > best.drain_per_s {
-            best.drain_per_s = drain["drain_per_s"].as_f64();
-            best.rss_mib = drain["rss_mib"].as_f64();
+        let worked = bench(worker, redis.url(), &["work", &text(TASKS), &text(slots)]).await;
+        if worked["drain_per_s"].as_f64() > best.drain_per_s {
+            best.drain_per_s = worked["drain_per_s"].as_f64();
+            best.rss_mib = worked["rss_mib"].as_f64();
         }
         best.batch_per_s = higher(best.batch_per_s, batch["enqueue_per_s"].as_f64());
         best.bytes_a_task[0] = Some(bytes_a_task(&redis, before).await);
         let redis = fresh(Durability::None).await;
         keyed(worker, &redis, TASKS, KEYS).await;
-        let drain = bench(worker, redis.url(), &["work", &text(TASKS), &text(slots)]).await;
-        best.keyed_per_s = higher(best.keyed_per_s, drain["drain_per_s"].as_f64());
+        best.keyed_per_s = higher(best.keyed_per_s, drain(worker, redis.url(), TASKS, slots).await);
     }
     let redis = fresh(Durability::None).await;
     let single = bench(worker, redis.url(), &["single", &text(SINGLE_TASKS), &text(CALLERS)]).await;
@@ -45,30 +44,28 @@ pub(crate) async fn measure(worker: &Path) -> Figures {
 
 /// What takes long.
 pub(crate) async fn measure_more(worker: &Path, best: &mut Figures) {
-    let most = CONCURRENCIES[CONCURRENCIES.len() - 1];
     let redis = fresh(Durability::None).await;
     let before = redis.used_memory().await;
     enqueue(worker, &redis, TASKS, LARGE_BYTES).await;
-    bench(worker, redis.url(), &["work", &text(TASKS), &text(most)]).await;
+    drain(worker, redis.url(), TASKS, MOST).await;
     best.bytes_a_task[1] = Some(bytes_a_task(&redis, before).await);
 
     for slots in CONCURRENCIES {
         for (place, durability) in DURABLE.into_iter().enumerate() {
             let redis = fresh(durability).await;
             enqueue(worker, &redis, TASKS, 0).await;
-            let drain = bench(worker, redis.url(), &["work", &text(TASKS), &text(slots)]).await;
-            best.durable_per_s[place] = higher(best.durable_per_s[place], drain["drain_per_s"].as_f64());
+            let rate = drain(worker, redis.url(), TASKS, slots).await;
+            best.durable_per_s[place] = higher(best.durable_per_s[place], rate);
         }
         best.far_per_s = higher(best.far_per_s, far_drain(worker, slots).await);
     }
 
     let mut lengths = [const { Vec::new() }; 2];
-    for _ in 0..LENGTH_TURNS {
+    for _ in 0..TURNS {
         for (queued, rates) in [SHORT_QUEUE, LONG_QUEUE].into_iter().zip(&mut lengths) {
             let redis = fresh(Durability::None).await;
             enqueue(worker, &redis, queued, 0).await;
-            let drain = bench(worker, redis.url(), &["work", &text(SHORT_QUEUE), &text(most)]).await;
-            rates.extend(drain["drain_per_s"].as_f64());
+            rates.extend(drain(worker, redis.url(), SHORT_QUEUE, MOST).await);
         }
     }
     best.length_per_s = lengths.map(|rates| median(rates.into_iter()));
@@ -81,18 +78,16 @@ pub(crate) async fn measure_more(worker: &Path, best: &mut Figures) {
 /// that is held for seconds, just before, on the same kind of Redis: the best of three short ones is that of a lucky moment.
 async fn half_load(worker: &Path, best: &mut Figures) {
     let warm = || Redis::start_warm_on_port(free_port(), WARM_MIB);
-    let most = CONCURRENCIES[CONCURRENCIES.len() - 1];
     let redis = warm().await;
     enqueue(worker, &redis, SUSTAINED_TASKS, 0).await;
-    let drain = bench(worker, redis.url(), &["work", &text(SUSTAINED_TASKS), &text(most)]).await;
-    best.sustained_per_s = drain["drain_per_s"].as_f64();
+    best.sustained_per_s = drain(worker, redis.url(), SUSTAINED_TASKS, MOST).await;
     drop(redis);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate")]
     let half = (best.sustained_per_s.unwrap_or_default() / 2.0) as u64;
     let redis = warm().await;
     let before = redis.used_cpu().await;
     let pulse = Pulse::start();
-    let worked = open_loop(worker, &redis, half * HALF_LOAD_SECONDS, half, most).await;
+    let worked = open_loop(worker, &redis, half * HALF_LOAD_SECONDS, half, MOST).await;
     best.half_load_stall_ms = Some(pulse.worst().as_secs_f64() * 1e3);
     best.half_load_ms = ["p50", "p99", "p999", "p99_second"].map(|share| milliseconds(&worked, share));
     #[expect(clippy::cast_precision_loss, reason = "a few seconds")]
@@ -108,8 +103,7 @@ async fn far_drain(worker: &Path, slots: u64) -> Option<f64> {
     let redis = Redis::start_on_port(near, Durability::None).await;
     enqueue(worker, &redis, TASKS, 0).await;
     far::listen(port, near);
-    let url = format!("redis://127.0.0.1:{port}");
-    bench(worker, url, &["work", &text(TASKS), &text(slots)]).await["drain_per_s"].as_f64()
+    drain(worker, format!("redis://127.0.0.1:{port}"), TASKS, slots).await
 }
 
 pub(crate) async fn fresh(durability: Durability) -> Redis {
@@ -140,6 +134,11 @@ async fn open_loop(worker: &Path, redis: &Redis, tasks: u64, per_s: u64, slots: 
 
 fn milliseconds(worked: &Value, share: &str) -> Option<f64> {
     worked["latency_us"][share].as_f64().map(|us| us / 1_000.0)
+}
+
+/// Runs so many of the tasks that wait; tasks a second.
+pub(crate) async fn drain(worker: &Path, url: String, tasks: u64, slots: u64) -> Option<f64> {
+    bench(worker, url, &["work", &text(tasks), &text(slots)]).await["drain_per_s"].as_f64()
 }
 
 /// Runs our worker program and reads its line.

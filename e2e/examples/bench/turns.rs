@@ -9,12 +9,10 @@ use zoetrope_e2e::{Durability, Redis, free_port};
 
 use crate::peer::{SINGLES, one_by_one, target_of};
 use crate::table::median;
-use crate::{Figures, higher};
+use crate::{Figures, TURNS, higher};
 
 /// Tasks of a turn.
 const TASKS: u64 = 10_000;
-/// Turns of each; the median counts.
-const TURNS: usize = 7;
 
 /// Ours over TCP and over the unix socket, and the best of the peers if they were `built`.
 pub(crate) async fn measure(worker: &Path, built: bool, (ours, peer): &mut (Figures, Figures)) {
