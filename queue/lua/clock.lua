@@ -5,7 +5,7 @@
 -- reading, so a failover to a server whose clock is behind neither revives leases nor reorders the queue. Nor does it
 -- stand still: while the server is behind, time goes on at half its speed until it has caught up, from the server's
 -- reading in `meta.behind`. Tests stop time by writing `stopped` there, and move it by `now`.
-local prefix = string.match(KEYS[1], '^(.*})') .. ':'
+local prefix = string.sub(KEYS[1], 1, -5)
 local task_key, attempts_key = prefix .. 't:', prefix .. 'a'
 local server_time = redis.call('TIME')
 local server_now = server_time[1] * 1000 + math.floor(server_time[2] / 1000)

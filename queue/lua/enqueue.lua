@@ -1,6 +1,6 @@
 -- Adds tasks. KEYS: meta. A task that comes again (same id: its first reply was lost) is answered as created.
 -- ARGV: `w` if what does not fit as a whole is refused as a whole, tenant by tenant, or ''; then groups of tasks that
--- differ by id and body alone:
+-- differ by id and body alone (or the short form of one task, `enqueue_one.lua`):
 --   tenant, kind, run_at ms or 0, delay ms or 0, offset ms, header tail (kind|..|options;exp;unique), idem hash, fingerprint,
 --   fairness key, span of the ids, count, then id and body of each. A task with an idempotency or a unique key is a group of its own.
 -- Returns a word a task: 'c' created, 'r<id>' replayed idempotency key, 'x<id>' key used for another request, 'u<id>' the

@@ -1,9 +1,6 @@
 -- The usual case, short: one group of plain tasks, of one span, due now, for the owner of its kind's queue, none of them there yet, no
 -- rule and no bound set, and room for all. It does what the rest of this script would do, and ends it. Whatever else it is
 -- goes on below, which would cost a single task three times as much: every call of a script makes all its functions anew.
--- How much a tenant may have in the queue unless it is set otherwise: tasks, and bytes of their records.
-local MOST_TASKS, MOST_BYTES = 1000000, 4294967296
-
 do
   local tenant, kind, tail, count = ARGV[2], ARGV[3], ARGV[7], tonumber(ARGV[12] or 0)
   if count > 0 and #ARGV == 12 + 2 * count and not ruled and not bounded and ARGV[4] == '0' and ARGV[5] == '0' and ARGV[8] == ''

@@ -74,8 +74,8 @@ pub(crate) struct Scripts {
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            enqueue: script!("", "clock" "rate" "wake" "announce" "add" "listed" "enqueue_quick" "plan" "records" "write"; "tally" "deadlines" "lane" "seat"
-                "carry_out"; "rule" "waits" "unique" "enqueue" "enqueue_bound" "enqueue_add" "enqueue_write"),
+            enqueue: script!("", "clock" "enqueue_one" "rate" "wake" "announce" "add" "listed" "enqueue_quick" "plan" "records" "write"; "tally" "deadlines"
+                "lane" "seat" "carry_out"; "rule" "waits" "unique" "enqueue" "enqueue_bound" "enqueue_add" "enqueue_write"),
             step: script!(" flags=allow-oom", "clock" "records" "header" "plan" "write" "attempt"; "tally" "lane" "seat" "release" "add" "carry_out";
                 "settle" "withdraw" "overdue" "expire" "promote" "rate" "rule" "wake" "waits" "step_args" "step_replay"
                 "step_return" "step_finish" "step_renew" "step_due" "step_ring" "step_lane" "step_pick" "step_take" "step_solo"

@@ -24,6 +24,7 @@ const _: () = assert!(
 
 pub(super) async fn open(opener: &Opener) -> RedisResult<ClusterConnection> {
     let mut builder = ClusterClientBuilder::new(opener.address.nodes.clone())
+        .tcp_settings(Opener::tcp())
         .connection_timeout(CONNECT_TIMEOUT)
         .response_timeout(opener.response_timeout)
         .overall_response_timeout(Some(opener.response_timeout))

@@ -263,7 +263,9 @@ async fn search(sentinels: &mut SentinelClient, opener: &Opener, generation: u64
 fn sentinels(opener: &Opener, name: &str) -> RedisResult<SentinelClient> {
     let nodes: Vec<ConnectionInfo> = opener.address.nodes.clone();
     let addresses = nodes.iter().map(|node| node.addr().clone());
-    let mut builder = SentinelClientBuilder::new(addresses, name, SentinelServerType::Master)?;
+    let mut builder = SentinelClientBuilder::new(addresses, name, SentinelServerType::Master)?
+        .set_client_to_redis_tcp_settings(Opener::tcp())
+        .set_client_to_sentinel_tcp_settings(Opener::tcp());
     let login = &opener.address.login;
     if let Some(username) = &login.username {
         builder = builder.set_client_to_redis_username(username);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, MultiplexedConnection, PubSub};
 use redis::cluster_async::ClusterConnection;
+use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, Pipeline, RedisFuture, Value};
 
 use super::address::{Address, Certificates, Topology};
@@ -35,7 +36,14 @@ pub(super) struct Opener {
 }
 
 impl Opener {
+    /// Of every connection: what is written goes out at once. Otherwise the kernel would keep a command back until the server
+    /// has confirmed the one before (Nagle's algorithm), which it may put off until it answers: nothing would travel ahead.
+    pub(super) fn tcp() -> TcpSettings {
+        TcpSettings::default().set_nodelay(true)
+    }
+
     pub(super) fn client(&self, node: ConnectionInfo) -> redis::RedisResult<Client> {
+        let node = node.set_tcp_settings(Self::tcp());
         if self.address.is_tls() {
             Client::build_with_tls(node, self.certificates.for_redis())
         } else {
@@ -218,5 +226,25 @@ impl ConnectionLike for Blocking {
 impl std::fmt::Debug for Blocking {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Blocking").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_does_not_wait_for_the_answer_to_the_one_before() {
+        for url in ["redis://localhost", "rediss://localhost"] {
+            let address = Address::parse(url).unwrap();
+            let node = address.nodes[0].clone();
+            let opener = Opener {
+                address,
+                certificates: Certificates::default(),
+                response_timeout: CONNECT_TIMEOUT,
+            };
+            let client = opener.client(node).unwrap();
+            assert!(client.get_connection_info().tcp_settings().nodelay(), "{url}");
+        }
     }
 }

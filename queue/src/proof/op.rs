@@ -190,6 +190,7 @@ fn op() -> impl Strategy<Value = Op> {
     let worker = || 0_usize..3;
     prop_oneof![
         6 => prop::collection::vec(spec(), 1..=5).prop_map(Op::Enqueue),
+        6 => (plain(), 1_usize..=4).prop_map(|(spec, count)| Op::Enqueue(vec![spec; count / 2 + 1])),
         1 => Just(Op::Resend),
         12 => (worker(), plan()).prop_map(|(worker, plan)| Op::Step { worker, plan }),
         1 => (worker(), 0_usize..4).prop_map(|(worker, back)| Op::Duplicate { worker, back }),
@@ -257,6 +258,15 @@ fn spec() -> impl Strategy<Value = Spec> {
                 unique,
             },
         )
+}
+
+/// What the scripts have a short way for, alone and in a batch.
+fn plain() -> impl Strategy<Value = Spec> {
+    (0_usize..3, 0_usize..2, prop::sample::select(&Priority::ALL[..])).prop_map(|(kind, tenant, priority)| Spec {
+        tenant,
+        priority,
+        ..Spec::plain(kind)
+    })
 }
 
 fn plan() -> impl Strategy<Value = Plan> {

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
 use futures_util::poll;
+use redis::AsyncCommands;
 use tokio::task::JoinSet;
 use zoetrope_queue::{Enqueued, Idempotency, ListQuery, NewTask, QueueError, TaskId};
 
-use crate::stage::{Stage, TENANT, json, new_task};
+use crate::stage::{Stage, TENANT, json, key, new_task};
 
 fn numbered(n: usize) -> NewTask {
     let mut task = new_task("echo");
@@ -47,6 +48,33 @@ async fn submits_at_the_same_time_are_few_scripts_and_each_gets_its_own_answer()
         ids.insert(id);
     }
     assert_eq!(ids.len(), 500);
+}
+
+/// Tasks of a page of a tenant's list.
+const PAGE: usize = 256;
+
+#[tokio::test]
+async fn submits_one_after_another_are_listed_in_pages_and_keep_the_time() {
+    let mut stage = Stage::new().await;
+    let mut ids = Vec::new();
+    for n in 0..2 * PAGE + 10 {
+        ids.push(stage.enqueue_task(numbered(n)).await);
+    }
+    let pages: usize = stage.raw.zcard(key(&format!("ix:{TENANT}"))).await.unwrap();
+    assert_eq!(pages, 3);
+    let newest = ListQuery {
+        limit: 100,
+        ..ListQuery::default()
+    };
+    let listed = stage.queue.list(TENANT, &newest).await.unwrap().items;
+    assert!(
+        listed
+            .iter()
+            .map(|task| task.id)
+            .eq(ids.iter().rev().copied().take(100))
+    );
+    let known: u64 = stage.raw.hget(key("meta"), "now").await.unwrap();
+    assert_eq!(known, listed[0].created_at_ms);
 }
 
 #[tokio::test]

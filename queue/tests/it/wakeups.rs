@@ -62,6 +62,24 @@ async fn one_batch_wakes_as_many_workers_as_it_needs_without_the_tick() {
 }
 
 #[tokio::test]
+async fn submits_one_after_another_wake_a_worker_each() {
+    let mut stage = Stage::new().await;
+    let worker = stage.worker("w1", &["echo"], 1, echoes());
+    let since: Option<f64> = stage.until(&is_idle("w1"), Option::<f64>::is_some).await;
+    worker.stop().await;
+    for ghost in ["first", "second"] {
+        let (): () = stage.raw.zadd(key("idle:echo"), ghost, since.unwrap()).await.unwrap();
+    }
+    for _ in 0..3 {
+        stage.enqueue("echo").await;
+    }
+    for ghost in ["first", "second"] {
+        let woken: Vec<String> = stage.raw.lrange(key(&format!("w:{ghost}")), 0, -1).await.unwrap();
+        assert_eq!(woken, ["w"], "{ghost}");
+    }
+}
+
+#[tokio::test]
 async fn a_worker_whose_slots_are_full_leaves_wake_ups_to_others() {
     let mut stage = Stage::new().await;
     stage.without_ticks().await;
