@@ -1,7 +1,7 @@
 -- One plain task by itself, the most frequent call: due now, without a key, a deadline or an appointment. ARGV: `s`, then what is left
--- of its group: tenant, kind, offset ms, header tail, fairness key, span of the id, id, body. For the owner of its kind's queue and
--- the owner of a list, with no rule and no bound set, nobody idle and room for it, this does what the rest of the script would do,
--- before any function is made: every call of a script makes its functions anew. Else it goes on as a group of one.
+-- of its group: tenant, kind, offset ms, header tail, fairness key, span of the id, id, body. For a tenant
+-- that owns its kind's queue and has a list of its tasks, with no rule and no bound set, nobody idle and room for it, this does what
+-- the rest of the script would do, before any function is made: every call makes its functions anew. Else it goes on as a group of one.
 -- How much a tenant may have in the queue unless it is set otherwise: tasks, and bytes of their records.
 local MOST_TASKS, MOST_BYTES = 1000000, 4294967296
 

@@ -1,18 +1,12 @@
--- Background duties of one shard. KEYS: meta. ARGV: worker, duty lease ms.
--- Whoever holds `tick` does them for all kinds; the lease on the duty lapses with its holder.
--- Returns 0 if another worker has the duty, else 1, now, next timer ms or 0, more (1: call again), expired, promoted, pruned
-local worker, duty_ms = ARGV[1], ARGV[2]
-local tick_key = prefix .. 'tick'
-local holder = redis.call('GET', tick_key)
-if holder and holder ~= worker then return { 0 } end
-
+-- Background duties of one shard: what whoever has them does, after `tick_offer.lua`.
+-- Returns 1, now, when a lease or a timer is due next or 0, more (1: call again), expired, promoted, pruned
 local expired, promoted = plan_expiries(64), plan_promotions(64)
 local pruned, prune_more = plan_prune(100)
 restore_freed()
 seat_all()
 carry_out()
 for _, entry in ipairs(unlistings) do unlist(unpack(entry)) end
-redis.call('SET', tick_key, worker, 'PX', duty_ms)
+redis.call('SET', prefix .. 'tick', worker, 'PX', duty_ms)
 
 -- Wake-ups can be lost with the worker that took them: whatever is claimable wakes somebody at each tick.
 for _, kind in ipairs(redis.call('HKEYS', prefix .. 'kinds')) do
@@ -31,6 +25,10 @@ for i = 1, #registry, 2 do
   end
 end
 
-local timer = redis.call('ZRANGE', prefix .. 'tm', 0, 0, 'WITHSCORES')
+local due = math.huge
+for _, key in ipairs({ 'tm', 'lease' }) do
+  local first = redis.call('ZRANGE', prefix .. key, 0, 0, 'WITHSCORES')
+  due = math.min(due, tonumber(first[2] or due))
+end
 local more = (expired >= 64 or promoted >= 64 or prune_more) and 1 or 0
-return { 1, now, tonumber(timer[2] or 0), more, expired, promoted, pruned }
+return { 1, now, due < math.huge and due or 0, more, expired, promoted, pruned }

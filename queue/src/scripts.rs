@@ -80,7 +80,7 @@ impl Scripts {
                 "settle" "withdraw" "overdue" "expire" "promote" "rate" "rule" "wake" "waits" "step_args" "step_replay"
                 "step_return" "step_finish" "step_renew" "step_due" "step_ring" "step_lane" "step_pick" "step_take" "step_solo"
                 "step_claim" "step_seat" "step_write"),
-            tick: script!(" flags=allow-oom", "clock" "records" "header" "ended" "plan" "write" "attempt"; "tally" "lane" "seat" "release" "add" "carry_out";
+            tick: script!(" flags=allow-oom", "clock" "tick_offer" "records" "header" "ended" "plan" "write" "attempt"; "tally" "lane" "seat" "release" "add" "carry_out";
                 "settle" "withdraw" "overdue" "expire" "promote" "unique" "pages" "prune" "rule" "wake" "waits" "tick"),
             cancel: script!(" flags=allow-oom", "clock" "records" "header" "ended" "plan" "write" "attempt" "tally" "lane" "add" "carry_out"
                 "settle" "withdraw" "cancel"),

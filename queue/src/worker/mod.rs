@@ -59,7 +59,8 @@ pub struct WorkerConfig {
     pub kinds: Vec<KindSlot>,
     /// After the shutdown signal, time for attempts to end before they are given back.
     pub drain_grace: Duration,
-    /// Runtime for handlers; `None`: the one that `Worker::run` runs on.
+    /// Runtime for handlers; `None`: the one that `Worker::run` runs on. One that blocks its thread there may stop the worker
+    /// too, and its lease renewals.
     pub handlers_on: Option<tokio::runtime::Handle>,
 }
 

@@ -1,5 +1,6 @@
 //! Background duties: promote due timers, reap expired leases, prune old results, repeat lost wake-ups. Every worker
-//! offers itself; one at a time does them, under a short lease on the duty.
+//! offers itself; one at a time does them, under a short lease on the duty. An offer finds out, too, whether something is
+//! overdue that nobody attends to.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,14 +9,15 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::Link;
+use crate::connection::{Link, random_u64};
 use crate::error::QueueError;
 
-/// Time between two rounds, by the holder of the duty and by those who would take it over. With the lease on the
-/// duty this bounds how long an expired lease goes unnoticed: 1.7 s if the holder died, else half a second.
+/// Longest time between two rounds by the holder of the duty, which comes in time for the next timer and the next lease that
+/// lapses. Others offer themselves after half of it to all of it, and not all at once: if the holder dies, what is
+/// overdue is noticed within this time and a tenth of a second.
 const PERIOD: Duration = Duration::from_millis(500);
-/// Lease on the duty.
-const DUTY: Duration = Duration::from_millis(1_200);
+/// Lease on the duty: a wake-up that was lost, which nothing shows to be overdue, waits no longer for the next holder.
+const DUTY: Duration = Duration::from_millis(1_000);
 
 /// What one round did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,8 +25,8 @@ pub(crate) struct Round {
     /// Whether this worker has the duty.
     pub(crate) on_duty: bool,
     pub(crate) now_ms: u64,
-    /// When the next timer is due, Unix milliseconds.
-    pub(crate) next_timer_ms: Option<u64>,
+    /// When the next timer is due or the next lease lapses, Unix milliseconds; without the duty, when that lapses.
+    pub(crate) due_ms: Option<u64>,
     /// Bounded work was cut short.
     pub(crate) more: bool,
     pub(crate) expired: u64,
@@ -59,27 +61,37 @@ pub(crate) async fn run_once(link: &Link, shard: u16, worker: &str) -> Result<Ro
     let reply: Vec<u64> = link
         .call(shard, &link.scripts.tick, &[worker, duty_ms.as_str()])
         .await?;
-    let [1, now_ms, next_timer, more, expired, promoted, pruned] = reply[..] else {
-        return Ok(Round::default());
+    let round = match reply[..] {
+        [0, now_ms, lapses_ms] => Round {
+            now_ms,
+            due_ms: Some(lapses_ms),
+            ..Round::default()
+        },
+        [1, now_ms, due_ms, more, expired, promoted, pruned] => Round {
+            on_duty: true,
+            now_ms,
+            due_ms: (due_ms > 0).then_some(due_ms),
+            more: more == 1,
+            expired,
+            promoted,
+            pruned,
+        },
+        _ => return Err(QueueError::Other(format!("unexpected reply: {reply:?}"))),
     };
-    let next_timer_ms = (next_timer > 0).then_some(next_timer);
-    Ok(Round {
-        on_duty: true,
-        now_ms,
-        next_timer_ms,
-        more: more == 1,
-        expired,
-        promoted,
-        pruned,
-    })
+    Ok(round)
 }
 
 fn pause_after(round: &Round) -> Duration {
     if round.more {
         return Duration::ZERO;
     }
-    let until_timer = round
-        .next_timer_ms
+    let longest = if round.on_duty {
+        PERIOD
+    } else {
+        PERIOD / 2 + Duration::from_millis(random_u64() % 250)
+    };
+    let until_due = round
+        .due_ms
         .map(|due| Duration::from_millis(due.saturating_sub(round.now_ms)));
-    until_timer.map_or(PERIOD, |until| until.clamp(Duration::from_millis(1), PERIOD))
+    until_due.map_or(longest, |until| until.clamp(Duration::from_millis(1), longest))
 }

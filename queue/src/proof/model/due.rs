@@ -7,6 +7,8 @@ use crate::id::TaskId;
 use crate::task::State;
 
 const LOSS_WAITS_MS: [u64; 3] = [0, 5_000, 30_000];
+/// What is overdue for so long shows that nobody does the background duties.
+const LATE_MS: u64 = 100;
 
 /// Leases by deadline, timers by when they are due, tasks by queue deadline.
 pub(super) struct Waiting {
@@ -155,6 +157,18 @@ impl Model {
         let mut all: Vec<(u64, String)> = tasks.chain(timers).collect();
         all.sort_unstable();
         all
+    }
+
+    /// When a timer is due or a lease lapses next.
+    pub(in crate::proof) fn next_due(&self) -> Option<u64> {
+        let timers = self.timetable().first().map(|(due, _)| *due);
+        let leases = self.leased().first().map(|(deadline, _)| *deadline);
+        timers.into_iter().chain(leases).min()
+    }
+
+    /// Whether something is so much overdue that nobody can have the duty of seeing to it.
+    pub(in crate::proof) fn is_left_undone(&self) -> bool {
+        self.next_due().is_some_and(|due| due + LATE_MS <= self.now)
     }
 
     /// What a lease held goes back.
