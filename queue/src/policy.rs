@@ -47,7 +47,7 @@ fn pause(attempt: u32, backoff: Duration, random: u64) -> Duration {
 }
 
 /// A fraction of `limit`, in whole milliseconds.
-fn jitter(limit: Duration, random: u64) -> Duration {
+pub(crate) fn jitter(limit: Duration, random: u64) -> Duration {
     let limit_ms = crate::record::millis(limit);
     Duration::from_millis(if limit_ms == 0 { 0 } else { random % (limit_ms + 1) })
 }

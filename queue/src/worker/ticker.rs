@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connection::{Link, random_u64};
 use crate::error::QueueError;
+use crate::policy::jitter;
 
 /// Longest time between two rounds by the holder of the duty, which comes in time for the next timer and the next lease that
 /// lapses. Others offer themselves after half of it to all of it, and not all at once: if the holder dies, what is
@@ -88,7 +89,7 @@ fn pause_after(round: &Round) -> Duration {
     let longest = if round.on_duty {
         PERIOD
     } else {
-        PERIOD / 2 + Duration::from_millis(random_u64() % 250)
+        PERIOD / 2 + jitter(PERIOD / 2, random_u64())
     };
     let until_due = round
         .due_ms

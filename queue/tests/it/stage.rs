@@ -62,7 +62,8 @@ impl Stage {
             .unwrap();
     }
 
-    /// Takes the duty of the ticker away from all workers: what happens now, steps and mailboxes bring about.
+    /// Takes the duty of the ticker away from all workers: what happens now, steps and mailboxes bring about,
+    /// until something is overdue.
     pub(crate) async fn without_ticks(&mut self) {
         let (): () = self.raw.set_ex(key("tick"), "nobody", 3_600).await.unwrap();
     }
