@@ -107,12 +107,15 @@ async fn rate(queue: &Queue, total: u64, per_s: u64) -> serde_json::Value {
     run_one(queue, task(0, total, 0)).await;
     let begun = Instant::now();
     let begun_us = now_us();
+    let (mut ticks, mut passed_ms) = (milliseconds_since(begun), 0);
     let mut senders = JoinSet::new();
     for n in 1..total {
-        // The timer counts in milliseconds: what is due within one goes together. Its lateness counts as waiting where
-        // the rate is high enough to hide a queue that falls behind; at a few a second peers do not count it either.
+        // What is due within a millisecond goes together. That counts as waiting where the rate is high enough to hide a
+        // queue that falls behind; at a few a second peers do not count it either.
         let due_us = n * 1_000_000 / per_s;
-        tokio::time::sleep_until(begun + Duration::from_micros(due_us)).await;
+        while passed_ms * 1_000 < due_us {
+            passed_ms = ticks.recv().await.expect("time goes on");
+        }
         let queue = queue.clone();
         let stamp = if per_s > 1_000 { begun_us + due_us } else { now_us() };
         let input = format!("{{\"i\":{n},\"t\":{stamp}}}");
@@ -121,6 +124,20 @@ async fn rate(queue: &Queue, total: u64, per_s: u64) -> serde_json::Value {
     }
     senders.join_all().await;
     per_second("enqueue_per_s", total, begun)
+}
+
+/// Says how many milliseconds have passed, each as it does. The runtime's timer would be up to two of them late: it rounds up twice.
+fn milliseconds_since(begun: Instant) -> mpsc::Receiver<u64> {
+    let (sender, receiver) = mpsc::channel(1_000);
+    std::thread::spawn(move || {
+        for passed in 1.. {
+            std::thread::sleep((begun + Duration::from_millis(passed)).saturating_duration_since(Instant::now()));
+            if sender.blocking_send(passed).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 /// Until it has run: the worker is there then.

@@ -3,12 +3,14 @@
 //! (it slows down for tens of milliseconds when its neighbours use the memory, and what has gathered then has to be worked
 //! off) it does to both.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use redis::Script;
 use redis::aio::MultiplexedConnection;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 use zoetrope_e2e::Redis;
 
 use crate::table::median;
@@ -45,7 +47,7 @@ pub(crate) struct Lateness {
 }
 
 /// For so many records a second, on an empty Redis that is to be busy for this share of the time.
-pub(crate) async fn measure(redis: &Redis, records_per_s: u64, busy: f64, seconds: u64) -> Lateness {
+pub(crate) async fn measure(redis: &Redis, records_per_s: u64, busy: f64, seconds: u32) -> Lateness {
     let writes = Writes {
         connection: redis.connection().await,
         script: Script::new(WRITES),
@@ -66,7 +68,7 @@ pub(crate) async fn measure(redis: &Redis, records_per_s: u64, busy: f64, second
     )]
     let reads = reads.max(0.0) as u64;
     let (begun, before) = (Instant::now(), redis.used_cpu().await);
-    let waits = on_a_timetable(&writes, reads, seconds * 1_000).await;
+    let waits = on_a_timetable(writes, reads, 1_000 * seconds).await;
     let used = redis.used_cpu().await.saturating_sub(before);
     let seconds = waits.chunks(1_000).map(p99);
     Lateness {
@@ -104,15 +106,37 @@ async fn trial(writes: &Writes, redis: &Redis, reads: u64) -> f64 {
 }
 
 /// By call how long after it was due it was answered, ms.
-async fn on_a_timetable(writes: &Writes, reads: u64, calls: u64) -> Vec<f64> {
+async fn on_a_timetable(writes: Writes, reads: u64, calls: u32) -> Vec<f64> {
     let begun = Instant::now();
-    let call = async |n: u64| {
-        let due = begun + EVERY * u32::try_from(n).expect("a few calls");
-        sleep_until(due).await;
-        writes.call(reads).await;
-        due.elapsed().as_secs_f64() * 1e3
-    };
-    join_all((0..calls).map(call)).await
+    let mut ticks = milliseconds_since(begun);
+    let writes = Arc::new(writes);
+    let mut answers = JoinSet::new();
+    for n in 1..=calls {
+        ticks.recv().await.expect("time goes on");
+        let writes = Arc::clone(&writes);
+        answers.spawn(async move {
+            writes.call(reads).await;
+            (n, (begun + EVERY * n).elapsed().as_secs_f64() * 1e3)
+        });
+    }
+    let mut waits = answers.join_all().await;
+    waits.sort_unstable_by_key(|(n, _)| *n);
+    waits.into_iter().map(|(_, wait)| wait).collect()
+}
+
+/// Says when each millisecond has passed. The runtime's timer would do so up to two of them late: it rounds up twice.
+fn milliseconds_since(begun: Instant) -> mpsc::Receiver<()> {
+    let (sender, receiver) = mpsc::channel(1_000);
+    std::thread::spawn(move || {
+        for n in 1.. {
+            // Nobody unparks it: a timeout that is as exact as the kernel's timers.
+            std::thread::park_timeout((begun + EVERY * n).saturating_duration_since(Instant::now()));
+            if sender.blocking_send(()).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 fn p99(waits: &[f64]) -> f64 {

@@ -39,7 +39,7 @@ const SHORT_QUEUE: u64 = 10_000;
 /// A drain that takes seconds.
 const SUSTAINED_TASKS: u64 = 500_000;
 /// Seconds of the open loop at half that rate.
-const HALF_LOAD_SECONDS: u64 = 10;
+const HALF_LOAD_SECONDS: u32 = 10;
 /// Memory that Redis has before it begins: more than it will use.
 const WARM_MIB: u32 = 600;
 /// Fairness: tasks of one tenant, tasks of another that come after them, slots, milliseconds that a task takes.

@@ -87,11 +87,10 @@ async fn half_load(worker: &Path, best: &mut Figures) {
     let redis = warm().await;
     let before = redis.used_cpu().await;
     let pulse = Pulse::start();
-    let worked = open_loop(worker, &redis, half * HALF_LOAD_SECONDS, half, MOST).await;
+    let worked = open_loop(worker, &redis, half * u64::from(HALF_LOAD_SECONDS), half, MOST).await;
     best.half_load_stall_ms = Some(pulse.worst().as_secs_f64() * 1e3);
     best.half_load_ms = ["p50", "p99", "p999", "p99_second"].map(|share| milliseconds(&worked, share));
-    #[expect(clippy::cast_precision_loss, reason = "a few seconds")]
-    let busy = redis.used_cpu().await.saturating_sub(before).as_secs_f64() / HALF_LOAD_SECONDS as f64;
+    let busy = redis.used_cpu().await.saturating_sub(before).as_secs_f64() / f64::from(HALF_LOAD_SECONDS);
     best.half_load_busy = Some(100.0 * busy);
     drop(redis);
     best.bare = bare::measure(&warm().await, half, busy, HALF_LOAD_SECONDS).await;
