@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use zoetrope_e2e::Redis;
 
+use crate::far::park_until;
 use crate::table::median;
 
 /// One call comes each millisecond.
@@ -129,8 +130,7 @@ fn milliseconds_since(begun: Instant) -> mpsc::Receiver<()> {
     let (sender, receiver) = mpsc::channel(1_000);
     std::thread::spawn(move || {
         for n in 1.. {
-            // Nobody unparks it: a timeout that is as exact as the kernel's timers.
-            std::thread::park_timeout((begun + EVERY * n).saturating_duration_since(Instant::now()));
+            park_until(begun + EVERY * n);
             if sender.blocking_send(()).is_err() {
                 return;
             }

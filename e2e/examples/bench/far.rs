@@ -49,10 +49,7 @@ fn carry(from: &TcpStream, to: &TcpStream) {
     });
     spawn(move || {
         for (due, piece) in waiting {
-            // Nobody unparks it: a timeout that is as exact as the kernel's timers.
-            while let Some(left @ 1..) = due.checked_duration_since(Instant::now()).map(|left| left.as_nanos()) {
-                park_timeout(Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX)));
-            }
+            park_until(due);
             if to.write_all(&piece).is_err() {
                 break;
             }
@@ -60,6 +57,17 @@ fn carry(from: &TcpStream, to: &TcpStream) {
         // The other side may have gone already.
         let _ = to.shutdown(Shutdown::Both);
     });
+}
+
+/// A timeout that is as exact as the kernel's timers: nobody unparks the thread.
+pub(crate) fn park_until(due: Instant) {
+    loop {
+        let left = due.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        park_timeout(left);
+    }
 }
 
 /// `bench far REDIS-SERVER ARGUMENT...`: a Redis a millisecond away, for a script that starts `redis-server` and knows
